@@ -1,0 +1,46 @@
+//! Fused columnar kernel programs on slices, bit for bit as pandas and NumPy. No Python here.
+//!
+//! A [`Program`] is a list of [`Node`]s in topological order: typed column expressions, scalars,
+//! and reductions of columns to scalars. It runs block by block, so that temporaries stay in the
+//! fastest caches, and writes the columns that are asked for into the caller's memory.
+//!
+//! ```
+//! use stratum_native_ops::{Arithmetic, DType, Node, Op, Program, Reduction};
+//!
+//! // x - x.max()
+//! let nodes = [
+//!     Node::new(Op::Input(0), DType::F64),
+//!     Node::new(Op::Reduce(Reduction::Max, 0), DType::F64),
+//!     Node::new(Op::Arithmetic(Arithmetic::Sub, 0, 1), DType::F64),
+//! ];
+//! let program = Program::new(&nodes, &[2, 1])?;
+//! let x = [1.0, 4.0, f64::NEG_INFINITY];
+//! let mut out = [0.0; 3];
+//! let outcome = program.run(&[x.as_slice().into()], &mut [out.as_mut_slice().into()], 1)?;
+//! assert_eq!(out, [-3.0, 0.0, f64::NEG_INFINITY]);
+//! assert_eq!(outcome.scalars[0].get::<f64>(), 4.0);
+//! # Ok::<(), stratum_native_ops::ProgramError>(())
+//! ```
+
+mod column;
+mod compute;
+mod dtype;
+pub mod flags;
+mod fold;
+mod fpenv;
+mod kernels;
+mod memory;
+mod node;
+mod plan;
+mod pool;
+mod program;
+mod reduce;
+mod simd;
+mod table;
+
+pub use column::{Column, ColumnMut};
+pub use dtype::{Bool, DType, Element, Scalar};
+pub use kernels::ufunc::{LoopFunction, UfuncLoop};
+pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
+pub use program::{Outcome, Program};
+pub use table::{LookupTable, Set};

@@ -1,0 +1,29 @@
+"""Batches of pandas and scikit-learn candidates on Dask: merged, fused, native, exact.
+
+>>> import dask, stratum_dask as sd
+>>> a, b = sd.optimize([dask.delayed(abs)(-1), dask.delayed(abs)(-1)])
+>>> dask.compute(a, b)
+(1, 1)
+"""
+
+from stratum_dask import errors
+from stratum_dask.api import delayed_optimize, explain, optimize
+from stratum_dask.config import load_defaults
+from stratum_dask.explanation import Explanation
+from stratum_dask.ops.frames import with_column
+from stratum_dask.semantics import declare_impure as impure
+from stratum_dask.semantics import declare_pure as pure
+
+__version__ = "0.1.0"
+__all__ = [
+    "Explanation",
+    "delayed_optimize",
+    "errors",
+    "explain",
+    "impure",
+    "optimize",
+    "pure",
+    "with_column",
+]
+
+load_defaults()

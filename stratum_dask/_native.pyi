@@ -1,0 +1,340 @@
+"""Types of the compiled extension."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias, final
+
+import numpy.typing as npt
+
+__version__: str
+
+class _Buffer(Protocol):
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+_Ids: TypeAlias = Sequence[int] | _Buffer
+_Floats: TypeAlias = Sequence[float] | _Buffer
+_Mask: TypeAlias = bytes | bytearray
+
+class CycleFound(ValueError):
+    """The nodes of a graph depend on each other in a circle.
+
+    ``args[0]`` is the list of the nodes: each depends on the next, the last on the first.
+    """
+
+    args: tuple[list[int]]
+
+@final
+class Dag:
+    """A directed acyclic graph over the integers 0 to n - 1, and decisions on it.
+
+    All methods take time linear in nodes + edges (up to the logarithm of a sort), release the
+    GIL and are deterministic. Ids, colors and sizes are passed as any sequence of numbers; a
+    buffer of the right type (``array("I")``, NumPy ``uint32``; ``array("d")``, ``float64`` for
+    sizes) is copied as a whole, which is faster. A mask is ``bytes`` or ``bytearray`` with one
+    byte per node, zero for no.
+
+    Parameters
+    ----------
+    indptr : sequence of int
+        Node ``i`` depends on ``indices[indptr[i]:indptr[i + 1]]``; n + 1 entries.
+    indices : sequence of int
+        The dependencies, row after row. One that a row repeats counts once.
+
+    Raises
+    ------
+    CycleFound
+        If nodes depend on each other in a circle.
+    ValueError
+        If the rows are malformed or name a node that does not exist.
+
+    Examples
+    --------
+    Node 0 is used by 1 and 2, these by 3:
+
+    >>> from stratum_dask._native import Dag
+    >>> dag = Dag([0, 0, 1, 2, 4], [0, 0, 1, 2])
+    >>> len(dag)
+    4
+    >>> dag.topological_order()
+    [0, 1, 2, 3]
+    """
+
+    NONE: ClassVar[int]
+    """Stands for "no output group" in :meth:`sections`."""
+
+    def __new__(cls, indptr: _Ids, indices: _Ids) -> Dag: ...
+    def __len__(self) -> int: ...
+    def topological_order(self) -> list[int]:
+        """All nodes, dependencies first.
+
+        Of all such orders the lexicographically smallest: nodes keep their positions where they
+        are free to.
+        """
+
+    def dependents(self) -> list[list[int]]:
+        """For each node the nodes that depend on it, ascending.
+
+        Examples
+        --------
+        >>> Dag([0, 0, 1, 2], [0, 0]).dependents()
+        [[1, 2], [], []]
+        """
+
+    def cull(self, wanted: _Ids) -> bytes:
+        """Mark the wanted nodes and everything that they depend on.
+
+        Parameters
+        ----------
+        wanted : sequence of int
+            Nodes.
+
+        Returns
+        -------
+        bytes
+            A mask: 1 for needed, 0 for not needed.
+
+        Examples
+        --------
+        >>> list(Dag([0, 0, 1, 2], [0, 0]).cull([1]))
+        [1, 1, 0]
+        """
+
+    def merge(self, tokens: bytes | bytearray) -> list[int]:
+        """Find which node stands for each node.
+
+        Parameters
+        ----------
+        tokens : bytes
+            16 bytes per node; equal tokens mean equal values.
+
+        Returns
+        -------
+        list of int
+            For each node the first in topological order that has its token. Redirecting all
+            dependencies to these keeps the graph acyclic.
+
+        Examples
+        --------
+        >>> Dag([0, 0, 0, 2], [0, 1]).merge(bytes(32) + b"another token :-)"[:16])
+        [0, 0, 2]
+        """
+
+    def fusion_groups(self, fusable: _Mask, color: _Ids, output: _Mask) -> list[list[int]]:
+        """Find the maximal groups of fusable nodes of one color with one visible result.
+
+        A node joins the group of its consumers if it is no output and all of them are in that
+        one group. Groups are convex; replacing each by one node keeps the graph acyclic.
+
+        Parameters
+        ----------
+        fusable, output : bytes or bytearray
+            Masks.
+        color : sequence of int
+            Nodes of different color never share a group.
+
+        Returns
+        -------
+        list of list of int
+            Groups of at least two, members in topological order, so that the visible one is
+            last; ordered by their last members.
+
+        Examples
+        --------
+        >>> Dag([0, 0, 1, 2, 4], [0, 0, 1, 2]).fusion_groups(b"1111", [0] * 4, bytes(4))
+        [[0, 1, 2, 3]]
+        """
+
+    def chains(self, packable: _Mask, color: _Ids, output: _Mask) -> list[list[int]]:
+        """Find the maximal chains of nodes that are each the only consumer of the one before.
+
+        A node is linked to a dependency that has no other consumer, is no output, has the same
+        color, and is packable like itself, unless there are several such: these branches stay
+        apart, to run side by side.
+
+        Parameters
+        ----------
+        packable, output : bytes or bytearray
+            Masks.
+        color : sequence of int
+            Nodes of different color never share a chain.
+
+        Returns
+        -------
+        list of list of int
+            Chains of at least two, dependencies first; ordered by their first members.
+
+        Examples
+        --------
+        >>> Dag([0, 0, 1, 2, 4], [0, 0, 1, 2]).chains(b"1111", [0] * 4, bytes(4))
+        []
+        >>> Dag([0, 0, 1, 2], [0, 1]).chains(b"111", [0] * 3, bytes(3))
+        [[0, 1, 2]]
+        """
+
+    def memory_order(self, output: _Mask, bytes: _Floats) -> tuple[list[int], float]:
+        """Find an execution order that keeps few bytes alive.
+
+        Depth first from the outputs; before turning to the next one, what is alive is finished,
+        the newest first, and what frees memory runs at once. Never worse than
+        :meth:`topological_order`.
+
+        Parameters
+        ----------
+        output : bytes or bytearray
+            Mask of the nodes whose results are kept to the end.
+        bytes : sequence of float
+            The estimated size of each result.
+
+        Returns
+        -------
+        order : list of int
+            All nodes, dependencies first.
+        peak : float
+            The most bytes that are alive at a time, see :meth:`peak`.
+
+        Examples
+        --------
+        Two big reads (0, 1), each reduced to little (2, 3), and their sum:
+
+        >>> dag = Dag([0, 0, 0, 1, 2, 4], [0, 1, 2, 3])
+        >>> dag.memory_order(bytes(5), [100, 100, 1, 1, 1])
+        ([0, 2, 1, 3, 4], 102.0)
+        """
+
+    def peak(self, order: _Ids, output: _Mask, bytes: _Floats) -> float:
+        """Simulate an execution order and return the most bytes that are alive at a time.
+
+        While a node runs, its inputs and its result are alive. A result goes when its last
+        consumer has run, at once if it has none, and never if it is an output.
+
+        Parameters
+        ----------
+        order : sequence of int
+            All nodes, dependencies first.
+        output : bytes or bytearray
+            Mask of the nodes whose results are kept.
+        bytes : sequence of float
+            The size of each result.
+
+        Examples
+        --------
+        >>> dag = Dag([0, 0, 0, 1, 2, 4], [0, 1, 2, 3])
+        >>> dag.peak([0, 1, 2, 3, 4], bytes(5), [100, 100, 1, 1, 1])
+        201.0
+        """
+
+    def sections(self, group: _Ids, color: _Ids) -> tuple[list[int], list[list[int]]]:
+        """Partition the nodes by which groups of outputs need them.
+
+        The sections of a group's nodes, with all sections that those depend on, hold exactly
+        what :meth:`cull` keeps for the group. Used to emit one layer per section, so that each
+        output's layers hold what it needs and no more.
+
+        Parameters
+        ----------
+        group : sequence of int
+            The output group of each node, :attr:`NONE` for interior nodes.
+        color : sequence of int
+            Nodes of different color (annotations) never share a section.
+
+        Returns
+        -------
+        section_of : list of int
+            The section of each node.
+        dependencies : list of list of int
+            The sections that each section depends on, ascending; all have higher numbers.
+
+        Examples
+        --------
+        >>> dag = Dag([0, 0, 1, 2], [0, 0])
+        >>> dag.sections([Dag.NONE, 0, 1], [0, 0, 0])
+        ([2, 1, 0], [[2], [2], []])
+        """
+
+    def reaches(self, from_node: int, targets: _Ids) -> list[int]:
+        """Return those of `targets` that depend on `from_node`, directly or not.
+
+        Parameters
+        ----------
+        from_node : int
+            A node; it does not depend on itself.
+        targets : sequence of int
+            Nodes; the answer keeps their order.
+
+        Examples
+        --------
+        >>> Dag([0, 0, 1, 2], [0, 1]).reaches(1, [0, 1, 2])
+        [2]
+        """
+
+@final
+class Program:
+    """A program of typed column expressions, checked and planned once, run many times.
+
+    Immutable, and safe to run from several threads at once.
+
+    Parameters
+    ----------
+    nodes : list of tuple
+        In topological order, each ``(opcode, dtype, *operands)``; operands that are values are
+        indices of earlier nodes. dtypes: f64 f32 i64 i32 i16 i8 u64 u32 u16 u8 bool. A node is a
+        column if any operand is, else a scalar.
+
+        - ``("input", dt, k)``, ``("const", dt, value)``, ``("cast", dt, a)``
+        - ``("add"|"sub"|"mul"|"truediv"|"floordiv"|"mod", dt, a, b)``: truediv for floats only
+        - ``("eq"|"ne"|"lt"|"le"|"gt"|"ge", "bool", a, b)``
+        - ``("and"|"or"|"xor", dt, a, b)``: bools or integers
+        - ``("neg"|"abs"|"not"|"rint"|"sqrt", dt, a)``
+        - ``("isnan", "bool", a)``: floats only
+        - ``("select", dt, condition, a, b)``
+        - ``("ufunc", dt, name, a[, b])``: a loop of :func:`ufunc_loops`, or integer ``power``
+        - ``("isin", "bool", a, values)``: `values` an array of a's dtype
+        - ``("lookup", dt, a, keys, values, default)``: arrays of a's dtype and of dt
+        - reductions of a column, missing values skipped: ``("count", "i64", a)``,
+          ``("sum", dt, a)`` (dt: the dtype of a; f64 also of f32 and integers, added as NumPy does
+          with ``dtype="f8"``; i64 of signed integers and bool; u64 of unsigned integers),
+          ``("median", dt, a)``, ``("var", dt, a[, ddof])`` (f64, f32),
+          ``("min"|"max"|"mode", dt, a)``
+    outputs : list of int
+        The nodes that a run returns.
+
+    Raises
+    ------
+    ValueError
+        When a node is malformed, or not supported for its dtypes.
+    """
+
+    def __new__(cls, nodes: list[tuple[Any, ...]], outputs: list[int]) -> Program: ...
+    def run(
+        self,
+        inputs: list[npt.NDArray[Any]],
+        outputs: list[npt.NDArray[Any]],
+        threads: int = 1,
+    ) -> tuple[list[float | int | bool], list[tuple[int, int]]]:
+        """Run the program.
+
+        Parameters
+        ----------
+        inputs, outputs : list of ndarray
+            Contiguous, one-dimensional, of equal length. `outputs` are written: one for each
+            output that is a column, in order; they share no memory with other arrays.
+        threads : int
+            How many threads to use at most. Never changes a bit of the results.
+
+        Returns
+        -------
+        scalars : list
+            The outputs that are scalars, in order.
+        flags : list of (node, bits)
+            What happened: 1 division by zero, 2 overflow, 4 underflow, 8 invalid (as NumPy
+            reports), 16 float not representable in an integer, 32 integer division by zero,
+            64 an extreme, median or mode is 0 and both -0.0 and 0.0 occur, 128 negative integer
+            power, 256 reduction of nothing without a value in its dtype.
+
+        Raises
+        ------
+        ValueError
+            When the arrays don't fit the program; then nothing is written.
+        """
+
+def ufunc_loops() -> list[tuple[str, str]]:
+    """Names and dtypes of NumPy's inner loops that programs can use."""

@@ -1,0 +1,199 @@
+"""What the optimizer did with a batch, for people to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from html import escape
+from typing import NamedTuple
+
+import pandas as pd
+
+from stratum_dask.graph import Graph, Key, call_of, candidates_of, key_split
+from stratum_dask.ops.frames import FusedFrame
+from stratum_dask.ops.packed import Packed
+from stratum_dask.ops.sharing import own
+
+
+class PassRecord(NamedTuple):
+    """One run of one pass."""
+
+    stage: str
+    name: str
+    before: int
+    after: int
+    seconds: float
+
+
+@dataclass
+class Recorder:
+    """Observes the pipeline and turns what it saw into an :class:`Explanation`."""
+
+    passes: list[PassRecord] = field(default_factory=list)
+    shared: Graph | None = None
+
+    def __call__(self, stage: str, name: str, before: Graph, after: Graph, seconds: float) -> None:
+        """Record one pass."""
+        self.passes.append(PassRecord(stage, name, len(before), len(after), seconds))
+        if stage == "share":
+            self.shared = after
+
+    def explain(self, before: Graph, after: Graph) -> Explanation:
+        """Return what happened between the graph as read and the graph as optimized."""
+        fused: dict[Key, tuple[str, ...]] = {}
+        packed: dict[Key, tuple[str, ...]] = {}
+        for key, node in after.tasks.items():
+            call = call_of(node)
+            if call is None:
+                continue
+            if isinstance(call.func, FusedFrame):
+                fused[key] = _ops(call.func)
+            elif isinstance(call.func, Packed):
+                packed[key] = tuple(key_split(step.label) for step in call.func.steps)
+                for step in call.func.steps:
+                    if isinstance(step.func, FusedFrame):
+                        fused[step.label] = _ops(step.func)
+        shared = self.shared or after
+        return Explanation(
+            candidates=len(candidates_of(before.outputs)),
+            tasks_before=len(before),
+            tasks_after=len(after),
+            unique_tasks=sum(
+                call is not None and call.func is not own
+                for call in map(call_of, shared.tasks.values())
+            ),
+            passes=tuple(self.passes),
+            merged={key: len(names) for key, names in after.merged.items()},
+            fused=fused,
+            packed=packed,
+            why_not={str(key): reason for key, reason in after.why_not.items()},
+        )
+
+
+def _ops(fused: FusedFrame) -> tuple[str, ...]:
+    return tuple(step.op or getattr(step.func, "__name__", "call") for step in fused.steps)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Every decision of the optimizer over one batch.
+
+    Attributes
+    ----------
+    candidates : int
+        Candidates in the batch.
+    tasks_before, tasks_after : int
+        Tasks as the user wrote them, and as they will be run.
+    unique_tasks : int
+        Distinct computations after merging, before fusion and packing: the floor of the work.
+    passes : tuple of PassRecord
+        One per run of a pass, in order.
+    merged : dict of key to int
+        For each shared task, how many of the user's tasks it stands for.
+    fused : dict of key to tuple of str
+        For each fused frame task, its operations.
+    packed : dict of key to tuple of str
+        For each packed chain, the names of its steps.
+    why_not : dict of str to str
+        For each task that was kept apart, the reason.
+    """
+
+    candidates: int
+    tasks_before: int
+    tasks_after: int
+    unique_tasks: int
+    passes: tuple[PassRecord, ...]
+    merged: dict[Key, int]
+    fused: dict[Key, tuple[str, ...]]
+    packed: dict[Key, tuple[str, ...]]
+    why_not: dict[str, str]
+
+    def reasons(self) -> list[tuple[str, int, str]]:
+        """Return each reason for keeping tasks apart, how often it applies, and an example."""
+        counts = Counter(self.why_not.values())
+        examples = {reason: key for key, reason in reversed(self.why_not.items())}
+        return [(reason, n, examples[reason]) for reason, n in counts.most_common()]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per pass: stage, pass, tasks before and after, seconds."""
+        return pd.DataFrame(
+            [
+                {
+                    "stage": p.stage,
+                    "pass": p.name,
+                    "before": p.before,
+                    "after": p.after,
+                    "seconds": p.seconds,
+                }
+                for p in self.passes
+            ],
+            columns=["stage", "pass", "before", "after", "seconds"],
+        )
+
+    def _summary(self) -> list[tuple[str, str]]:
+        stood_for = sum(self.merged.values())
+        return [
+            ("candidates", f"{self.candidates:,}"),
+            ("tasks", f"{self.tasks_before:,} -> {self.tasks_after:,}"),
+            ("distinct computations", f"{self.unique_tasks:,}"),
+            ("merged", f"{stood_for:,} tasks into {len(self.merged):,}"),
+            (
+                "fused",
+                f"{sum(map(len, self.fused.values())):,} frame operations into {len(self.fused):,}",
+            ),
+            (
+                "packed",
+                f"{sum(map(len, self.packed.values())):,} tasks into {len(self.packed):,}",
+            ),
+            ("kept apart", f"{len(self.why_not):,} tasks"),
+        ]
+
+    def __str__(self) -> str:
+        lines = [f"{name + ':':<24}{value}" for name, value in self._summary()]
+        lines += ["", "passes"]
+        for p in self.passes:
+            change = f"{p.before:,} -> {p.after:,}" if p.before != p.after else f"{p.after:,}"
+            lines.append(f"  {p.stage + '/' + p.name:<28}{change:>22}{p.seconds * 1e3:>10.1f} ms")
+        largest = sorted(self.merged.items(), key=lambda item: -item[1])[:10]
+        if largest:
+            lines += ["", "largest merged groups"]
+            lines += [f"  {n:>7,} x {key_split(key)}" for key, n in largest]
+        chains = Counter(self.fused.values()).most_common(10)
+        if chains:
+            lines += ["", "fused chains"]
+            lines += [f"  {n:>7,} x {_short(chain)}" for chain, n in chains]
+        if self.why_not:
+            lines += ["", "kept apart, and why"]
+            lines += [
+                f"  {n:>7,} x {reason} (for example {example})"
+                for reason, n, example in self.reasons()[:20]
+            ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in self._summary()
+        )
+        reasons = "".join(
+            f"<tr><td>{n:,}</td><td>{escape(reason)}</td><td>{escape(example)}</td></tr>"
+            for reason, n, example in self.reasons()[:20]
+        )
+        why = (
+            "<details><summary>kept apart, and why</summary><table><tr><th>tasks</th>"
+            f"<th>reason</th><th>example</th></tr>{reasons}</table></details>"
+            if reasons
+            else ""
+        )
+        return (
+            f"<table>{rows}</table><details><summary>passes</summary>"
+            f"{self.to_frame().to_html(index=False, float_format='%.4f')}</details>{why}"
+        )
+
+
+def _short(ops: tuple[str, ...], most: int = 8) -> str:
+    names = [name.removeprefix("operator.").removeprefix("numpy.").lstrip(".") for name in ops]
+    shown = names if len(names) <= most else [*names[:most], f"... {len(names) - most} more"]
+    return " ".join(shown)

@@ -1,0 +1,447 @@
+"""What a task computes, as a content hash.
+
+A token names a value: what is called, with which arguments, on which inputs. It depends neither
+on names nor on how the value is computed, and is the same in every process.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sklearn.base import BaseEstimator
+
+from stratum_dask.files import FileIdentity, identify_file
+from stratum_dask.graph import GraphNode, Key, NodeTypes
+from stratum_dask.literals import PLAIN, Unknown, digest, encode
+from stratum_dask.ops.reading import ColumnRead, ReadOnce
+from stratum_dask.ops.sharing import Protected
+from stratum_dask.purity import (
+    Effects,
+    arguments,
+    effects,
+    is_current,
+    is_settled,
+    unwrapped,
+)
+from stratum_dask.semantics import (
+    FITTING,
+    MUTATING_METHODS,
+    READERS,
+    SEEDED,
+    consumed_once,
+    declared,
+    is_pure,
+    name_of,
+    uses_randomness,
+)
+
+_WRITES = frozenset({"inplace", "out"})
+
+
+@dataclass(frozen=True)
+class Function:
+    """What is known of a callable.
+
+    Attributes
+    ----------
+    token : bytes
+        Its identity.
+    name : str or None
+        Its canonical name, if the semantics table knows it.
+    effects : Effects
+        What it does besides returning a value.
+    """
+
+    token: bytes
+    name: str | None
+    effects: Effects
+
+
+@dataclass
+class Identities:
+    """The identities of a graph's values.
+
+    Attributes
+    ----------
+    tokens : dict of key to bytes
+        16 bytes per value. Impure tasks have one of their own: their value is still one value.
+    why_not : dict of key to str
+        Why a task is impure.
+    """
+
+    tokens: dict[Key, bytes]
+    why_not: dict[Key, str]
+
+
+class Fingerprinter:
+    """Identifies the tasks of one batch.
+
+    Parameters
+    ----------
+    nodes : NodeTypes
+        Dask's classes of tasks.
+    """
+
+    def __init__(self, nodes: NodeTypes) -> None:
+        self.nodes = nodes
+        self._functions: dict[int, tuple[Any, Function]] = {}
+        self._literals: dict[int, tuple[Any, bytes]] = {}
+        self._reads: dict[Key, tuple[FileIdentity, ...]] = {}
+        self._random: set[Key] = set()
+
+    # -- what the passes ask --------------------------------------------------------------------
+
+    def identify(
+        self,
+        tasks: Mapping[Key, GraphNode],
+        order: Sequence[Key],
+        known: dict[Key, bytes],
+        private: Mapping[Key, str],
+    ) -> Identities:
+        """Give every task its token.
+
+        Parameters
+        ----------
+        tasks : mapping of key to GraphNode
+        order : sequence of keys
+            Topological.
+        known : dict of key to bytes
+            Tokens that are known already.
+        private : mapping of key to str
+            Values that must not be shared, and why.
+
+        Returns
+        -------
+        Identities
+        """
+        found = Identities(dict(known), {})
+        tokens = found.tokens
+        data, alias, task_type = self.nodes.data, self.nodes.alias, self.nodes.task
+        for key in order:
+            if key in tokens:
+                continue
+            node: Any = tasks[key]
+            kind = type(node)
+            try:
+                if key in private:
+                    raise Unknown(private[key])
+                if kind is task_type:
+                    tokens[key] = self._task(key, node, tokens)
+                elif kind is data:
+                    if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
+                        self._random.add(key)  # what fits it is impure, each time anew
+                        tokens[key] = _external(key)
+                    else:
+                        tokens[key] = digest(b"D" + self._encode(node.value, tokens))
+                elif kind is alias:
+                    tokens[key] = tokens.get(node.target) or _external(node.target)
+                else:
+                    raise Unknown(f"is a {kind.__name__}, which is not known")
+            except Unknown as reason:
+                tokens[key] = _external(key)
+                found.why_not[key] = str(reason)
+        return found
+
+    def mutates(self, node: Any) -> bool:
+        """Tell whether a task may change objects that it is given."""
+        if type(node) is not self.nodes.task:
+            return False
+        return self.function(node.func).effects.mutates or not _WRITES.isdisjoint(node.kwargs)
+
+    def edits(self, node: Any) -> tuple[int, ...] | None:
+        """Return the positions of the arguments that a task may change; None for any."""
+        name = self.function(node.func).name
+        return (0,) if name and name[1:] in FITTING else None
+
+    def fresh(self, node: Any) -> bool:
+        """Tell whether a task's result shares no memory with what it is given."""
+        if type(node) is not self.nodes.task:
+            return not node.dependencies
+        return self.function(node.func).name in READERS
+
+    def reads(self, node: GraphNode) -> tuple[FileIdentity, ...]:
+        """Return the files that a task reads, as they were when it was identified."""
+        return self._reads.get(node.key, ())
+
+    def function(self, func: Any) -> Function:
+        """Return what is known of a callable, or of what one of ours wraps; cached."""
+        known = self._functions.get(id(func))
+        if known is None:
+            inner = func
+            while isinstance(inner, ReadOnce | ColumnRead | Protected):
+                inner = inner.func
+            known = self._functions[id(func)] = (func, _describe(inner))
+        return known[1]
+
+    # -- one task -------------------------------------------------------------------------------
+
+    def _task(self, key: Key, node: Any, tokens: dict[Key, bytes]) -> bytes:
+        function = self.function(node.func)
+        found = function.effects
+        if found.reason is not None:
+            raise Unknown(found.reason)
+        parts = [b"T", function.token]
+        args, kwargs = node.args, node.kwargs
+        if found.paths or found.seeds or function.name in SEEDED or function.name in READERS:
+            parts += self._outside(key, node, function)
+            args, kwargs = _without_paths(node, function)
+        if kwargs and not _WRITES.isdisjoint(kwargs):
+            raise Unknown("writes into one of its arguments (inplace= or out=)")
+        parts += [self._encode(arg, tokens) for arg in args]
+        for name in sorted(kwargs):
+            parts += [name.encode() + b"=", self._encode(kwargs[name], tokens)]
+        if self._random and not self._random.isdisjoint(node.dependencies):
+            raise Unknown("uses an estimator that draws randomness without an int random_state")
+        return digest(b"".join(parts))
+
+    def _outside(self, key: Key, node: Any, function: Function) -> list[bytes]:
+        """Return the content of the files that a task reads, and check its seeds."""
+        given = dict(node.kwargs)
+        paths: list[Any] = [one.value for one in function.effects.paths if one.value is not None]
+        if function.name in SEEDED:
+            seed = given.get("random_state")
+            if not isinstance(seed, int):
+                raise Unknown(f"calls {function.name} without an int random_state")
+            return []
+        if function.name in READERS:
+            paths.append(node.args[0] if node.args else None)
+        else:
+            func, args, kwargs = unwrapped(node.func)
+            try:
+                given = dict(arguments(func, (*args, *node.args), {**kwargs, **given}))
+            except TypeError as error:  # the call fails when it runs, as the user wrote it
+                raise Unknown(f"does not fit its function: {error}") from None
+            for seed in function.effects.seeds:
+                if not isinstance(given.get(seed), int):
+                    raise Unknown(f"draws randomness: {seed} is no int")
+            paths += [given.get(one.parameter) for one in function.effects.paths if one.parameter]
+        files = tuple(map(_file, paths))
+        if files:
+            self._reads[key] = files
+        return [file.content for file in files]
+
+    def _encode(self, arg: Any, tokens: dict[Key, bytes]) -> bytes:
+        nodes: Any = self.nodes
+        if type(arg) is nodes.ref:
+            return b"R" + (tokens.get(arg.key) or _external(arg.key))
+        plain = PLAIN.get(type(arg))
+        if plain is not None:
+            return plain(arg)
+        if isinstance(arg, nodes.ref):  # a Future
+            return b"R" + (tokens.get(arg.key) or _external(arg.key))
+        if isinstance(arg, nodes.alias):
+            return b"R" + (tokens.get(arg.target) or _external(arg.target))
+        if isinstance(arg, nodes.data):
+            return self._encode(arg.value, tokens)
+        if isinstance(arg, nodes.container):
+            kind = arg.klass.__name__.encode()
+            return b"C" + bytes(kind) + digest(b"".join(self._encode(a, tokens) for a in arg.args))
+        if isinstance(arg, nodes.task):
+            return self._task(arg.key, arg, tokens)
+        encoded = encode(arg, self._slow)
+        if encoded is not None:
+            return encoded
+        raise Unknown(f"has an argument of type {type(arg).__name__}, which cannot be identified")
+
+    def _slow(self, value: Any) -> bytes | None:
+        """Encode what is big or takes long, once per object."""
+        known = self._literals.get(id(value))
+        if known is not None:
+            return known[1]
+        if isinstance(value, BaseEstimator):
+            if uses_randomness(value):
+                raise Unknown("has an estimator that draws randomness without an int random_state")
+            token = _estimator(value)
+        elif callable(value):
+            function = self.function(value)
+            if function.effects.reason is not None:
+                raise Unknown(f"is given {value!r}, which {function.effects.reason}")
+            if function.effects.paths or function.effects.seeds:
+                raise Unknown(f"is given {value!r}, which reads a path or takes a seed")
+            token = b"F" + function.token
+        else:
+            return None
+        self._literals[id(value)] = (value, token)
+        return token
+
+
+def encode_all(items: Sequence[Any], slow: Callable[[Any], bytes | None]) -> bytes:
+    """Encode a sequence of literals.
+
+    Raises
+    ------
+    Unknown
+        If one cannot be identified.
+    """
+    encoded = encode(list(items), slow)
+    if encoded is None:
+        raise Unknown("holds a value that cannot be identified")
+    return encoded
+
+
+def _estimator(value: BaseEstimator) -> bytes:
+    """Encode an estimator: class, version, and all that it holds, fitted or not."""
+    kind = type(value)
+    name = [kind.__module__, kind.__qualname__, _version(kind)]
+    return b"E" + encode_all([name, sorted(vars(value).items())], _function_slow)
+
+
+def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a reading task without the paths, whose content counts instead."""
+    if function.name in READERS:
+        return list(node.args[1:]), node.kwargs
+    only_read = {one.parameter for one in function.effects.paths if one.only_read}
+    if not only_read or unwrapped(node.func)[0] is not node.func:
+        return list(node.args), node.kwargs
+    names = list(inspect.signature(node.func).parameters)[: len(node.args)]
+    args = [None if name in only_read else a for name, a in zip(names, node.args, strict=False)]
+    args += node.args[len(names) :]
+    return args, {name: a for name, a in node.kwargs.items() if name not in only_read}
+
+
+def _external(key: Key) -> bytes:
+    return digest(b"K" + repr(key).encode())
+
+
+def _file(path: Any) -> FileIdentity:
+    if not isinstance(path, str | os.PathLike):
+        raise Unknown("reads a path that is not known at plan time")
+    name = os.fspath(path)
+    if "://" in name:
+        raise Unknown(f"reads the URL {name}, whose content is not known at plan time")
+    try:
+        return identify_file(name)
+    except OSError:
+        raise Unknown(f"reads {name!r}, which cannot be read at plan time") from None
+
+
+# -- functions ---------------------------------------------------------------------------------
+
+
+def _describe(func: Any) -> Function:
+    name = name_of(func)
+    if name is not None and (name in READERS or name in SEEDED or is_pure(name, func)):
+        method = name[1:] if name.startswith(".") else None
+        reason = (
+            "returns an iterator, which can be consumed only once" if consumed_once(name) else None
+        )
+        found = Effects(reason, mutates=method in MUTATING_METHODS)
+        return Function(digest(name.encode() + _version(func)), name, found)
+    inner, args, kwargs = unwrapped(func)
+    if inner is not func:
+        base = _describe(inner)
+        try:
+            fixed = encode_all([args, kwargs], _function_slow)
+        except Unknown as unknown:
+            return Function(b"", None, Effects(str(unknown), mutates=True))
+        return Function(digest(b"P" + base.token + fixed), None, base.effects)
+    if not isinstance(func, types.FunctionType):
+        if declared(func):
+            return Function(digest(repr(type(func)).encode()), None, Effects(mutates=True))
+        what = name or getattr(func, "__qualname__", type(func).__name__)
+        token = digest(name.encode() + _version(func)) if name else b""
+        return Function(token, name, Effects(f"{what} is not known to be pure", mutates=True))
+    return _describe_user(func)
+
+
+_described: WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, Function]] = (
+    WeakKeyDictionary()
+)
+
+
+def _describe_user(func: types.FunctionType) -> Function:
+    """Analyse a user's function, or remember it while all that it refers to is the same."""
+    code, known = _described.get(func, (None, None))
+    if known is not None and code is func.__code__ and is_current(func, known.effects.uses):
+        return known
+    found = effects(func)
+    try:
+        known = Function(_code(func, found.uses, ()), None, found)
+    except Unknown as unknown:
+        found.reason = found.reason or str(unknown)
+        known = Function(b"", None, found)
+    if is_settled(func, found.uses):
+        _described[func] = func.__code__, known
+    return known
+
+
+@lru_cache(maxsize=1024)
+def _distribution_version(root: str) -> bytes:
+    try:
+        return metadata.version({"sklearn": "scikit-learn"}.get(root, root)).encode()
+    except metadata.PackageNotFoundError:
+        return sys.version.encode()
+
+
+def _version(func: Any) -> bytes:
+    module = getattr(func, "__module__", None) or "pandas"
+    return _distribution_version(str(module).partition(".")[0])
+
+
+def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ...]) -> bytes:
+    """Identify a user's function by what it says, not by where it stands."""
+    if id(func) in callers:
+        return b"recursive%d" % (len(callers) - callers.index(id(func)))
+    callers = (*callers, id(func))
+
+    def slow(value: Any) -> bytes | None:
+        if isinstance(value, types.FunctionType) and name_of(value) is None:
+            return b"F" + _code(value, effects(value).uses, callers)
+        return _function_slow(value)
+
+    outside = [(name, value) for name, value in sorted(uses.items())]
+    parts = [
+        _code_object(func.__code__),
+        encode_all([func.__defaults__, func.__kwdefaults__], slow),
+        encode_all(outside, slow),
+    ]
+    return digest(b"U" + b"".join(parts))
+
+
+def _code_object(code: types.CodeType) -> bytes:
+    constants = [
+        b"N" + _code_object(c) if isinstance(c, types.CodeType) else encode_all([c], _function_slow)
+        for c in code.co_consts
+    ]
+    shape = (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+    )
+    return digest(
+        code.co_code
+        + code.co_exceptiontable
+        + encode_all(shape, _function_slow)
+        + b"".join(constants)
+    )
+
+
+def _function_slow(value: Any) -> bytes | None:
+    if isinstance(value, types.ModuleType):
+        return (
+            b"M" + value.__name__.encode() + _distribution_version(value.__name__.partition(".")[0])
+        )
+    if value is Ellipsis:
+        return b"..."
+    if isinstance(value, BaseEstimator):
+        return _estimator(value)
+    if callable(value):
+        function = _describe(value)
+        if not function.token:
+            raise Unknown(function.effects.reason or f"uses {value!r}, which cannot be identified")
+        return b"F" + function.token
+    return None

@@ -1,0 +1,58 @@
+"""Dask collections, high-level graphs and dicts <-> one flat graph.
+
+The only package that touches Dask's private modules.
+"""
+
+from stratum_dask.graph.emit import emit, merged_graph
+from stratum_dask.graph.lower import Source, leaves, lower, rebuild
+from stratum_dask.graph.model import (
+    NO_GROUP,
+    Graph,
+    Key,
+    Output,
+    Topology,
+    candidates_of,
+    rewire,
+)
+from stratum_dask.graph.nodes import (
+    NODE_TYPES,
+    Alias,
+    Call,
+    DataNode,
+    GraphNode,
+    NodeTypes,
+    Task,
+    TaskRef,
+    call_of,
+    is_future,
+    key_split,
+    steps_of,
+)
+
+__all__ = [
+    "NODE_TYPES",
+    "NO_GROUP",
+    "Alias",
+    "Call",
+    "DataNode",
+    "Graph",
+    "GraphNode",
+    "Key",
+    "NodeTypes",
+    "Output",
+    "Source",
+    "Task",
+    "TaskRef",
+    "Topology",
+    "call_of",
+    "candidates_of",
+    "emit",
+    "is_future",
+    "key_split",
+    "leaves",
+    "lower",
+    "merged_graph",
+    "rebuild",
+    "rewire",
+    "steps_of",
+]

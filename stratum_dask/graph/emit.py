@@ -1,0 +1,167 @@
+"""One flat :class:`Graph` -> the same collections in the same containers.
+
+Tasks are laid out in *sections*: a section holds the tasks that exactly the same collections
+need. Each section becomes one layer, and each collection's high-level graph is made of the
+layers that it needs and of nothing else. Layers are shared objects with names of this plan, so
+that many collections computed at once merge back into each task once, and one collection
+submitted alone carries only its own.
+
+    load -> clean -> features_1 -> fit_1, fit_2        layers  {load, clean}  all
+                  -> features_2 -> fit_3                       {features_1}   fit_1, fit_2
+                                                               {fit_1} {fit_2} {features_2, fit_3}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from dask._task_spec import GraphNode, cull
+from dask.base import is_dask_collection
+from dask.core import flatten
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+from dask.utils import key_split
+
+from stratum_dask.graph.lower import Source
+from stratum_dask.graph.model import NO_GROUP, Graph, Key
+
+
+class SectionLayer(MaterializedLayer):
+    """A layer whose tasks are all needed together, which makes culling it cheap."""
+
+    has_legacy_tasks = False
+
+    def cull(
+        self, keys: set[Key], all_hlg_keys: Collection[Key]
+    ) -> tuple[MaterializedLayer, Mapping[Key, set[Key]]]:
+        """Return the layer with what `keys` need of it; in time linear in its own size."""
+        wanted = [key for key in self.mapping if key in keys]
+        tasks = cull(self.mapping, wanted) if wanted else {}
+        layer = (
+            self
+            if len(tasks) == len(self.mapping)
+            else SectionLayer(tasks, annotations=self.annotations)
+        )
+        return layer, {key: set(node.dependencies) for key, node in tasks.items()}
+
+
+def emit(graph: Graph, sources: Sequence[Source]) -> list[Any]:
+    """Give back what the user passed, computed by `graph`.
+
+    Parameters
+    ----------
+    graph : Graph
+    sources : sequence of Source
+        As returned by :func:`lower`; ``sources[i]`` is what ``graph.outputs[i]`` came from.
+
+    Returns
+    -------
+    list
+        One object per source, of the source's type.
+    """
+    layers, own = _layers(graph)
+    results = []
+    for number, source in enumerate(sources):
+        if any(key not in graph.tasks for key in graph.outputs[number].keys):
+            results.append(source.value)  # Futures: there is nothing to compute
+        else:
+            results.append(_emit_one(source, own[number], layers))
+    return results
+
+
+def merged_graph(graph: Graph) -> HighLevelGraph:
+    """Return the whole graph as one high-level graph of few layers."""
+    layers, _ = _layers(graph.with_(outputs=_as_one(graph)))
+    return HighLevelGraph(
+        {name: layer for name, (layer, _) in layers.items()},
+        {name: set(needs) for name, (_, needs) in layers.items()},
+    )
+
+
+def _as_one(graph: Graph) -> tuple[Any, ...]:
+    keys = tuple(key for output in graph.outputs for key in output.keys)
+    return (graph.outputs[0]._replace(keys=keys),) if graph.outputs else ()
+
+
+Layers = Mapping[str, tuple[SectionLayer, Sequence[str]]]
+
+
+def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
+    """Lay the tasks out in sections.
+
+    Returns
+    -------
+    layers : mapping of str to (SectionLayer, names of the layers that it needs)
+    own : list of list of str
+        For each output, the names of the layers that hold its keys.
+    """
+    topology = graph.topology
+    groups = [NO_GROUP] * len(topology.keys)
+    for number, output in enumerate(graph.outputs):
+        for key in output.keys:
+            i = topology.ids.get(key)
+            if i is not None and groups[i] == NO_GROUP:
+                groups[i] = number
+    section_of, needs = topology.dag.sections(groups, graph.colors)
+    contents: list[dict[Key, GraphNode]] = [{} for _ in needs]
+    for i, (key, node) in enumerate(graph.tasks.items()):
+        contents[section_of[i]][key] = node
+    names = [f"stratum-{graph.plan}-{number}" for number in range(len(needs))]
+    layers = {
+        name: (
+            SectionLayer(tasks, annotations=graph.annotations.get(next(iter(tasks)))),
+            [names[needed] for needed in needed_by],
+        )
+        for name, tasks, needed_by in zip(names, contents, needs, strict=True)
+    }
+    own = [
+        list(dict.fromkeys(names[section_of[topology.ids[key]]] for key in output.keys))
+        if all(key in topology.ids for key in output.keys)
+        else []
+        for output in graph.outputs
+    ]
+    return layers, own
+
+
+def _closure(own: Iterable[str], layers: Layers) -> HighLevelGraph:
+    """Return the high-level graph of some layers and all that they need."""
+    chosen: dict[str, SectionLayer] = {}
+    dependencies: dict[str, set[str]] = {}
+    stack = list(own)
+    while stack:
+        name = stack.pop()
+        if name not in chosen:
+            chosen[name], needs = layers[name]
+            dependencies[name] = set(needs)
+            stack.extend(needs)
+    return HighLevelGraph(chosen, dependencies)
+
+
+def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
+    value = source.value
+    hlg = _closure(own, layers)
+    if isinstance(value, Delayed):
+        return Delayed(value.key, hlg, value._length, layer=own[0])
+    if isinstance(value, HighLevelGraph):
+        return hlg
+    if not is_dask_collection(value):
+        return hlg.to_dict()
+    if hasattr(value, "expr"):
+        from dask.dataframe import from_graph  # takes long to import; here it is loaded already
+
+        keys = list(flatten(source.keys))
+        return from_graph(hlg.to_dict(), value._meta, value.divisions, keys, key_split(value._name))
+    rebuild, state = value.__dask_postpersist__()
+    return rebuild(_under_own_name(hlg, own, value.__dask_layers__()), *state)
+
+
+def _under_own_name(hlg: HighLevelGraph, own: list[str], names: Sequence[str]) -> Any:
+    """Name the layer with the collection's keys as the collection expects to find it."""
+    if len(own) != 1 or len(names) != 1:
+        return hlg.to_dict()
+    rename = {own[0]: names[0]}
+    return HighLevelGraph(
+        {rename.get(name, name): layer for name, layer in hlg.layers.items()},
+        {rename.get(name, name): needs for name, needs in hlg.dependencies.items()},
+    )

@@ -1,0 +1,332 @@
+"""Collections, high-level graphs and dicts -> one flat :class:`Graph`.
+
+[delayed, {"a": dataframe}, hlg]        containers, in any nesting
+     |  leaves in order: one Source each (what it is, its keys, its candidate)
+     v
+Graph(tasks, outputs)  +  sources       outputs[i] belongs to sources[i]
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef
+from dask.base import is_dask_collection
+from dask.core import flatten
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+from scipy.sparse import issparse
+
+from stratum_dask.errors import KeyCollisionError, MissingKeyError, NotAGraphError
+from stratum_dask.graph.model import Graph, Key, Output
+from stratum_dask.graph.nodes import is_future, normalize
+
+BIG_LITERAL = 32 * 1024
+"""Literals of at least this many bytes become data nodes of their own."""
+
+_SMALL = frozenset(
+    {int, float, bool, complex, type(None), TaskRef, Alias, List, Dict, Task, slice, type}
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A leaf of the user's containers: what it was, for giving back the same.
+
+    Attributes
+    ----------
+    value : object
+        The collection, high-level graph or dict itself; for dask DataFrames, optimized.
+    keys : list
+        Its keys, nested as the collection nests them.
+    """
+
+    value: Any
+    keys: list[Any]
+
+
+def lower(graphs: Any, keys: Iterable[Key] | None = None) -> tuple[Graph, list[Source]]:
+    """Read a batch into one flat graph.
+
+    Parameters
+    ----------
+    graphs : collection, HighLevelGraph, dict, or nested list, tuple or dict of these
+        The batch. The elements of the outermost container are its candidates.
+    keys : iterable of keys, optional
+        For high-level graphs and dicts: what is wanted of them. The default is every key on
+        which no other depends.
+
+    Returns
+    -------
+    graph : Graph
+    sources : list of Source
+        The leaves in order; ``graph.outputs[i]`` belongs to ``sources[i]``.
+
+    Raises
+    ------
+    NotAGraphError
+        If there is a leaf that is none of these.
+    KeyCollisionError
+        If one key stands for different tasks.
+    MissingKeyError
+        If a task refers to a key that is neither in the graph nor a Future, or `keys` names one
+        that no graph holds.
+    """
+    reader = _Reader(None if keys is None else list(keys))
+    children: Iterable[tuple[Hashable, Any]] = [(0, graphs)]
+    if _is_container(graphs):
+        children = graphs.items() if isinstance(graphs, dict) else enumerate(graphs)
+    for candidate, child in children:
+        for leaf in leaves(child):
+            reader.add(leaf, candidate)
+    return reader.finish(), reader.sources
+
+
+def leaves(value: Any) -> Iterable[Any]:
+    """Yield the graphs inside nested containers, in order."""
+    if _is_container(value):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def rebuild(value: Any, results: Iterable[Any]) -> Any:
+    """Return `value` with its leaves replaced by `results`, in order."""
+    if not _is_container(value):
+        return next(iter(results))
+    results = iter(results)
+    if isinstance(value, dict):
+        return type(value)((key, rebuild(item, results)) for key, item in value.items())
+    items = [rebuild(item, results) for item in value]
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+
+
+def _is_container(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return True
+    return type(value) is dict and _names_candidates(value)
+
+
+def _names_candidates(value: dict[Any, Any]) -> bool:
+    """Tell a dict of candidates from a graph: the first entry that is a task or a graph decides."""
+    for item in value.values():
+        if _is_task(item):
+            return False
+        if _holds_graph(item):
+            return True
+    return False
+
+
+def _holds_graph(value: Any) -> bool:
+    """Tell whether a dict's value shows that the dict names candidates and is no graph."""
+    if is_dask_collection(value) or isinstance(value, HighLevelGraph):
+        return True
+    if isinstance(value, GraphNode):
+        return False
+    if isinstance(value, list | tuple):
+        return any(_holds_graph(item) for item in value)
+    return type(value) is dict and any(
+        _is_task(item) or _holds_graph(item) for item in value.values()
+    )
+
+
+def _is_task(value: Any) -> bool:
+    return isinstance(value, GraphNode) or (
+        type(value) is tuple and len(value) > 0 and callable(value[0])
+    )
+
+
+class _Reader:
+    """Collects tasks from one leaf after another."""
+
+    def __init__(self, keys: list[Key] | None) -> None:
+        self.keys = keys
+        self.tasks: dict[Key, GraphNode] = {}
+        self.raw: dict[Key, Any] = {}
+        self.annotations: dict[Key, Mapping[str, Any]] = {}
+        self.futures: set[Key] = set()
+        self.layers: dict[str, Any] = {}
+        self.sources: list[Source] = []
+        self.outputs: list[Output] = []
+        self.hoisted: dict[int, TaskRef] = {}
+        self.deferred: dict[type, list[tuple[int, Any]]] = {}
+
+    def add(self, leaf: Any, candidate: Hashable) -> None:
+        """Read one leaf."""
+        if isinstance(leaf, Delayed):
+            self._add_graph(leaf.__dask_graph__())
+            keys = leaf.__dask_keys__()
+        elif isinstance(leaf, HighLevelGraph):
+            self._add_graph(leaf)
+            keys = self._keys_of(leaf.to_dict())
+        elif not is_dask_collection(leaf):
+            if not isinstance(leaf, dict):
+                raise NotAGraphError(
+                    f"candidate {candidate!r} is of type {type(leaf).__name__}, which is no graph; "
+                    "pass dask collections, HighLevelGraphs, dicts of tasks, "
+                    "or lists, tuples and dicts of these"
+                )
+            self._add_graph(leaf)
+            keys = self._keys_of(leaf)
+        elif hasattr(leaf, "expr"):
+            leaf = leaf.optimize()
+            self._add_graph(leaf.__dask_graph__())
+            keys = leaf.__dask_keys__()
+        else:
+            # Array and Bag: Dask's own optimization fuses their blocks first, for all
+            # collections of a kind together, since alone it would hide what they share.
+            self.deferred.setdefault(type(leaf), []).append((len(self.sources), leaf))
+            keys = leaf.__dask_keys__()
+        self.sources.append(Source(leaf, keys))
+        self.outputs.append(Output(tuple(flatten(keys)), candidate))
+
+    def finish(self) -> Graph:
+        for kind, members in self.deferred.items():
+            graph: Any = HighLevelGraph.merge(*(leaf.__dask_graph__() for _, leaf in members))
+            wanted = list(flatten([self.sources[i].keys for i, _ in members]))
+            optimize = getattr(kind, "__dask_optimize__", None)
+            self._add_graph(graph if optimize is None else optimize(graph, wanted))
+        external = self._check_references()
+        return Graph(self.tasks, tuple(self.outputs), self.annotations, external=external)
+
+    def _keys_of(self, dsk: Mapping[Key, Any]) -> list[Key]:
+        """Return what is wanted of a plain graph."""
+        if self.keys is not None:
+            chosen = [key for key in self.keys if key in dsk]
+            if chosen:
+                return chosen
+        used: set[Key] = set()
+        for key in dsk:
+            node = self.tasks.get(key)
+            if node is not None:
+                used |= node.dependencies
+        return [key for key in dsk if key not in used]
+
+    def _add_graph(self, graph: Any) -> None:
+        if not isinstance(graph, HighLevelGraph):
+            self._add_tasks(graph, None, cache(lambda: set(graph)))
+            return
+        scope = cache(graph.get_all_external_keys)
+        seen = self.layers
+        for name, layer in graph.layers.items():
+            if seen.get(name) is not layer:
+                seen[name] = layer
+                mapping = getattr(layer, "mapping", None)
+                annotations = getattr(layer, "annotations", None)
+                self._add_tasks(layer if mapping is None else mapping, annotations, scope)
+
+    def _add_tasks(
+        self,
+        mapping: Mapping[Key, Any],
+        annotations: Mapping[str, Any] | None,
+        scope: Callable[[], set[Key]],
+    ) -> None:
+        tasks, raw = self.tasks, self.raw
+        for key, value in mapping.items():
+            if key in raw:
+                if raw[key] is not value and not _same(raw[key], value):
+                    raise KeyCollisionError(
+                        f"the key {key!r} stands for two different tasks: {raw[key]!r} and "
+                        f"{value!r}; rename one of them (dask_key_name= for Delayed)"
+                    )
+                continue
+            raw[key] = value
+            node = normalize(key, value, scope)
+            if node is None:
+                self.futures.add(key)
+                continue
+            if type(node) is Task:
+                node = self._hoist(node)
+            tasks[key] = node
+            if annotations:
+                self.annotations[key] = {
+                    name: a(key) if callable(a) else a for name, a in annotations.items()
+                }
+
+    def _hoist(self, task: Task) -> Task:
+        """Move big literals of a task into data nodes, one per object."""
+        if not any(type(a) not in _SMALL and _nbytes(a) >= BIG_LITERAL for a in task.args) and (
+            not task.kwargs or all(_nbytes(a) < BIG_LITERAL for a in task.kwargs.values())
+        ):
+            return task
+        args = [self._literal(a) for a in task.args]
+        kwargs = {name: self._literal(a) for name, a in task.kwargs.items()}
+        return Task(task.key, task.func, *args, **kwargs)
+
+    def _literal(self, value: Any) -> Any:
+        if _nbytes(value) < BIG_LITERAL:
+            return value
+        ref = self.hoisted.get(id(value))
+        if ref is None:
+            key = f"literal-{type(value).__name__}-{uuid.uuid4().hex}"
+            # The node holds the object, so its id stays its own while this reader lives.
+            self.tasks[key] = self.raw[key] = DataNode(key, value)
+            ref = self.hoisted[id(value)] = TaskRef(key)
+        return ref
+
+    def _check_references(self) -> frozenset[Key]:
+        """Return the keys of the Futures that tasks refer to."""
+        tasks, futures = self.tasks, self.futures
+        for key in self.keys or ():
+            if key not in tasks and key not in futures:
+                raise MissingKeyError(f"keys= names {key!r}, which no graph of the batch holds")
+        for key, node in tasks.items():
+            for dependency in node.dependencies:
+                if dependency not in tasks and dependency not in futures:
+                    futures.update(ref.key for ref in _deep_references(node) if is_future(ref))
+                    if dependency not in futures:
+                        raise MissingKeyError(
+                            f"the task {key!r} refers to the key {dependency!r}, which the graph "
+                            "does not hold and which is no Future; add the task or pass the "
+                            "Future itself"
+                        )
+        for output in self.outputs:
+            for key in output.keys:
+                if key not in tasks and key not in futures:
+                    raise MissingKeyError(
+                        f"candidate {output.candidate!r} wants the key {key!r}, which its graph "
+                        "does not hold"
+                    )
+        return frozenset(futures)
+
+
+def _deep_references(node: Any) -> Iterable[TaskRef]:
+    if isinstance(node, TaskRef):
+        yield node
+    elif isinstance(node, Task):
+        for arg in (*node.args, *node.kwargs.values()):
+            yield from _deep_references(arg)
+
+
+def _nbytes(value: Any) -> int:
+    """Return about how many bytes a literal holds, in constant time."""
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    if isinstance(value, np.ndarray):
+        return int(value.nbytes)
+    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        return int(value.size) * 8
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        return len(value) * 8
+    return int(value.data.nbytes) if issparse(value) else 0
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Tell whether two entries under one key are the same task."""
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, GraphNode):
+        return bool(old == new)  # GraphNode compares by token
+    if isinstance(old, tuple):
+        return len(old) == len(new) and all(map(_same, old, new))
+    try:
+        return bool(old == new)
+    except (TypeError, ValueError):  # arrays and frames have no single truth value
+        return False

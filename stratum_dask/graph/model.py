@@ -1,0 +1,232 @@
+"""The flat graph that the passes work on: key -> task, and what is wanted of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from dask._task_spec import Alias, GraphNode
+
+from stratum_dask._native import CycleFound, Dag
+from stratum_dask.errors import CycleError
+
+Key = Hashable
+Annotations = Mapping[str, Any]
+NO_GROUP = 0xFFFFFFFF
+
+
+class Output(NamedTuple):
+    """One collection that the user passed, and wants back.
+
+    Attributes
+    ----------
+    keys : tuple
+        The keys of its results, in the collection's own order.
+    candidate : hashable
+        Which candidate of the batch it belongs to: its position or name in the container.
+    """
+
+    keys: tuple[Key, ...]
+    candidate: Hashable
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A graph over integers: node `i` is the task of ``keys[i]``.
+
+    Attributes
+    ----------
+    keys : list
+        Keys by id, in the order of ``Graph.tasks``.
+    ids : dict
+        Ids by key.
+    dag : Dag
+        The native graph on which decisions are made.
+    """
+
+    keys: list[Key]
+    ids: dict[Key, int]
+    dag: Dag
+
+    def flags(self, wanted: Iterable[Key]) -> bytearray:
+        """Return one byte per node: 1 for the keys in `wanted`."""
+        mask = bytearray(len(self.keys))
+        ids = self.ids
+        for key in wanted:
+            i = ids.get(key)
+            if i is not None:
+                mask[i] = 1
+        return mask
+
+    @cached_property
+    def order(self) -> list[Key]:
+        """The keys in topological order, ties by position."""
+        keys = self.keys
+        return [keys[i] for i in self.dag.topological_order()]
+
+    @cached_property
+    def consumers(self) -> list[list[int]]:
+        """Return the ids of the tasks that use each task's result."""
+        return self.dag.dependents()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A batch as one flat graph. Passes return new ones; nothing in it is ever modified.
+
+    Attributes
+    ----------
+    tasks : mapping of key to GraphNode
+        All tasks.
+    outputs : tuple of Output
+        What the user wants, one per collection.
+    annotations : mapping of key to dict
+        Dask annotations of the tasks that have some.
+    plan : str
+        Identifies this plan; part of every key that passes invent, so that no two plans ever
+        use one name for different tasks.
+    merged : mapping of key to tuple of keys
+        For each shared task, the keys of the user's tasks that it stands for.
+    tokens : mapping of key to bytes
+        Identities of values, as far as they are known.
+    why_not : mapping of key to str
+        Reasons why tasks were kept apart.
+    edited : frozenset of keys
+        Values that one task edits in place and a later one reads, on purpose.
+    fingerprinter : Fingerprinter or None
+        What is known of this batch's functions and literals.
+    external : frozenset of keys
+        Keys of Futures: inputs that exist elsewhere.
+    """
+
+    tasks: Mapping[Key, GraphNode]
+    outputs: tuple[Output, ...]
+    annotations: Mapping[Key, Annotations] = field(default_factory=dict)
+    plan: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    merged: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    tokens: Mapping[Key, bytes] = field(default_factory=dict)
+    why_not: Mapping[Key, str] = field(default_factory=dict)
+    edited: frozenset[Key] = frozenset()
+    fingerprinter: Any = None
+    external: frozenset[Key] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def with_(self, **changes: Any) -> Graph:
+        """Return a copy with some attributes replaced."""
+        return replace(self, **changes)
+
+    @cached_property
+    def wanted(self) -> frozenset[Key]:
+        """All keys that the user wants."""
+        return frozenset(key for output in self.outputs for key in output.keys)
+
+    @cached_property
+    def topology(self) -> Topology:
+        """The graph over integers.
+
+        Raises
+        ------
+        CycleError
+            If tasks depend on each other in a circle.
+        """
+        keys = list(self.tasks)
+        ids = {key: i for i, key in enumerate(keys)}
+        find = ids.get
+        indptr, indices = [0], []
+        for node in self.tasks.values():
+            for dependency in node.dependencies:
+                i = find(dependency)
+                if i is not None:
+                    indices.append(i)
+            indptr.append(len(indices))
+        try:
+            dag = Dag(indptr, indices)
+        except CycleFound as found:
+            circle = " <- ".join(repr(keys[i]) for i in (*found.args[0], found.args[0][0]))
+            raise CycleError(
+                f"these tasks depend on each other in a circle: {circle}; "
+                "remove one of the dependencies"
+            ) from None
+        return Topology(keys, ids, dag)
+
+    @cached_property
+    def colors(self) -> list[int]:
+        """One number per distinct annotation set, by node id: tasks of two colors never fuse."""
+        if not self.annotations:
+            return [0] * len(self.tasks)
+        numbers: dict[str, int] = {"": 0}
+        find = self.annotations.get
+        return [
+            numbers.setdefault(
+                "" if (a := find(key)) is None else repr(sorted(a.items())), len(numbers)
+            )
+            for key in self.tasks
+        ]
+
+    def invent(self, prefix: str, identity: Hashable) -> str:
+        """Return a new key of this plan."""
+        return f"{prefix}-{identity}-{self.plan}"
+
+
+def rewire(
+    graph: Graph,
+    *,
+    new: Mapping[Key, GraphNode],
+    dropped: Iterable[Key],
+    renamed: Mapping[Key, Key],
+    output: Callable[[Key, Key], GraphNode] = Alias,
+    **changes: Any,
+) -> Graph:
+    """Replace tasks of a graph; what is known of a value follows it to its new key.
+
+    Parameters
+    ----------
+    graph : Graph
+    new : mapping
+        Tasks to add, by key; each stands where the first task that was renamed to it stood.
+    dropped : iterable of keys
+        Tasks to leave out. A wanted one stays, as `output` of its key and its new target.
+    renamed : mapping
+        Old key -> key of the task that now makes its value; references follow.
+    output : callable
+        Makes the task that keeps a wanted key alive: an alias unless said otherwise.
+    **changes
+        Further attributes of the result.
+
+    Returns
+    -------
+    Graph
+    """
+    gone = set(dropped)
+    wanted = graph.wanted
+    for known in ("tokens", "annotations"):
+        about = getattr(graph, known)
+        moved = {new: about[old] for old, new in renamed.items() if old in about}
+        if known not in changes and moved:
+            changes[known] = {**about, **moved}
+    tasks: dict[Key, GraphNode] = {}
+
+    def place(key: Key, node: GraphNode) -> None:
+        if not renamed.keys().isdisjoint(node.dependencies):
+            node = node.substitute(renamed, key=key)
+        tasks[key] = node
+
+    for key, node in graph.tasks.items():
+        target = renamed.get(key)
+        if target is not None and target in new and target not in tasks:
+            place(target, new[target])
+        if key not in gone:
+            place(key, node)
+        elif key in wanted and target is not None:
+            tasks[key] = output(key, target)
+    return graph.with_(tasks=tasks, **changes)
+
+
+def candidates_of(outputs: Sequence[Output]) -> list[Hashable]:
+    """Return the distinct candidates in their order."""
+    return list(dict.fromkeys(output.candidate for output in outputs))

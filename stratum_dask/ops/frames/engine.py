@@ -1,0 +1,174 @@
+"""Runs a fused chain of frame operations: natively where rules allow it, else in pandas."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from stratum_dask.ops import counters
+from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
+from stratum_dask.ops.frames.schema import Schema
+from stratum_dask.ops.frames.table import RULES
+from stratum_dask.ops.steps import Ref, Step, resolve
+
+#: Schemas for which one chain keeps its plans.
+_MAX_PLANS = 32
+
+
+class FusedFrame:
+    """A chain of frame operations as one callable.
+
+    The values are bound late: every call looks at the dtypes and indexes of its actual inputs,
+    runs what has a native form as kernel programs, and leaves the rest to the functions of the
+    steps, one by one. Inputs are never changed.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        The calls, whose last value is the result.
+    n_inputs : int
+        The number of inputs.
+    threads : int
+        Threads of the kernels.
+
+    Examples
+    --------
+    >>> import operator
+    >>> import pandas as pd
+    >>> steps = (Step("operator.mul", operator.mul, (Ref(0), 2), {}, "double"),)
+    >>> FusedFrame(steps, 1)(pd.Series([1.0, 2.0])).tolist()
+    [2.0, 4.0]
+    """
+
+    def __init__(self, steps: tuple[Step, ...], n_inputs: int, threads: int = 1) -> None:
+        if not steps:
+            raise ValueError("a fused chain needs at least one step")
+        self.steps = steps
+        self.n_inputs = n_inputs
+        self.threads = threads
+        self._last_use = _last_uses(steps, n_inputs)
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FusedFrame, (self.steps, self.n_inputs, self.threads)
+
+    def __repr__(self) -> str:
+        names = ", ".join(step.op or "?" for step in self.steps)
+        return f"FusedFrame({names})"
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the value of the last step."""
+        if len(inputs) != self.n_inputs:
+            raise TypeError(f"the chain takes {self.n_inputs} inputs, got {len(inputs)}")
+        values: list[Any] = [*inputs, *[None] * len(self.steps)]
+        hits: list[str] = []
+        fallbacks: list[tuple[str, str]] = []
+        try:
+            position = 0
+            while position < len(self.steps):
+                position = self._advance(position, values, hits, fallbacks)
+                self._drop_dead(position, values)
+        finally:
+            counters.record(hits, fallbacks)
+        return values[-1]
+
+    def _advance(
+        self, start: int, values: list[Any], hits: list[str], fallbacks: list[tuple[str, str]]
+    ) -> int:
+        """Run some steps from `start` on; return the next one."""
+        if self.steps[start].op not in RULES:
+            return self._fall_back(start, start + 1, values, "no rule", fallbacks)
+        plan = self._plan(start, values)
+        if plan.stop > start:
+            try:
+                plan.run(values, self.threads)
+            except Refused as refusal:
+                return self._fall_back(start, plan.stop, values, str(refusal), fallbacks)
+            hits += plan.ops
+        if plan.reason is None:
+            return plan.stop
+        return self._fall_back(plan.stop, plan.stop + 1, values, plan.reason, fallbacks)
+
+    def _plan(self, start: int, values: list[Any]) -> Plan:
+        live = [
+            number
+            for number, last in enumerate(self._last_use[: self.n_inputs + start])
+            if last >= start
+        ]
+        schema = Schema(values, live)
+        underflow_ignored = np.geterr()["under"] == "ignore"
+        key = (start, underflow_ignored, schema.key)
+        plan = self._plans.get(key)
+        if plan is None:
+            stop = len(self.steps)
+            plan = make_plan(
+                self.steps,
+                start,
+                stop,
+                self.n_inputs,
+                schema.symbols(),
+                self._last_use,
+                underflow_ignored,
+            )
+            with self._lock:
+                if len(self._plans) >= _MAX_PLANS:
+                    self._plans.clear()
+                self._plans[key] = plan
+        return plan
+
+    def _fall_back(
+        self,
+        start: int,
+        stop: int,
+        values: list[Any],
+        reason: str,
+        fallbacks: list[tuple[str, str]],
+    ) -> int:
+        for position in range(start, stop):
+            step = self.steps[position]
+            fallbacks.append((step.op or "?", reason))
+            args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
+            try:
+                values[self.n_inputs + position] = step.func(*args, **kwargs)
+            except Exception as error:
+                error.add_note(f"in step {step.label!r}")
+                raise
+        return stop
+
+    def _drop_dead(self, position: int, values: list[Any]) -> None:
+        for number, last in enumerate(self._last_use[: self.n_inputs + position]):
+            if last < position:
+                values[number] = None
+
+
+def _last_uses(steps: tuple[Step, ...], n_inputs: int) -> list[int]:
+    """Return the last step that reads each value; the result is read after all steps."""
+    last = [-1] * (n_inputs + len(steps))
+    for position, step in enumerate(steps):
+        read: list[int] = []
+        _collect(step.args, read)
+        if step.kwargs:
+            _collect(dict(step.kwargs), read)
+        for number in read:
+            if not 0 <= number < n_inputs + position:
+                raise ValueError(f"step {step.label!r} reads a value that comes after it")
+            last[number] = position
+    last[-1] = len(steps)
+    return last
+
+
+def _collect(template: Any, found: list[int]) -> None:
+    """Append the numbers of all `Ref` inside a template, as `resolve` finds them."""
+    kind = type(template)
+    if kind is Ref:
+        found.append(template.index)
+    elif kind is tuple or kind is list or kind is set:
+        for item in template:
+            _collect(item, found)
+    elif kind is dict:
+        _collect([*template, *template.values()], found)
+    elif kind is slice:
+        _collect([template.start, template.stop, template.step], found)

@@ -1,0 +1,290 @@
+"""Arithmetic, comparisons and logic: operators, their method twins and NumPy's twins.
+
+pandas treats a NumPy scalar like a Python one (it takes the column's dtype), silences floating
+point errors, and gives integer division by zero its own results, which the program reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, is_number, promote
+from stratum_dask.ops.frames.symbols import (
+    DTYPES,
+    Column,
+    Frame,
+    Row,
+    Scalar,
+    Unsupported,
+)
+
+ARITHMETIC = frozenset({"add", "sub", "mul", "truediv", "floordiv", "mod", "pow"})
+COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+LOGIC = frozenset({"and", "or", "xor"})
+
+
+def binary(b: Builder, op: str, left: Any, right: Any, *, method: bool = False) -> Any:
+    """Lower a binary operation in which pandas decides the result."""
+    if isinstance(left, Frame) or isinstance(right, Frame):
+        return _frame_binary(b, op, left, right)
+    if _is_series(left) or _is_series(right):
+        if method and isinstance(right, Column) and right.index is None:
+            raise Unsupported("array operand")
+        return series_binary(b, op, left, right)
+    if isinstance(left, Scalar) or isinstance(right, Scalar):
+        return _scalar_binary(b, op, left, right)
+    raise Unsupported("operand")
+
+
+def _is_series(value: Any) -> bool:
+    return isinstance(value, Column) and value.index is not None
+
+
+def series_binary(b: Builder, op: str, left: Any, right: Any, *, strong: bool = False) -> Column:
+    """Lower an operation on columns and scalars, of which one is a Series."""
+    first, second = columns_of(b, op, left, right, strong=strong)
+    owner = left if _is_series(left) else right
+    name = owner.name
+    if _is_series(left) and _is_series(right):
+        if left.index != right.index:
+            raise Unsupported("different index")
+        name = common_name(left.name, right.name)
+    dtype, node = _node(b, op, first, second, right)
+    return Column(dtype, owner.length, node, index=owner.index, name=name)
+
+
+def common_name(left: Any, right: Any) -> Any:
+    """Return the name of a result of two Series."""
+    if left is None or right is None:
+        return None
+    if type(left) is not type(right) or type(left) not in (str, int):
+        raise Unsupported("name is neither str nor int")
+    return left if left == right else None
+
+
+def columns_of(
+    b: Builder, op: str, left: Any, right: Any, *, strong: bool = False
+) -> tuple[int, int]:
+    """Return the operands as nodes of one dtype, in which the operation computes."""
+    if isinstance(left, Column) and isinstance(right, Column):
+        first, second = b.load(left), b.load(right)
+        dtype = _common(op, b.dtype(first), b.dtype(second))
+        return b.cast(first, dtype), b.cast(second, dtype)
+    if isinstance(left, Column):
+        column, scalar = b.load(left), right
+    else:
+        column, scalar = b.load(right), left
+    if isinstance(scalar, Scalar):
+        dtype, value = _lazy_operand(b, op, b.dtype(column), scalar, strong=strong)
+    elif is_number(scalar):
+        dtype = _dtype_with(op, b.dtype(column), scalar)
+        value = b.const(dtype, scalar)
+    elif type(scalar) is bool and b.dtype(column) == "bool" and op not in ARITHMETIC:
+        dtype, value = "bool", b.const("bool", scalar)
+    else:
+        raise Unsupported("operand")
+    column = b.cast(column, dtype)
+    return (column, value) if isinstance(left, Column) else (value, column)
+
+
+def _common(op: str, left: str, right: str) -> str:
+    dtype = promote(left, right)
+    if op == "truediv" and dtype[0] != "f":
+        if left == right == "bool":
+            raise Unsupported("bool operands")
+        return "f64"
+    if op in COMPARISONS and dtype[0] == "f" and left[0] in "iu" and right[0] in "iu":
+        raise Unsupported("int64 against uint64")
+    if op in ARITHMETIC and dtype == "bool":
+        raise Unsupported("bool operands")
+    if op in LOGIC and (dtype[0] == "f" or (dtype != "bool" and "bool" in (left, right))):
+        raise Unsupported("dtype")
+    if op == "pow" and left != right:
+        raise Unsupported("mixed dtypes")
+    return dtype
+
+
+def _dtype_with(op: str, column: str, scalar: Any) -> str:
+    """Return the dtype in which a column and a Python number meet."""
+    integer = isinstance(scalar, (int, np.integer))
+    if op in LOGIC and (column[0] not in "iu" or not integer):
+        raise Unsupported("dtype")
+    if column[0] == "f":
+        return column
+    if not integer or op == "truediv":
+        if op == "pow":
+            raise Unsupported("mixed dtypes")
+        return "f64"
+    if column == "bool":
+        if op == "pow":
+            raise Unsupported("bool operands")
+        return "i64"
+    return column
+
+
+def _lazy_operand(
+    b: Builder, op: str, column: str, scalar: Scalar, *, strong: bool
+) -> tuple[str, int]:
+    if op in LOGIC or op == "pow" or scalar.dtype == "bool" or column == "bool":
+        raise Unsupported("operand")
+    if strong and scalar.dtype != column:
+        raise Unsupported("mixed dtypes")
+    if scalar.dtype[0] == "f":
+        dtype = column if column[0] == "f" else "f64"
+    elif column[0] == "f":
+        if column == "f32":
+            raise Unsupported("mixed dtypes")
+        dtype = column
+    elif op == "truediv":
+        dtype = "f64"
+    elif np.can_cast(DTYPES[scalar.dtype], DTYPES[column]):
+        dtype = column
+    else:
+        raise Unsupported("mixed dtypes")
+    return dtype, b.cast(scalar.node, dtype)
+
+
+def _node(b: Builder, op: str, first: int, second: int, right: Any) -> tuple[str, int]:
+    dtype = b.dtype(first)
+    if op in COMPARISONS:
+        return "bool", b.add(op, "bool", first, second)
+    if op == "pow":
+        return dtype, _power(b, dtype, first, second, right)
+    if op == "floordiv" and dtype == "f32":
+        raise Unsupported("float32")  # pandas widens the result where it divides by zero
+    node = b.add(op, dtype, first, second)
+    if op in ("floordiv", "mod") and dtype[0] in "iu":
+        b.guard_visible(node, loud=False)
+    return dtype, node
+
+
+def _power(b: Builder, dtype: str, first: int, second: int, exponent: Any) -> int:
+    if isinstance(exponent, Column):
+        pass
+    elif dtype[0] in "iu":
+        if exponent < 0:
+            raise Unsupported("negative exponent")
+    elif exponent == 2:  # NumPy's shortcuts for a scalar exponent have their own bits
+        return b.add("mul", dtype, first, first)
+    elif exponent == 0.5:
+        return b.add("sqrt", dtype, first)
+    elif exponent in (-1, 0, 1):
+        raise Unsupported("exponent")
+    if dtype[0] in "iu":
+        return b.guard_visible(b.add("ufunc", dtype, "power", first, second), loud=False)
+    return b.ufunc(dtype, "power", first, second)
+
+
+def _scalar_binary(b: Builder, op: str, left: Any, right: Any) -> Scalar:
+    """Lower NumPy scalar arithmetic, which warns where the result is not finite."""
+    if op not in ("add", "sub", "mul", "truediv") or not b.underflow_ignored:
+        raise Unsupported("scalar operation")
+    nodes = []
+    for value in (left, right):
+        if isinstance(value, Scalar) and value.dtype == "f64":
+            nodes.append(value.node)
+        elif type(value) is float or (type(value) is int and abs(value) <= EXACT_INTEGER):
+            nodes.append(b.const("f64", value))
+        else:
+            raise Unsupported("scalar operation")
+    node = b.add(op, "f64", *nodes)
+    b.finite.append(node)
+    return Scalar("f64", node)
+
+
+def _frame_binary(b: Builder, op: str, left: Any, right: Any) -> Frame:
+    if isinstance(left, Frame) and isinstance(right, Frame):
+        if left.index != right.index or left.labels.values != right.labels.values:
+            raise Unsupported("different labels")
+        if not left.labels.unique or left.labels.like.dtype != right.labels.like.dtype:
+            raise Unsupported("different labels")
+        right.refuse_strided()
+        others = [right.column(i) for i in range(len(right.columns))]
+        return _frame_with(b, op, left, others)
+    frame: Frame = left if isinstance(left, Frame) else right
+    other = right if frame is left else left
+    if isinstance(other, Row):
+        if frame is not left or op not in ("add", "sub", "mul", "truediv", *COMPARISONS):
+            raise Unsupported("operand")
+        if other.labels.values != frame.labels.values or not frame.labels.unique:
+            raise Unsupported("different labels")
+        return _frame_with(b, op, frame, list(other.scalars), strong=True)
+    if isinstance(other, Column):
+        raise Unsupported("Series operand of a frame")
+
+    def lower(column: Column) -> Column:
+        pair = (column, other) if frame is left else (other, column)
+        return series_binary(b, op, *pair)
+
+    return frame.map(lower)
+
+
+def _frame_with(
+    b: Builder, op: str, frame: Frame, others: list[Any], *, strong: bool = False
+) -> Frame:
+    remaining = iter(others)
+
+    def lower(column: Column) -> Column:
+        return series_binary(b, op, column, next(remaining), strong=strong)
+
+    return frame.map(lower)
+
+
+def absolute(b: Builder, value: Any, /) -> Any:
+    """Lower ``abs(value)``."""
+    return _unary(b, "abs", value)
+
+
+def negative(b: Builder, value: Any, /) -> Any:
+    """Lower ``-value``."""
+    return _unary(b, "neg", value)
+
+
+def invert(b: Builder, value: Any, /) -> Any:
+    """Lower ``~value``."""
+    return _unary(b, "not", value)
+
+
+def _unary(b: Builder, op: str, value: Any) -> Any:
+    def lower(column: Column) -> Column:
+        node = b.load(column)
+        dtype = b.dtype(node)
+        if (dtype[0] == "f") if op == "not" else (dtype == "bool"):
+            raise Unsupported("dtype")
+        new = b.add(op, dtype, node)
+        return Column(dtype, column.length, new, index=column.index, name=column.name)
+
+    if isinstance(value, Frame):
+        return value.map(lower)
+    if _is_series(value):
+        return lower(value)
+    raise Unsupported("operand")
+
+
+def operator_rule(op: str) -> Callable[[Builder, Any, Any], Any]:
+    """Return the rule of an operator function or NumPy ufunc."""
+
+    def rule(b: Builder, left: Any, right: Any, /) -> Any:
+        return binary(b, op, left, right)
+
+    return rule
+
+
+def method_rule(op: str, *, swapped: bool = False) -> Callable[[Builder, Any, Any], Any]:
+    """Return the rule of a method such as ``.add`` or, swapped, ``.radd``."""
+
+    def rule(b: Builder, self: Any, /, other: Any) -> Any:
+        if not isinstance(self, (Column, Frame)) or (
+            isinstance(self, Column) and self.index is None
+        ):
+            raise Unsupported("operand")
+        if swapped:
+            if isinstance(other, (Column, Frame, Row)):
+                raise Unsupported("operand")
+            return binary(b, op, other, self)
+        return binary(b, op, self, other, method=True)
+
+    return rule

@@ -1,0 +1,145 @@
+"""Reductions of a column to a scalar, and of a frame to a Series of scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stratum_dask.ops.frames.builder import Builder
+from stratum_dask.ops.frames.symbols import Column, Frame, Mode, Row, Scalar, Unsupported
+
+Reduction = Callable[..., Any]
+
+
+def reduction_rule(name: str) -> Reduction:
+    """Return the rule of the method `name`, which takes no arguments."""
+    lower = SIMPLE[name]
+
+    def rule(b: Builder, self: Any, /, *, numeric_only: bool = False) -> Any:
+        if isinstance(self, Frame):
+            return _frame_reduction(b, self, lower, numeric_only)
+        result: Scalar = lower(b, _load(b, self))
+        return result
+
+    return rule
+
+
+def spread_rule(name: str) -> Reduction:
+    """Return the rule of ``.std`` or ``.var``."""
+
+    def rule(b: Builder, self: Any, /, *, ddof: int = 1, numeric_only: bool = False) -> Any:
+        if type(ddof) is not int or ddof < 0:
+            raise Unsupported("operand")
+
+        def lower(b: Builder, node: int) -> Scalar:
+            return _spread(b, node, ddof, root=name == "std")
+
+        if isinstance(self, Frame):
+            return _frame_reduction(b, self, lower, numeric_only)
+        return lower(b, _load(b, self))
+
+    return rule
+
+
+def mode(b: Builder, self: Any, /) -> Mode:
+    """Lower ``Series.mode()``, of which the first value can be used."""
+    node = _load(b, self)
+    return Mode(self, _reduce(b, "mode", b.dtype(node), node))
+
+
+def _load(b: Builder, value: Any) -> int:
+    if not isinstance(value, Column) or value.index is None:
+        raise Unsupported("operand")
+    return b.load(value)
+
+
+def _frame_reduction(b: Builder, frame: Frame, lower: Reduction, numeric_only: Any) -> Row:
+    if type(numeric_only) is not bool:
+        raise Unsupported("operand")
+    frame.refuse_strided()
+    columns = [frame.column(position) for position in range(len(frame.columns))]
+    kept = list(range(len(columns)))
+    if numeric_only:
+        kept = [position for position in kept if not frame.is_passive(position)]
+    if not kept or any(columns[position].dtype != "f64" for position in kept):
+        raise Unsupported("dtype")
+    scalars = tuple(lower(b, b.load(columns[position])) for position in kept)
+    labels = frame.labels if len(kept) == len(columns) else frame.labels.take(kept)
+    return Row(labels, scalars, scalars[0].dtype)
+
+
+def _reduce(b: Builder, op: str, dtype: str, node: int, *parameters: Any) -> Scalar:
+    return Scalar(dtype, b.add(op, dtype, node, *parameters))
+
+
+def _finite(b: Builder, scalar: Scalar) -> Scalar:
+    """Leave results that are not finite to pandas: it may warn, or give another type."""
+    if scalar.dtype[0] == "f":
+        b.finite.append(scalar.node)
+    return scalar
+
+
+def _floating(b: Builder, node: int) -> int:
+    dtype = b.dtype(node)
+    if dtype == "bool":
+        raise Unsupported("dtype")
+    return node if dtype[0] == "f" else b.cast(node, "f64")
+
+
+def _median(b: Builder, node: int) -> Scalar:
+    node = _floating(b, node)
+    return _finite(b, _reduce(b, "median", b.dtype(node), node))
+
+
+def _mean(b: Builder, node: int) -> Scalar:
+    dtype = "f32" if b.dtype(node) == "f32" else "f64"
+    if b.dtype(node) == "bool":
+        raise Unsupported("dtype")
+    total = b.add("sum", dtype, node)
+    count = b.cast(b.add("count", "i64", node), dtype)
+    return _finite(b, Scalar(dtype, b.add("truediv", dtype, total, count)))
+
+
+def _sum(b: Builder, node: int) -> Scalar:
+    dtype = b.dtype(node)
+    if dtype[0] != "f":
+        dtype = "u64" if dtype[0] == "u" else "i64"
+    return _finite(b, _reduce(b, "sum", dtype, node))
+
+
+def _count(b: Builder, node: int) -> Scalar:
+    return _reduce(b, "count", "i64", node)
+
+
+def _min(b: Builder, node: int) -> Scalar:
+    return _extreme(b, "min", node)
+
+
+def _max(b: Builder, node: int) -> Scalar:
+    return _extreme(b, "max", node)
+
+
+def _extreme(b: Builder, op: str, node: int) -> Scalar:
+    dtype = b.dtype(node)
+    extreme = _reduce(b, op, dtype, node)
+    if dtype[0] == "f":  # of no values pandas makes a NaN of another type
+        b.false.append(b.add("isnan", "bool", extreme.node))
+    return extreme
+
+
+def _spread(b: Builder, node: int, ddof: int, *, root: bool) -> Scalar:
+    node = _floating(b, node)
+    dtype = b.dtype(node)
+    variance = _finite(b, _reduce(b, "var", dtype, node, ddof))
+    return Scalar(dtype, b.add("sqrt", dtype, variance.node)) if root else variance
+
+
+#: The reductions without parameters.
+SIMPLE: dict[str, Callable[[Builder, int], Scalar]] = {
+    "median": _median,
+    "mean": _mean,
+    "sum": _sum,
+    "count": _count,
+    "min": _min,
+    "max": _max,
+}

@@ -1,0 +1,111 @@
+"""What a plan depends on: the dtypes, labels and alignment of the values it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stratum_dask.ops.frames import blocks
+from stratum_dask.ops.frames.symbols import (
+    CODES,
+    Column,
+    Frame,
+    Labels,
+    Opaque,
+    Source,
+)
+
+_LITERALS = (bool, int, float, str, type(None))
+_OPAQUE = ("opaque",)
+
+
+class Schema:
+    """The values that a stretch of steps starts from, described.
+
+    Parameters
+    ----------
+    values : sequence
+        All values by number.
+    live : sequence of int
+        The numbers of those that the steps can read.
+
+    Attributes
+    ----------
+    key : tuple
+        Equal keys mean that one plan serves both.
+    """
+
+    def __init__(self, values: Sequence[Any], live: Sequence[int]) -> None:
+        self._values = values
+        self._live = live
+        self._indexes: list[tuple[pd.Index, int]] = []
+        self._lengths: dict[int, int] = {}
+        self.key = tuple([self._describe(number, values[number]) for number in live])
+
+    def symbols(self) -> dict[int, Any]:
+        """Return the symbols of the values by number; literals stand for themselves."""
+        return {
+            number: self._symbol(number, self._values[number], description)
+            for number, description in zip(self._live, self.key, strict=True)
+        }
+
+    def _describe(self, number: int, value: Any) -> tuple[Any, ...]:
+        kind = type(value)
+        if kind is pd.DataFrame and blocks.plain(value):
+            columns = value.columns
+            labels = tuple(columns.tolist()) if type(columns) in (pd.Index, pd.RangeIndex) else ()
+            if labels and (columns.dtype != object or all(type(x) is str for x in labels)):
+                rows = self._rows(number, value.index)
+                return "frame", *rows, blocks.frame_key(value), labels, _index_key(columns)
+        elif kind is pd.Series and blocks.plain(value):
+            name = value.name
+            dtype = CODES.get(blocks.series_values(value).dtype)
+            return "series", *self._rows(number, value.index), dtype, type(name), name
+        elif kind is np.ndarray and value.ndim == 1:
+            return "array", self._length(len(value)), CODES.get(value.dtype)
+        elif kind in _LITERALS or (isinstance(value, np.generic) and value.dtype in CODES):
+            return "literal", kind, repr(value)
+        return _OPAQUE
+
+    def _rows(self, number: int, index: pd.Index) -> tuple[int, int]:
+        """Return the number of the first value with the same index, and the length class."""
+        length = self._length(len(index))
+        for other, owner in self._indexes:
+            if index is other or index.is_(other) or index.identical(other):
+                return owner, length
+        self._indexes.append((index, number))
+        return number, length
+
+    def _length(self, length: int) -> int:
+        return self._lengths.setdefault(length, len(self._lengths))
+
+    def _symbol(self, number: int, value: Any, description: tuple[Any, ...]) -> Any:
+        kind = description[0]
+        if kind == "frame":
+            _, owner, length, storage, labels, _ = description
+            columns = value.columns
+            return Frame(
+                Labels(labels, columns, columns),
+                tuple(range(len(labels))),
+                number,
+                owner,
+                length,
+                blocks.frame_layout(storage),
+                selections=(),
+            )
+        if kind == "series":
+            _, owner, length, dtype, _, name = description
+            return Column(dtype, length, source=Source(number, None), index=owner, name=name)
+        if kind == "array":
+            _, length, dtype = description
+            return Column(dtype, length, source=Source(number, None))
+        return value if kind == "literal" else Opaque(number)
+
+
+def _index_key(index: pd.Index) -> tuple[Any, ...]:
+    """Return what tells apart column indexes with equal labels; cheaper to hash than a dtype."""
+    dtype = index.dtype
+    return type(index), str(dtype), getattr(dtype, "storage", None), index.name

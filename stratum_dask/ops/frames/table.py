@@ -1,0 +1,147 @@
+"""Which operations have a native form: canonical name -> rule, on one screen."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from stratum_dask.ops.frames import lower_arithmetic as arithmetic
+from stratum_dask.ops.frames import lower_columns as columns
+from stratum_dask.ops.frames import lower_missing as missing
+from stratum_dask.ops.frames import lower_reductions as reductions
+from stratum_dask.ops.frames import lower_ufuncs as ufuncs
+from stratum_dask.ops.frames.builder import Builder
+from stratum_dask.ops.frames.symbols import Unsupported
+
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_NUMPY_UNARY = ("log1p", "expm1", "log", "log2", "log10", "exp", "sqrt")
+_NUMPY_OPERATORS = {
+    "add": "add",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "truediv",
+    "true_divide": "truediv",
+    "floor_divide": "floordiv",
+    "remainder": "mod",
+    "mod": "mod",
+    "power": "pow",
+    "equal": "eq",
+    "not_equal": "ne",
+    "less": "lt",
+    "less_equal": "le",
+    "greater": "gt",
+    "greater_equal": "ge",
+}
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    # columns
+    "operator.getitem": columns.getitem,
+    "getattr": columns.get_attribute,
+    "stratum.with_column": columns.set_column,
+    ".assign": columns.assign,
+    ".drop": columns.drop,
+    ".rename": columns.rename,
+    ".copy": columns.copy,
+    ".astype": columns.astype,
+    ".round": columns.round_to,
+    "numpy.round": columns.round_to,
+    # arithmetic, comparisons, logic
+    **{f"operator.{op}": arithmetic.operator_rule(op) for op in (*_ARITHMETIC, *_COMPARISONS)},
+    **{f"operator.{op}_": arithmetic.operator_rule(op) for op in ("and", "or")},
+    "operator.xor": arithmetic.operator_rule("xor"),
+    **{f".{op}": arithmetic.method_rule(op) for op in (*_ARITHMETIC, *_COMPARISONS)},
+    **{f".r{op}": arithmetic.method_rule(op, swapped=True) for op in _ARITHMETIC},
+    ".div": arithmetic.method_rule("truediv"),
+    ".rdiv": arithmetic.method_rule("truediv", swapped=True),
+    **{f"numpy.{name}": arithmetic.operator_rule(op) for name, op in _NUMPY_OPERATORS.items()},
+    "operator.abs": arithmetic.absolute,
+    ".abs": arithmetic.absolute,
+    "numpy.abs": arithmetic.absolute,
+    "numpy.absolute": arithmetic.absolute,
+    "operator.neg": arithmetic.negative,
+    "numpy.negative": arithmetic.negative,
+    "operator.invert": arithmetic.invert,
+    # missing and replaced values
+    ".fillna": missing.fillna,
+    **dict.fromkeys((".isna", ".isnull", "pandas.isna", "pandas.isnull"), missing.isna),
+    **dict.fromkeys((".notna", ".notnull", "pandas.notna", "pandas.notnull"), missing.notna),
+    ".clip": missing.clip,
+    "numpy.clip": missing.clip,
+    ".where": missing.where,
+    ".mask": missing.mask,
+    "numpy.where": missing.numpy_where,
+    ".isin": missing.isin,
+    ".map": missing.map_values,
+    # reductions
+    **{
+        f".{r}": reductions.reduction_rule(r)
+        for r in ["median", "mean", "sum", "count", "min", "max"]
+    },
+    **{f".{spread}": reductions.spread_rule(spread) for spread in ("std", "var")},
+    ".mode": reductions.mode,
+    # NumPy's inner loops
+    **{
+        f"numpy.{f}": ufuncs.unary_rule(f)
+        for f in ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt"]
+    },
+    **{f"numpy.{f}": ufuncs.binary_rule(f) for f in ("maximum", "minimum")},
+    "numpy.isnan": ufuncs.isnan,
+}
+
+
+class Rule(NamedTuple):
+    """A lowering function and the arguments that it takes."""
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+    required: int
+    keywords: frozenset[str] | None
+
+    def __call__(self, b: Builder, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the symbol of the result, or raise `Unsupported`."""
+        if len(args) > len(self.names) or len(args) + len(kwargs) < self.required:
+            raise Unsupported("arguments")
+        if kwargs:
+            if self.keywords is not None and not kwargs.keys() <= self.keywords:
+                raise Unsupported("arguments")
+            if not kwargs.keys().isdisjoint(self.names[: len(args)]):
+                raise Unsupported("arguments")
+        return self.function(b, *args, **kwargs)
+
+
+def _rule(function: Callable[..., Any]) -> Rule:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in parameters)
+    keywords = None
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        keywords = frozenset(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
+    return Rule(function, tuple(p.name for p in positional), required, keywords)
+
+
+RULES: dict[str, Rule] = {name: _rule(function) for name, function in _FUNCTIONS.items()}
+
+#: The operations that are worth fusing: those that have a native form.
+SUPPORTED: frozenset[str] = frozenset(RULES)
+
+
+def fusable(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call with these arguments (not yet resolved) may become part of a fused task.
+
+    Whether it then runs natively is decided when the real operands are known. Calls that change
+    an argument in place never are fused.
+
+    Examples
+    --------
+    >>> fusable(".fillna", (0,), {}), fusable(".fillna", (0,), {"inplace": True})
+    (True, False)
+    """
+    if op not in SUPPORTED:
+        return False
+    if op == "getattr":
+        return len(args) == 2 and type(args[1]) is str and not hasattr(pd.DataFrame, args[1])
+    return "out" not in kwargs and ("inplace" not in kwargs or kwargs["inplace"] is False)

@@ -1,0 +1,74 @@
+"""Give functions that may edit their arguments copies of what others can see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stratum_dask.graph import Call, Graph, GraphNode, Key, Task, TaskRef, call_of
+from stratum_dask.ops.sharing import Protected, is_immutable
+from stratum_dask.semantics import VIEWS, name_of
+
+
+def protect_shared(graph: Graph) -> Graph:
+    """Wrap tasks that may edit a value whose memory others may see.
+
+    A value is exposed when several tasks use it, when the user wants it and a task uses it, when
+    it comes from outside, or when it may be a view of an exposed value. A wanted value that may
+    be such a view is copied too: the user may edit it. Runs after merging, which decides who
+    shares, and before fusion, which hides it.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        The same object when no task needs protection. Linear in tasks and references.
+    """
+    knowledge = graph.fingerprinter
+    if knowledge is None:
+        return graph
+    editors = {key for key, node in graph.tasks.items() if knowledge.mutates(node)}
+    if not (editors or graph.edited or graph.merged):
+        return graph
+    topology = graph.topology
+    consumers, ids, wanted = topology.consumers, topology.ids, graph.wanted
+    exposed: set[Key] = set()
+    protected: dict[Key, GraphNode] = {}
+    for key in topology.order:
+        node = graph.tasks[key]
+        users = len(consumers[ids[key]])
+        sees_exposed = any(d in exposed or d not in ids for d in node.dependencies)
+        call = call_of(node)
+        guard = None
+        if call is not None and not isinstance(call.func, Protected):
+            guard = _guard(graph, key, node, call, key in editors, sees_exposed)
+        if guard is not None and call is not None:
+            protected[key] = Task(key, guard, *call.args, **call.kwargs)
+        takes_copies = guard is not None and guard.positions is None
+        inherited = sees_exposed and not takes_copies and not knowledge.fresh(node)
+        if users > 1 or (users and key in wanted) or inherited:
+            exposed.add(key)
+    return graph.with_(tasks={**graph.tasks, **protected}) if protected else graph
+
+
+def _guard(
+    graph: Graph, key: Key, node: GraphNode, call: Call, edits: bool, sees_exposed: bool
+) -> Protected | None:
+    """Return the function of a task with the copies that it needs, or None if it needs none."""
+    if key in graph.edited:
+        # Its value will be edited on purpose, and must be no view of what others see.
+        return Protected(call.func) if sees_exposed else None
+    edits = edits and graph.edited.isdisjoint(node.dependencies)
+    if edits and (sees_exposed or _holds_mutable_literal(call)):
+        return Protected(call.func, graph.fingerprinter.edits(node))
+    name = name_of(call.func)
+    if sees_exposed and key in graph.wanted and (name is None or name in VIEWS):
+        return Protected(call.func, positions=(), result=True)
+    return None
+
+
+def _holds_mutable_literal(call: Call) -> bool:
+    values: tuple[Any, ...] = (*call.args, *call.kwargs.values())
+    return any(not isinstance(v, GraphNode | TaskRef) and not is_immutable(v) for v in values)

@@ -1,0 +1,471 @@
+"""What a user's function does besides returning a value, from its bytecode.
+
+A function is pure if every call that it can reach is known to be (see the semantics table) and
+it changes nothing that outlives it. Instructions are read once, in order; what a name stands for
+is looked up in the function's globals, closure and builtins, and followed through attributes:
+
+    LOAD_GLOBAL np; LOAD_ATTR log1p   ->  numpy.log1p, known
+    LOAD_FAST df;   LOAD_ATTR fillna  ->  .fillna of something, known by its name
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import inspect
+import logging
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from stratum_dask.semantics import (
+    DRAWING,
+    GENERATORS,
+    MUTATING_METHODS,
+    PURE_METHODS,
+    READERS,
+    SEEDED,
+    consumed_once,
+    declared,
+    is_pure,
+    name_of,
+    uses_randomness,
+)
+
+
+@dataclass(frozen=True)
+class Path:
+    """The path that a function reads: a constant, or the parameter that holds it.
+
+    With `only_read` the function does nothing else with it, so that copies of a file are equal.
+    """
+
+    value: str | None = None
+    parameter: str | None = None
+    only_read: bool = False
+
+
+@dataclass
+class Effects:
+    """What a function does.
+
+    Attributes
+    ----------
+    reason : str or None
+        Why it is impure; None if it is pure.
+    mutates : bool
+        Whether it may change objects that are passed in.
+    paths : list of Path
+        What it reads.
+    seeds : list of str
+        Parameters that must be ints for the function to be pure.
+    uses : dict of str to object
+        The globals and closure values that it depends on, by name.
+    """
+
+    reason: str | None = None
+    mutates: bool = False
+    paths: list[Path] = field(default_factory=list)
+    seeds: list[str] = field(default_factory=list)
+    uses: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pure(self) -> bool:
+        """Whether the function is pure, given its paths and seeds."""
+        return self.reason is None
+
+
+_INPLACE_NAMES = frozenset(
+    {"inplace", "out", "copy_X", "overwrite_a", "overwrite_b", "overwrite_x"}
+)
+_STORES = ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR", "STORE_SLICE")
+_CONSTANT = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    tuple,
+    frozenset,
+    np.generic,
+    PurePath,
+)
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def effects(func: Callable[..., Any]) -> Effects:
+    """Analyse a user's function.
+
+    Parameters
+    ----------
+    func : callable
+        A Python function or lambda. Anything else is impure.
+
+    Returns
+    -------
+    Effects
+
+    Examples
+    --------
+    >>> effects(lambda df: df.fillna(0)).pure
+    True
+    >>> effects(lambda df: df.to_csv("x")).reason
+    'calls .to_csv, which is not known to be pure'
+    """
+    return _of(func, frozenset())
+
+
+def _of(func: Any, callers: frozenset[int]) -> Effects:
+    said = declared(func)
+    if said is not None:
+        uses = _of_code(func, callers).uses if isinstance(func, types.FunctionType) else {}
+        reason = None if said else "declared impure"
+        return Effects(reason, mutates=True, uses=uses)
+    if not isinstance(func, types.FunctionType):
+        name = getattr(func, "__qualname__", type(func).__name__)
+        return Effects(f"{name} is no Python function and not known to be pure", mutates=True)
+    return _of_code(func, callers)
+
+
+def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
+    found = Effects()
+    if id(func) in callers:
+        return found  # a recursive call does what the rest of the function does
+    cells = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
+    try:
+        free = {name: cell.cell_contents for name, cell in cells.items()}
+    except ValueError:
+        return Effects("uses a closure variable that is not set yet", mutates=True)
+    _Walk(func, free, found, callers | {id(func)}).code(func.__code__, outer=True)
+    for default in (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()):
+        if not isinstance(default, _CONSTANT) and found.mutates:
+            found.reason = found.reason or "may change a mutable default argument"
+    return found
+
+
+class _Walk:
+    """Reads the code of one function and of the functions nested in it."""
+
+    def __init__(
+        self,
+        func: types.FunctionType,
+        free: dict[str, Any],
+        found: Effects,
+        callers: frozenset[int],
+    ) -> None:
+        self.func, self.free, self.found, self.callers = func, free, found, callers
+        self.random_calls = 0
+        self.has_generator = False
+        self.seeded_calls = 0
+
+    def fail(self, reason: str) -> None:
+        self.found.reason = self.found.reason or reason
+
+    def code(self, code: types.CodeType, outer: bool) -> None:
+        if code.co_flags & _GENERATORS and code.co_name != "<genexpr>":
+            self.fail("is a generator or coroutine, whose value can be consumed only once")
+        instructions = [i for i in dis.get_instructions(code) if i.opname not in _IGNORED]
+        imported: dict[str, Any] = {}
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                self.code(constant, outer=False)
+        position = 0
+        while position < len(instructions):
+            position = self.instruction(instructions, position, code, imported, outer)
+        if outer and self.random_calls > self.seeded_calls:
+            self.fail("draws randomness without an int seed (random_state=)")
+
+    def instruction(
+        self,
+        all_: list[dis.Instruction],
+        at: int,
+        code: types.CodeType,
+        imported: dict[str, Any],
+        outer: bool,
+    ) -> int:
+        """Note what one instruction does, and return the position of the next to look at."""
+        op, value = all_[at].opname, all_[at].argval
+        if op in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            self.fail(f"changes the global {value}")
+        elif op in ("STORE_DEREF", "DELETE_DEREF") and value in self.free:
+            self.fail(f"changes the closure variable {value}")
+        elif op in _STORES or (op == "BINARY_OP" and all_[at].argrepr.endswith("=")):
+            self.found.mutates = True
+        elif op == "IMPORT_NAME":
+            return self.imports(all_, at, imported)
+        elif op in ("LOAD_GLOBAL", "LOAD_NAME"):
+            return self.named(str(value), self.lookup(str(value)), all_, at)
+        elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF") and value in self.free:
+            return self.named(str(value), self.free[str(value)], all_, at)
+        elif op.startswith("LOAD_FAST") and value in imported:
+            return self.named(str(value), imported[str(value)], all_, at)
+        elif op in ("LOAD_METHOD", "LOAD_ATTR"):
+            self.method(str(value), called=op == "LOAD_METHOD" or "|self" in all_[at].argrepr)
+        elif op in ("KW_NAMES", "LOAD_CONST"):
+            names = code.co_consts[all_[at].arg or 0] if op == "KW_NAMES" else value
+            if isinstance(names, tuple):
+                self.keywords(names, all_, at, code)
+        elif op == "LOAD_BUILD_CLASS":
+            self.fail("defines a class")
+        elif op == "RETURN_VALUE" and _returns_iterator(all_, at):
+            self.fail("returns a generator, whose value can be consumed only once")
+        return at + 1
+
+    def lookup(self, name: str) -> Any:
+        scope = self.func.__globals__
+        if name in scope:
+            return scope[name]
+        return getattr(builtins, name, _MISSING)
+
+    def imports(self, all_: list[dis.Instruction], at: int, imported: dict[str, Any]) -> int:
+        """Bind the local names of an import statement; it ran before, or it is unknown."""
+        import sys
+
+        module = sys.modules.get(str(all_[at].argval))
+        at += 1
+        if module is None:
+            self.fail(f"imports {all_[at - 1].argval}, which is not loaded here")
+            return at
+        if all_[at].opname == "IMPORT_FROM":
+            while all_[at].opname == "IMPORT_FROM" and at + 1 < len(all_):
+                imported[str(all_[at + 1].argval)] = getattr(module, all_[at].argval, _MISSING)
+                at += 2
+        elif all_[at].opname.startswith("STORE_"):
+            plain = str(all_[at - 1].argval).partition(".")[0]
+            stored = str(all_[at].argval)
+            imported[stored] = sys.modules.get(plain) if stored == plain else module
+            at += 1
+        return at
+
+    def named(self, name: str, value: Any, all_: list[dis.Instruction], at: int) -> int:
+        """Follow a name through attributes of modules and classes, and judge what it stands for."""
+        at += 1
+        path = name
+        while (
+            isinstance(value, types.ModuleType)
+            and at < len(all_)
+            and all_[at].opname in ("LOAD_ATTR", "LOAD_METHOD")
+        ):
+            path += f".{all_[at].argval}"
+            value = getattr(value, str(all_[at].argval), _MISSING)
+            at += 1
+        self.found.uses[path] = value
+        self.judge(path, value, all_, at)
+        return at
+
+    def judge(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
+        if value is _MISSING:
+            self.fail(f"uses {path}, which is not defined")
+        elif isinstance(value, types.FunctionType) and name_of(value) is None:
+            inner = _of(value, self.callers)
+            if inner.reason is not None:
+                self.fail(f"calls {path}, which {inner.reason}")
+            if inner.seeds or any(one.parameter for one in inner.paths):
+                self.fail(f"calls {path}, which reads a path or takes a seed from its arguments")
+            self.found.paths += inner.paths
+            self.found.mutates |= inner.mutates
+        elif callable(value) and not isinstance(value, BaseEstimator):
+            self.known_callable(path, value, all_, at)
+        elif isinstance(value, logging.Logger | types.ModuleType):
+            if isinstance(value, types.ModuleType):
+                self.fail(f"uses the module {path} as a value")
+        elif not isinstance(value, _CONSTANT):
+            following = all_[at] if at < len(all_) else None
+            if following is not None and following.argval in MUTATING_METHODS:
+                self.fail(f"changes the global or closure value {path}")
+            self.found.uses[path] = value
+
+    def known_callable(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
+        said = declared(value)
+        if said:
+            return
+        name = name_of(value)
+        if said is False or name is None:
+            self.fail(f"uses {path}, which is not known to be pure")
+        elif name in READERS:
+            self.reads(all_, at)
+        elif name in SEEDED:
+            self.random_calls += 1
+        elif name in GENERATORS:
+            self.has_generator = all_[at].opname in ("LOAD_CONST", "LOAD_SMALL_INT")
+            self.has_generator &= isinstance(all_[at].argval, int)
+            if not self.has_generator:
+                self.fail("draws randomness without an int seed")
+        elif not is_pure(name, value):
+            self.fail(f"calls {name}, which is not known to be pure")
+        elif isinstance(value, type) and name.startswith("sklearn."):
+            self.random_calls += self.draws(value)
+        elif consumed_once(name) and at + 2 < len(all_) and all_[at + 2].opname == "RETURN_VALUE":
+            self.fail("returns an iterator, which can be consumed only once")
+
+    def draws(self, kind: type) -> bool:
+        """Tell whether an object of this class may draw randomness as this function makes it."""
+        if "random_state" not in inspect.signature(kind).parameters:
+            return False
+        if any(isinstance(c, tuple) and not _DECIDING.isdisjoint(c) for c in self.constants()):
+            return True
+        try:
+            return uses_randomness(kind())
+        except TypeError:  # has required arguments, as meta-estimators do
+            return True
+
+    def constants(self) -> Iterator[Any]:
+        stack = [self.func.__code__]
+        while stack:
+            for constant in stack.pop().co_consts:
+                if isinstance(constant, types.CodeType):
+                    stack.append(constant)
+                elif isinstance(constant, tuple) and all(isinstance(c, str) for c in constant):
+                    yield constant
+
+    def reads(self, all_: list[dis.Instruction], at: int) -> None:
+        """Find the path that a reader gets: its first argument, plainly loaded."""
+        path = all_[at]
+        passed = takewhile(lambda i: not i.opname.startswith("CALL"), all_[at + 1 :])
+        plain = all(i.opname.startswith(_PASSING) and i.opname != "LOAD_ATTR" for i in passed)
+        if plain and path.opname == "LOAD_CONST" and isinstance(path.argval, str):
+            self.found.paths.append(Path(value=path.argval))
+        elif plain and path.opname.startswith("LOAD_FAST") and isinstance(path.argval, str):
+            stored = any(
+                i.opname.startswith("STORE_FAST") and i.argval == path.argval for i in all_
+            )
+            parameters = inspect.signature(self.func).parameters
+            if stored or path.argval not in parameters:
+                self.fail("reads a path that is not known at plan time")
+            else:
+                loads = sum(path.argval in _as_tuple(i.argval) for i in all_)
+                self.found.paths.append(Path(parameter=path.argval, only_read=loads == 1))
+        elif plain and path.opname in ("LOAD_GLOBAL", "LOAD_DEREF"):
+            name = str(path.argval)
+            value = self.free.get(name, self.lookup(name))
+            if isinstance(value, str | PurePath):
+                self.found.paths.append(Path(value=str(value)))
+            else:
+                self.fail("reads a path that is not known at plan time")
+        else:
+            self.fail("reads a path that is not known at plan time")
+
+    def method(self, name: str, called: bool) -> None:
+        if name in MUTATING_METHODS:
+            self.found.mutates = True
+        elif f".{name}" in SEEDED:
+            self.random_calls += 1
+        elif name in DRAWING and self.has_generator:
+            pass  # of the generator with a constant seed that this function made
+        elif called and name not in PURE_METHODS and name not in _LOGGING:
+            self.fail(f"calls .{name}, which is not known to be pure")
+        elif name in _NEVER or name.startswith(("to_csv", "to_parquet", "read_")):
+            self.fail(f"uses .{name}, which is not known to be pure")
+
+    def keywords(
+        self, names: tuple[Any, ...], all_: list[dis.Instruction], at: int, code: types.CodeType
+    ) -> None:
+        """Note keywords that write into arguments, and seeds."""
+        if not _INPLACE_NAMES.isdisjoint(n for n in names if isinstance(n, str)):
+            self.found.mutates = True
+        for index, name in enumerate(names):
+            if name not in ("random_state", "seed"):
+                continue
+            value = all_[at - (len(names) - index)]
+            if value.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
+                self.seeded_calls += isinstance(value.argval, int)
+            elif value.opname == "LOAD_GLOBAL":
+                self.seeded_calls += isinstance(self.lookup(str(value.argval)), int)
+            elif value.opname == "LOAD_DEREF":
+                self.seeded_calls += isinstance(self.free.get(str(value.argval)), int)
+            elif value.opname.startswith("LOAD_FAST") and isinstance(value.argval, str):
+                argcount = code.co_argcount + code.co_kwonlyargcount
+                if code is self.func.__code__ and value.argval in code.co_varnames[:argcount]:
+                    self.found.seeds.append(value.argval)
+                    self.seeded_calls += 1
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _returns_iterator(all_: list[dis.Instruction], at: int) -> bool:
+    """Tell whether a generator expression is returned as it is."""
+    before = all_[max(0, at - 8) : at]
+    made = [i for i, one in enumerate(before) if one.argval.__class__ is types.CodeType]
+    return bool(
+        made
+        and before[made[-1]].argval.co_name == "<genexpr>"
+        and before[-1].opname == "CALL"
+        and not any(one.opname == "CALL" for one in before[made[-1] : -1])
+    )
+
+
+def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:
+    """Tell whether a function's identity can change only by binding its names anew.
+
+    Parameters
+    ----------
+    func : function
+    uses : dict of str to object
+        What it refers to, from :func:`effects`.
+    """
+    defaults = (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values())
+    return all(isinstance(value, _CONSTANT) for value in defaults) and all(
+        isinstance(value, (_CONSTANT, types.ModuleType)) or bool(name_of(value))
+        for value in uses.values()
+    )
+
+
+def is_current(func: types.FunctionType, uses: dict[str, Any]) -> bool:
+    """Tell whether all names that a settled function refers to still stand for the same."""
+    cells = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
+    for path, value in uses.items():
+        root, *attributes = path.split(".")
+        if root in cells:
+            current = cells[root].cell_contents
+        else:
+            current = func.__globals__.get(root, getattr(builtins, root, _MISSING))
+        for attribute in attributes:
+            current = getattr(current, attribute, _MISSING)
+        if current is not value:
+            return False
+    return True
+
+
+def arguments(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a call and what they are given, defaults included.
+
+    Raises
+    ------
+    TypeError
+        If the call does not fit the function.
+    """
+    bound = inspect.signature(func).bind(*args, **kwargs)
+    bound.apply_defaults()
+    yield from bound.arguments.items()
+
+
+def unwrapped(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Return the function inside nested partials, and the arguments that they fix."""
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    while isinstance(func, partial):
+        args, kwargs, func = (*func.args, *args), {**func.keywords, **kwargs}, func.func
+    return func, args, kwargs
+
+
+_MISSING = object()
+_PASSING = ("LOAD_", "KW_NAMES", "BUILD_LIST", "BUILD_MAP", "BUILD_CONST", "BUILD_TUPLE", "LIST_")
+_DECIDING = frozenset({"shuffle", "solver", "selection", "svd_solver", "probability"})
+_IGNORED = frozenset(
+    {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
+)
+_LOGGING = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
+_NEVER = frozenset({"eval", "query", "pipe", "plot", "hist", "tofile", "dump", "dumps", "save"})

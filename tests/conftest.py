@@ -1,0 +1,22 @@
+"""Shared settings and helpers of the tests."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=60, **_COMMON)
+settings.register_profile("long", max_examples=5_000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _verified():
+    """Check the graph after every pass in all tests."""
+    import dask
+
+    with dask.config.set({"stratum.verify": True}):
+        yield

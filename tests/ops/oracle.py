@@ -1,0 +1,158 @@
+"""Runs a chain fused and in plain pandas, and compares everything that can be seen."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from dask.utils import methodcaller
+
+from stratum_dask.ops.frames import FusedFrame, with_column
+from stratum_dask.ops.steps import Step, resolve
+
+
+def function_of(op: str) -> Callable[..., Any]:
+    """The callable that a canonical name stands for."""
+    if op == "getattr":
+        return getattr
+    if op == "stratum.with_column":
+        return with_column
+    module, _, name = op.rpartition(".")
+    if not module:
+        return methodcaller(name)
+    return getattr({"operator": operator, "numpy": np, "pandas": pd}[module], name)
+
+
+def step(op: str, *args: Any, **kwargs: Any) -> Step:
+    return Step(op, function_of(op), args, kwargs, f"label of {op}")
+
+
+class Outcome(NamedTuple):
+    value: Any
+    error: BaseException | None
+    warned: list[tuple[type, str]]
+
+
+def observe(call: Callable[[], Any]) -> Outcome:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            value, error = call(), None
+        except Exception as raised:
+            value, error = None, raised
+    return Outcome(value, error, [(w.category, str(w.message)) for w in caught])
+
+
+def in_pandas(steps: Sequence[Step], inputs: Sequence[Any]) -> Any:
+    values = list(inputs)
+    for one in steps:
+        args, kwargs = resolve(one.args, values), resolve(dict(one.kwargs), values)
+        values.append(one.func(*args, **kwargs))
+    return values[-1]
+
+
+def copies(inputs: Sequence[Any]) -> list[Any]:
+    return [x.copy() if hasattr(x, "copy") else x for x in inputs]
+
+
+def check(steps: Sequence[Step], inputs: Sequence[Any]) -> Outcome:
+    """Run fused twice (planning, then from the cache) and compare with plain pandas."""
+    expected = observe(lambda: in_pandas(steps, copies(inputs)))
+    blocks = _fails_on_mixed_frame(steps, copies(inputs)) if expected.error else False
+    before = copies(inputs)
+    fused = FusedFrame(tuple(steps), len(inputs))
+    for _ in range(2):
+        actual = observe(lambda: fused(*inputs))
+        if blocks:
+            assert actual.error is not None
+        else:
+            assert_same_outcome(actual, expected)
+        for one, other in zip(inputs, before, strict=True):
+            assert_same(one, other)
+    return expected
+
+
+def _fails_on_mixed_frame(steps: Sequence[Step], inputs: list[Any]) -> bool:
+    """Whether the failing step works block by block on several dtypes.
+
+    pandas then raises for the block that comes first, which depends on the frame's history.
+    """
+    values = list(inputs)
+    for one in steps:
+        args, kwargs = resolve(one.args, values), resolve(dict(one.kwargs), values)
+        outcome = observe(lambda: one.func(*args, **kwargs))  # noqa: B023
+        if outcome.error is not None:
+            frames = [x for x in args if isinstance(x, pd.DataFrame)]
+            return any(len(set(frame.dtypes)) > 1 for frame in frames)
+        values.append(outcome.value)
+    return False
+
+
+def assert_same_outcome(actual: Outcome, expected: Outcome) -> None:
+    if expected.error is None:
+        if actual.error is not None:
+            raise actual.error
+        assert_same(actual.value, expected.value)
+    else:
+        assert type(actual.error) is type(expected.error)
+        assert str(actual.error) == str(expected.error)
+    # How often pandas repeats a warning for a frame depends on how its columns lie in blocks.
+    assert list(dict.fromkeys(actual.warned)) == list(dict.fromkeys(expected.warned))
+
+
+def assert_same(actual: Any, expected: Any) -> None:
+    """Equal in type, dtype, bits (one NaN is like another), labels, names and layout."""
+    assert type(actual) is type(expected)
+    if isinstance(expected, pd.DataFrame):
+        assert_same_index(actual.columns, expected.columns)
+        assert_same_index(actual.index, expected.index)
+        for i in range(len(expected.columns)):
+            assert_same_values(actual.iloc[:, i].array, expected.iloc[:, i].array)
+        if all(isinstance(dtype, np.dtype) for dtype in expected.dtypes):
+            one, other = actual.to_numpy(), expected.to_numpy()
+            assert one.dtype == other.dtype
+            assert one.flags.c_contiguous == other.flags.c_contiguous
+            assert one.flags.f_contiguous == other.flags.f_contiguous
+        assert actual.attrs == expected.attrs
+    elif isinstance(expected, pd.Series):
+        assert_same_index(actual.index, expected.index)
+        assert type(actual.name) is type(expected.name)
+        assert actual.name == expected.name
+        assert_same_values(actual.array, expected.array)
+        assert actual.attrs == expected.attrs
+    elif isinstance(expected, np.ndarray):
+        assert actual.flags.c_contiguous == expected.flags.c_contiguous
+        assert_same_values(actual, expected)
+    elif isinstance(expected, (np.generic, float)):
+        assert_same_values(np.asarray(actual), np.asarray(expected))
+    else:
+        assert actual == expected
+
+
+def assert_same_index(actual: pd.Index, expected: pd.Index) -> None:
+    assert type(actual) is type(expected)
+    assert actual.dtype == expected.dtype
+    assert actual.identical(expected), f"{actual} is not {expected}"
+
+
+def assert_same_values(actual: Any, expected: Any) -> None:
+    assert actual.dtype == expected.dtype
+    assert len(np.shape(actual)) == len(np.shape(expected))
+    one, other = np.asarray(actual), np.asarray(expected)
+    assert one.shape == other.shape
+    if one.dtype.kind == "f":
+        nan = np.isnan(other)
+        assert (np.isnan(one) == nan).all(), f"{one} is not {other}"
+        bits = np.dtype(f"u{one.dtype.itemsize}")
+        same = one.reshape(-1).view(bits) == other.reshape(-1).view(bits)
+        assert (same | nan.reshape(-1)).all(), f"{one} is not {other}"
+    elif one.dtype == object:
+        pd.testing.assert_extension_array_equal(
+            pd.array(one, dtype=object), pd.array(other, dtype=object)
+        )
+    else:
+        assert (one == other).all(), f"{one} is not {other}"

@@ -1,0 +1,250 @@
+"""Equal tokens, equal values; and nothing else is equal."""
+
+from __future__ import annotations
+
+import operator
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from functools import partial
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import Lasso, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import stratum_dask as sd
+from stratum_dask.errors import InputChangedError
+from stratum_dask.fingerprint import Fingerprinter
+from stratum_dask.graph import NODE_TYPES, lower
+from stratum_dask.literals import encode
+
+
+def identities(*delayed):
+    graph, _ = lower(list(delayed))
+    found = Fingerprinter(NODE_TYPES).identify(graph.tasks, graph.topology.order, {}, {})
+    return found, [output.keys[0] for output in graph.outputs]
+
+
+def token(delayed):
+    found, (key,) = identities(delayed)
+    return found.tokens[key]
+
+
+def why_not(delayed):
+    found, (key,) = identities(delayed)
+    return found.why_not.get(key)
+
+
+def same(one, two):
+    found, (a, b) = identities(one, two)
+    return found.tokens[a] == found.tokens[b]
+
+
+def identity(x):
+    return x
+
+
+DIFFERENT = [
+    True, False, 1, 0, 1.0, 0.0, -0.0, float("nan"), float("inf"), 1j, None, "", "1", b"1", b"",
+    (), [], {}, set(), frozenset(), (1,), [1], {1}, {1: 2}, {2: 1}, ("a", "b"), ("ab",),
+    ["a", ["b"]], [["a"], "b"], slice(1), slice(1, None, 2), range(3),
+    np.int64(1), np.int32(1), np.float64(1),
+    np.bool_(True), np.array([1]), np.array([1.0]), np.array([[1]]),
+    np.array([1, None], dtype=object),
+    np.ones((2, 3)), np.ones((3, 2)), np.asfortranarray(np.ones((3, 2))), {"a": 1, "b": 2},
+    {"b": 2, "a": 1}, pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]}),
+    pd.DataFrame({"a": [1.0]}),
+    pd.DataFrame({"a": [1]}, index=[1]), pd.Series([1]), pd.Series([1], name="x"), pd.Series(["x"]),
+    pd.Series(["x"], dtype="category"), pd.Series([pd.Timestamp("2020")]), pd.Timestamp("2020"),
+    pd.Series([1, None], dtype="Int64"), pd.Series([1, 0], dtype="Int64"), pd.Index([1]),
+    pd.RangeIndex(1), pd.Series([None, "x"]), pd.Series(["", "x"]), pd.NaT, pd.NA,
+    Ridge(), Ridge(alpha=2), Ridge(alpha=1), Lasso(), StandardScaler(),
+    StandardScaler().set_output(transform="pandas"), make_pipeline(StandardScaler(), Ridge()),
+    make_pipeline(StandardScaler(), Ridge(alpha=2)), RandomForestRegressor(random_state=0),
+    RandomForestRegressor(random_state=1), Ridge, Lasso, np.log1p, np.log, operator.add,
+    partial(operator.add, 1), partial(operator.add, 2),
+]  # fmt: skip
+
+
+def test_different_literals_have_different_tokens():
+    tokens: dict = {}
+    for value in DIFFERENT:
+        if isinstance(value, Ridge) and value.alpha == 1 and repr(value) == "Ridge(alpha=1)":
+            continue  # alpha=1 and the default 1.0 differ; checked below
+        one = token(dask.delayed(identity)(value))
+        assert one not in tokens, (value, tokens[one])
+        tokens[one] = value
+    assert not same(dask.delayed(identity)(Ridge(1)), dask.delayed(identity)(Ridge(1.0)))
+
+
+@pytest.mark.parametrize("value", DIFFERENT, ids=lambda v: repr(v)[:30].replace("\n", " "))
+def test_equal_literals_have_equal_tokens(value):
+    import copy
+
+    assert same(dask.delayed(identity)(value), dask.delayed(identity)(copy.deepcopy(value)))
+
+
+literals = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+def exact(value):
+    """Return a text that differs whenever two plain literals can be told apart."""
+    return repr(value)
+
+
+@given(literals, literals)
+def test_encodings_are_equal_only_for_equal_literals(one, two):
+    assert (encode(one) == encode(two)) == (exact(one) == exact(two))
+    assert encode([one, two]) != encode([[one], two])
+
+
+def test_same_function_in_two_files_is_the_same(tmp_path):
+    source = "import numpy as np\nK = 3\n{}def f(x, y=2):\n    return np.log1p(x) + K + y\n"
+    functions = []
+    for number, padding in enumerate(("", "\n\n\n# elsewhere\n")):
+        scope: dict = {}
+        path = tmp_path / f"script{number}.py"
+        exec(compile(source.format(padding), str(path), "exec"), scope)
+        functions.append(dask.delayed(scope["f"])(1))
+    assert same(*functions)
+
+
+def make(constant):
+    return lambda x: x + constant
+
+
+def test_functions_differ_in_code_closures_defaults_and_globals():
+    assert same(dask.delayed(make(1))(0), dask.delayed(make(1))(0))
+    assert not same(dask.delayed(make(1))(0), dask.delayed(make(2))(0))
+    assert not same(dask.delayed(lambda x: x + 1)(0), dask.delayed(lambda x: x + 2)(0))
+    assert not same(dask.delayed(lambda x, y=1: x)(0), dask.delayed(lambda x, y=2: x)(0))
+    assert not same(dask.delayed(lambda x: x)(1), dask.delayed(lambda x: x)(True))
+    one, two = {"K": 1}, {"K": 2}
+    for scope in (one, two):
+        exec("def f(x): return x + K", scope)
+    assert not same(dask.delayed(one["f"])(0), dask.delayed(two["f"])(0))
+    # Through a function that is called.
+    for scope in (one, two):
+        exec("def g(x): return f(x)", scope)
+    assert not same(dask.delayed(one["g"])(0), dask.delayed(two["g"])(0))
+
+
+def factorial(n):
+    return 1 if n < 2 else n * factorial(n - 1)
+
+
+def test_recursive_functions_and_methods():
+    assert same(dask.delayed(factorial)(3), dask.delayed(factorial)(3))
+    frame = dask.delayed(pd.DataFrame)({"a": [1]})
+    assert same(frame.fillna(0), frame.fillna(0))
+    assert not same(frame.fillna(0), frame.fillna(0.0))
+    assert not same(frame.fillna(0), frame.clip(0))
+
+
+def test_estimators_with_and_without_seed():
+    x, y = np.arange(6.0).reshape(3, 2), np.arange(3.0)
+
+    def fit(model):
+        return dask.delayed(model).fit(x, y)
+
+    assert same(fit(Ridge()), fit(Ridge()))
+    assert same(
+        fit(RandomForestRegressor(random_state=0)), fit(RandomForestRegressor(random_state=0))
+    )
+    assert not same(fit(RandomForestRegressor()), fit(RandomForestRegressor()))
+    assert "random_state" in why_not(fit(RandomForestRegressor()))
+    state = np.random.RandomState(0)
+    assert not same(fit(Lasso(random_state=state)), fit(Lasso(random_state=state)))
+    fitted = Ridge().fit(x, y)
+    assert not same(dask.delayed(fitted).predict(x), dask.delayed(Ridge().fit(x, -y)).predict(x))
+
+
+def test_in_place_methods_are_impure():
+    frame = dask.delayed(pd.DataFrame)({"a": [1]})
+    assert "inplace" in why_not(frame.fillna(0, inplace=True))
+    assert why_not(frame.sample(1)) is not None
+    assert why_not(frame.sample(1, random_state=0)) is None
+    assert "not known to be pure" in why_not(frame.to_csv("x"))
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def read(path):
+    return pd.read_csv(path)
+
+
+@pytest.mark.parametrize("reader", [pd.read_csv, read], ids=["pandas", "user"])
+def test_files_are_their_content(tmp_path, reader):
+    one, copy, other = (str(tmp_path / name) for name in ("one.csv", "copy.csv", "other.csv"))
+    pd.DataFrame({"a": [1]}).to_csv(one)
+    shutil.copy(one, copy)
+    pd.DataFrame({"a": [2]}).to_csv(other)
+    task = dask.delayed(reader)
+    assert same(task(one), task(copy))
+    assert not same(task(one), task(other))
+    before = token(task(one))
+    pd.DataFrame({"a": [3]}).to_csv(one)
+    assert token(task(one)) != before
+    assert "cannot be read" in why_not(task(str(tmp_path / "missing.csv")))
+    assert "URL" in why_not(task("s3://bucket/file.csv"))
+    assert "not known at plan time" in why_not(task(dask.delayed(str.lower)(one)))
+
+
+def test_a_file_that_changes_after_planning_is_not_shared(tmp_path):
+    path = str(tmp_path / "data.csv")
+    pd.DataFrame({"a": [1]}).to_csv(path)
+    after = sd.optimize([dask.delayed(read)(path)["a"].sum() for _ in range(2)])
+    os.utime(path)  # touched, not changed
+    assert dask.compute(*after) == (1, 1)
+    pd.DataFrame({"a": [5]}).to_csv(path)
+    with pytest.raises(InputChangedError, match=r"data\.csv"):
+        dask.compute(*after)
+
+
+# -- across processes --------------------------------------------------------------------------
+
+SCRIPT = """
+    import dask, numpy as np, pandas as pd
+    from sklearn.linear_model import Ridge
+    from stratum_dask.fingerprint import Fingerprinter
+    from stratum_dask.graph import NODE_TYPES, lower
+    KINDS = {"a", "b", "c"}
+    def f(x, kinds=frozenset({"x", "y", "z"})):
+        return [k for k in x if k in {"one", "two", "three"}] + sorted(KINDS)
+    frame = pd.DataFrame({"a": [1.5], "b": ["x"]})
+    batch = [dask.delayed(f)({"p", "q", "r"}), dask.delayed(np.log1p)(frame["a"]),
+             dask.delayed(Ridge(alpha=2)).fit(frame[["a"]], frame["a"])]
+    graph, _ = lower(batch)
+    found = Fingerprinter(NODE_TYPES).identify(graph.tasks, graph.topology.order, {}, {})
+    print(*(found.tokens[o.keys[0]].hex() for o in graph.outputs), sorted(found.why_not.values()))
+"""
+
+
+def test_tokens_are_the_same_in_every_process(tmp_path):
+    outputs = set()
+    for seed in ("0", "1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(SCRIPT)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+        )
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
+    assert "[]" in outputs.pop()

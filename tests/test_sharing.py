@@ -1,0 +1,192 @@
+"""Sharing never leaks: what one candidate edits, no other sees."""
+
+from __future__ import annotations
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+import stratum_dask as sd
+from stratum_dask.errors import NotShareableError
+from stratum_dask.ops.sharing import own
+
+
+def make_frame():
+    return pd.DataFrame({"x": [1.0, 2.0, 3.0], "cells": [[1], [2], [3]]})
+
+
+def make_array():
+    return np.arange(6.0)
+
+
+def make_view(array):
+    return array[1:4]
+
+
+def make_list():
+    return [[1], [2]]
+
+
+def edit_frame(frame, by):
+    frame["x"] += by
+    return frame.x.sum()
+
+
+def edit_cells(frame, by):
+    for cell in frame["cells"]:
+        cell.append(by)
+    return [list(cell) for cell in frame["cells"]]
+
+
+def edit_array(array, by):
+    array += by
+    return array.sum()
+
+
+def edit_list(items, by):
+    items[0].append(by)
+    return items
+
+
+def scores(make_value, edit, *between):
+    """Return one candidate per number; each makes its own value and edits it."""
+
+    def candidate(by):
+        value = dask.delayed(make_value)()
+        for step in between:
+            value = dask.delayed(step)(value)
+        return dask.delayed(edit)(value, by)
+
+    return [candidate(by) for by in (10, 20, 30, 10)]
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads"])
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda: scores(make_frame, edit_frame),
+        lambda: scores(make_frame, edit_cells),
+        lambda: scores(make_array, edit_array),
+        lambda: scores(make_array, edit_array, make_view),
+        lambda: scores(make_list, edit_list),
+    ],
+    ids=["frame", "object cells", "array", "array slice", "containers"],
+)
+def test_in_place_edits_stay_in_their_candidate(batch, scheduler):
+    alone = [candidate.compute(scheduler="sync") for candidate in batch()]
+    together = dask.compute(*sd.optimize(batch()), scheduler=scheduler)
+    assert list(together) == alone
+
+
+def test_literals_are_not_edited_for_others():
+    items = [1, 2]
+    frame = pd.DataFrame({"x": np.arange(10_000.0)})
+    before = [dask.delayed(edit_list)([items], by) for by in (1, 2, 3)]
+    frames = [dask.delayed(edit_frame)(frame, by) for by in (1, 2, 3)]
+    assert dask.compute(*sd.optimize(before)) == ([[1, 2, 1]], [[1, 2, 2]], [[1, 2, 3]])
+    expected = [frame.x.sum() + by * 10_000 for by in (1, 2, 3)]
+    assert list(dask.compute(*sd.optimize(frames))) == expected
+    assert items == [1, 2]
+    assert frame.x.iloc[0] == 0
+
+
+def test_estimators_are_not_shared_while_fitted():
+    x = np.arange(20.0).reshape(10, 2)
+    model = Ridge()
+    fits = [dask.delayed(model).fit(x, x[:, 0] * k) for k in (1, 2, 3)]
+    fitted = dask.compute(*sd.optimize(fits))
+    assert len({id(m) for m in fitted}) == 3
+    assert not hasattr(model, "coef_")
+    alone = [Ridge().fit(x, x[:, 0] * k).coef_ for k in (1, 2, 3)]
+    np.testing.assert_array_equal([m.coef_ for m in fitted], alone)
+
+
+def test_equal_results_are_separate_objects():
+    a, b = dask.compute(*sd.optimize([dask.delayed(make_list)(), dask.delayed(make_list)()]))
+    a[0].append("edit")
+    assert b == [[1], [2]]
+
+
+def edit_in_place(frame):
+    frame["x"] = 0.0
+
+
+def total(frame, after):
+    return frame.x.sum()
+
+
+def test_edits_that_a_candidate_relies_on_still_happen():
+    def candidate():
+        frame = dask.delayed(make_frame)()
+        return dask.delayed(total)(frame, dask.delayed(edit_in_place)(frame))
+
+    before = [candidate() for _ in range(3)] + [dask.delayed(total)(dask.delayed(make_frame)(), 0)]
+    assert dask.compute(*before) == (0.0, 0.0, 0.0, 6.0)
+    assert dask.compute(*sd.optimize(before)) == (0.0, 0.0, 0.0, 6.0)
+
+
+def test_results_are_no_views_of_what_others_get():
+    def batch():
+        return [
+            dask.delayed(make_view)(dask.delayed(make_array)()),
+            dask.delayed(make_array)()[1:4],
+            dask.delayed(make_array)(),
+        ]
+
+    first, second, whole = dask.compute(*sd.optimize(batch()))
+    first += 100
+    second += 1000
+    np.testing.assert_array_equal(whole, np.arange(6.0))
+    assert not np.shares_memory(first, second)
+
+
+def test_iterators_cannot_be_shared():
+    with pytest.raises(NotShareableError, match="consumed only once"):
+        own(iter([1]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        3,
+        "text",
+        None,
+        (1, [2]),
+        {"a": [1]},
+        {1, 2},
+        np.arange(3),
+        np.array([[1], None], dtype=object),
+        np.asfortranarray(np.ones((3, 2))),
+        pd.DataFrame({"a": [1], "b": ["x"]}),
+        pd.Series([1, 2], name="s"),
+        pd.Index(["a", "b"]),
+        pd.Categorical(["a", "b"]),
+    ],
+    ids=repr,
+)
+def test_own_is_equal(value):
+    copied = own(value)
+    assert type(copied) is type(value)
+    assert repr(copied) == repr(value)
+    if isinstance(value, np.ndarray):
+        assert copied.flags.f_contiguous == value.flags.f_contiguous
+        assert copied.flags.writeable == value.flags.writeable
+
+
+def test_own_keeps_read_only_arrays_read_only():
+    array = np.arange(3)
+    array.flags.writeable = False
+    assert not own(array).flags.writeable
+
+
+def test_own_clones_unfitted_and_copies_fitted():
+    assert not hasattr(own(StandardScaler()), "mean_")
+    fitted = StandardScaler().fit([[1.0], [2.0]])
+    copied = own(fitted)
+    copied.mean_ += 1
+    assert fitted.mean_[0] == 1.5
+    as_frames = own(StandardScaler().set_output(transform="pandas"))
+    assert isinstance(as_frames.fit_transform(pd.DataFrame({"x": [1.0, 2.0]})), pd.DataFrame)

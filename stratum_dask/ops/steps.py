@@ -14,6 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 
+class Unsupported(Exception):
+    """A step has no native form for these operands, so the library runs it; carries the reason."""
+
+
 class Ref:
     """Stands for a value of the program inside a step's arguments.
 

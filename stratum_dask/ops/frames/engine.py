@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from stratum_dask.ops import counters
+from stratum_dask.ops import counters, direct
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
 from stratum_dask.ops.frames.table import RULES
-from stratum_dask.ops.steps import Ref, Step, resolve
+from stratum_dask.ops.steps import Ref, Step, Unsupported, resolve
 
 #: Schemas for which one chain keeps its plans.
 _MAX_PLANS = 32
@@ -80,17 +80,17 @@ class FusedFrame:
     ) -> int:
         """Run some steps from `start` on; return the next one."""
         if self.steps[start].op not in RULES:
-            return self._fall_back(start, start + 1, values, "no rule", fallbacks)
+            return self._one_by_one(start, start + 1, values, "no rule", hits, fallbacks)
         plan = self._plan(start, values)
         if plan.stop > start:
             try:
                 plan.run(values, self.threads)
             except Refused as refusal:
-                return self._fall_back(start, plan.stop, values, str(refusal), fallbacks)
+                return self._one_by_one(start, plan.stop, values, str(refusal), hits, fallbacks)
             hits += plan.ops
         if plan.reason is None:
             return plan.stop
-        return self._fall_back(plan.stop, plan.stop + 1, values, plan.reason, fallbacks)
+        return self._one_by_one(plan.stop, plan.stop + 1, values, plan.reason, hits, fallbacks)
 
     def _plan(self, start: int, values: list[Any]) -> Plan:
         live = [
@@ -119,23 +119,31 @@ class FusedFrame:
                 self._plans[key] = plan
         return plan
 
-    def _fall_back(
+    def _one_by_one(
         self,
         start: int,
         stop: int,
         values: list[Any],
         reason: str,
+        hits: list[str],
         fallbacks: list[tuple[str, str]],
     ) -> int:
+        """Run steps that no program covers: by a kernel of their own, else in the library."""
         for position in range(start, stop):
             step = self.steps[position]
-            fallbacks.append((step.op or "?", reason))
             args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
             try:
-                values[self.n_inputs + position] = step.func(*args, **kwargs)
-            except Exception as error:
-                error.add_note(f"in step {step.label!r}")
-                raise
+                value = direct.call(step.op, args, kwargs)
+            except Unsupported as why:
+                fallbacks.append((step.op or "?", reason if str(why) == "no rule" else str(why)))
+                try:
+                    value = step.func(*args, **kwargs)
+                except Exception as error:
+                    error.add_note(f"in step {step.label!r}")
+                    raise
+            else:
+                hits.append(step.op or "?")
+            values[self.n_inputs + position] = value
         return stop
 
     def _drop_dead(self, position: int, values: list[Any]) -> None:

@@ -14,6 +14,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from stratum_dask.ops.steps import Unsupported
+
+__all__ = [
+    "CODES",
+    "DTYPES",
+    "Column",
+    "Frame",
+    "Labels",
+    "Layout",
+    "Mode",
+    "Opaque",
+    "OtherLength",
+    "Row",
+    "Scalar",
+    "Source",
+    "Unsupported",
+    "named",
+]
+
 #: The dtypes that programs compute with, by NumPy dtype; anything else passes through untouched.
 CODES: dict[Any, str] = {
     np.dtype(name): code
@@ -32,10 +51,6 @@ CODES: dict[Any, str] = {
     }.items()
 }
 DTYPES: dict[str, np.dtype[Any]] = {code: dtype for dtype, code in CODES.items()}
-
-
-class Unsupported(Exception):
-    """A rule doesn't cover these operands, so pandas runs the step; carries the reason."""
 
 
 class OtherLength(Exception):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from stratum_dask.ops.direct import DIRECT_OPS, transparent
 from stratum_dask.ops.frames import lower_arithmetic as arithmetic
 from stratum_dask.ops.frames import lower_columns as columns
 from stratum_dask.ops.frames import lower_missing as missing
@@ -140,8 +141,10 @@ def fusable(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     >>> fusable(".fillna", (0,), {}), fusable(".fillna", (0,), {"inplace": True})
     (True, False)
     """
-    if op not in SUPPORTED:
+    if op not in SUPPORTED and op not in DIRECT_OPS:
         return False
     if op == "getattr":
-        return len(args) == 2 and type(args[1]) is str and not hasattr(pd.DataFrame, args[1])
+        if len(args) != 2 or type(args[1]) is not str:
+            return False
+        return transparent(args[1]) or not hasattr(pd.DataFrame, args[1])
     return "out" not in kwargs and ("inplace" not in kwargs or kwargs["inplace"] is False)

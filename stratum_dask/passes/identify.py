@@ -10,8 +10,7 @@ candidate alone and is never shared, nor are the tasks kept from editing it.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
+from stratum_dask._native import digest
 from stratum_dask.fingerprint import Fingerprinter
 from stratum_dask.graph import NODE_TYPES, Graph, Key
 
@@ -42,7 +41,7 @@ def identify(graph: Graph) -> Graph:
         placement = [(name, notes[name]) for name in _PLACEMENT if name in notes]
         if placement and key in tokens:
             # Tasks that must run in different places are not interchangeable.
-            tokens[key] = blake2b(tokens[key] + repr(placement).encode(), digest_size=16).digest()
+            tokens[key] = digest(tokens[key] + repr(placement).encode())
     return graph.with_(
         tokens=tokens, why_not={**graph.why_not, **found.why_not}, edited=frozenset(edited)
     )

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod dag;
+mod literals;
 mod program;
 mod ufuncs;
 
@@ -14,6 +15,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
+    #[pymodule_export]
+    use crate::literals::{Encoder, digest};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
 

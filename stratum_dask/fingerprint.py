@@ -34,7 +34,6 @@ from stratum_dask.purity import (
     unwrapped,
 )
 from stratum_dask.semantics import (
-    FITTING,
     MUTATING_METHODS,
     READERS,
     SEEDED,
@@ -161,17 +160,6 @@ class Fingerprinter:
                 tokens[key] = _external(key)
                 found.why_not[key] = str(reason)
         return found
-
-    def mutates(self, node: Any) -> bool:
-        """Tell whether a task may change objects that it is given."""
-        if type(node) is not self.nodes.task:
-            return False
-        return self.function(node.func).effects.mutates or not _WRITES.isdisjoint(node.kwargs)
-
-    def edits(self, node: Any) -> tuple[int, ...] | None:
-        """Return the positions of the arguments that a task may change; None for any."""
-        name = self.function(node.func).name
-        return (0,) if name and name[1:] in FITTING else None
 
     def fresh(self, node: Any) -> bool:
         """Tell whether a task's result shares no memory with what it is given."""
@@ -319,7 +307,7 @@ def _describe(func: Any) -> Function:
         reason = (
             "returns an iterator, which can be consumed only once" if consumed_once(name) else None
         )
-        found = Effects(reason, mutates=method in MUTATING_METHODS)
+        found = Effects(reason, changes=None if method in MUTATING_METHODS else frozenset())
         return Function(digest(name.encode() + _version(func)), name, found)
     inner, args, kwargs = unwrapped(func)
     if inner is not func:
@@ -327,14 +315,14 @@ def _describe(func: Any) -> Function:
         try:
             fixed = encode([args, kwargs], _special)
         except Unknown as unknown:
-            return Function(b"", None, Effects(str(unknown), mutates=True))
+            return Function(b"", None, Effects(str(unknown), changes=None))
         return Function(digest(b"P" + base.token + fixed), None, base.effects)
     if not isinstance(func, types.FunctionType):
         if declared(func):
-            return Function(digest(repr(type(func)).encode()), None, Effects(mutates=True))
+            return Function(digest(repr(type(func)).encode()), None, Effects(changes=None))
         what = name or getattr(func, "__qualname__", type(func).__name__)
         token = digest(name.encode() + _version(func)) if name else b""
-        return Function(token, name, Effects(f"{what} is not known to be pure", mutates=True))
+        return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
     return _describe_user(func)
 
 

@@ -55,7 +55,12 @@ MUTATING_METHODS = _names("""
     setflags setitem sort update itemset set_flags
 """)
 FITTING = _names("fit fit_predict fit_transform partial_fit set_params set_output")
-"""Methods that change only their receiver, and return what depends on nothing else."""
+"""Methods of estimators that change their receiver; also their input, if `writes_inputs`."""
+TRANSFORMING = _names("transform inverse_transform predict score")
+"""Methods of estimators that change their input if `writes_inputs`, else nothing."""
+
+LOGGING = _names("debug info warning error exception critical")
+"""Methods of loggers: allowed, and done once for all who share a task."""
 
 VIEWS = _names("""
     operator.getitem getattr .array .diagonal .get .ravel .reshape .squeeze .swapaxes .to_numpy
@@ -252,6 +257,39 @@ def uses_randomness(estimator: Any) -> bool:
         if params["random_state"] is not None or condition is None or not condition(params):
             return True
     return any(map(_holds_random, params.values()))
+
+
+def writes_inputs(estimator: Any) -> bool:
+    """Tell whether an estimator was asked to work in the memory of its input.
+
+    Parameters
+    ----------
+    estimator : object
+        With the parameters it has; estimators inside it count.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> writes_inputs(Ridge()), writes_inputs(Ridge(copy_X=False))
+    (False, True)
+    """
+    return any(asks_to_write(*item) for item in estimator.get_params(deep=True).items())
+
+
+def asks_to_write(parameter: object, value: object) -> bool:
+    """Tell whether a parameter of this name and value lets an estimator write into its input.
+
+    Examples
+    --------
+    >>> asks_to_write("scaler__copy", False), asks_to_write("copy", True)
+    (True, False)
+    """
+    if not isinstance(parameter, str) or value is None:
+        return False
+    name = parameter.rpartition("__")[2]
+    if name.startswith("copy"):
+        return value is not True
+    return name.startswith("overwrite") and value is not False
 
 
 def _holds_random(value: Any) -> bool:

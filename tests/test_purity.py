@@ -49,7 +49,7 @@ PURE = [
 ]
 
 IMPURE = {
-    "def f(x): seen.append(x)": "changes the global or closure value seen",
+    "def f(x): seen.append(x)": "may change the global or closure value seen",
     "def f(x):\n global counter\n counter = x": "changes the global counter",
     "def f(x, y): return RandomForestRegressor(n_estimators=3).fit(x, y)": "without an int seed",
     "def f(x): return train_test_split(x)": "without an int seed",

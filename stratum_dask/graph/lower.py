@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef
+from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef, Tuple
 from dask.base import is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
@@ -33,6 +33,7 @@ BIG_LITERAL = 32 * 1024
 _SMALL = frozenset(
     {int, float, bool, complex, type(None), TaskRef, Alias, List, Dict, Task, slice, type}
 )
+_CONTAINERS: dict[type, Any] = {list: List, tuple: Tuple, dict: Dict}
 
 
 @dataclass(frozen=True)
@@ -252,8 +253,8 @@ class _Reader:
 
     def _hoist(self, task: Task) -> Task:
         """Move big literals of a task into data nodes, one per object."""
-        if not any(type(a) not in _SMALL and _nbytes(a) >= BIG_LITERAL for a in task.args) and (
-            not task.kwargs or all(_nbytes(a) < BIG_LITERAL for a in task.kwargs.values())
+        if not any(type(a) not in _SMALL and _is_big(a) for a in task.args) and not (
+            task.kwargs and any(map(_is_big, task.kwargs.values()))
         ):
             return task
         args = [self._literal(a) for a in task.args]
@@ -261,8 +262,12 @@ class _Reader:
         return Task(task.key, task.func, *args, **kwargs)
 
     def _literal(self, value: Any) -> Any:
-        if _nbytes(value) < BIG_LITERAL:
+        if not _is_big(value):
             return value
+        if type(value) in _CONTAINERS and _nbytes(value) < BIG_LITERAL:
+            if type(value) is dict:
+                return Dict({key: self._literal(item) for key, item in value.items()})
+            return _CONTAINERS[type(value)](*map(self._literal, value))
         ref = self.hoisted.get(id(value))
         if ref is None:
             key = f"literal-{type(value).__name__}-{uuid.uuid4().hex}"
@@ -303,6 +308,15 @@ def _deep_references(node: Any) -> Iterable[TaskRef]:
     elif isinstance(node, Task):
         for arg in (*node.args, *node.kwargs.values()):
             yield from _deep_references(arg)
+
+
+def _is_big(value: Any) -> bool:
+    """Tell whether a literal is big, or a container of some big literal."""
+    if _nbytes(value) >= BIG_LITERAL:
+        return True
+    if type(value) not in _CONTAINERS:
+        return False
+    return any(map(_is_big, value.values() if type(value) is dict else value))
 
 
 def _nbytes(value: Any) -> int:

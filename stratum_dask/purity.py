@@ -38,6 +38,7 @@ from stratum_dask.semantics import (
     declared,
     is_pure,
     name_of,
+    of_library,
     uses_randomness,
 )
 
@@ -139,6 +140,10 @@ def _of(func: Any, callers: frozenset[int]) -> Effects:
     if not isinstance(func, types.FunctionType):
         name = getattr(func, "__qualname__", type(func).__name__)
         return Effects(f"{name} is no Python function and not known to be pure", changes=None)
+    library = of_library(func)
+    if library is not None:
+        name = f"{library}.{func.__qualname__}"
+        return Effects(f"{name} is not known to be pure", changes=None)
     return _of_code(func, callers)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+import os
+import sys
+import sysconfig
 import types
 from collections.abc import Callable
 from functools import lru_cache
@@ -122,7 +125,38 @@ _SKLEARN = _names("""
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
     sklearn.pipeline.make_union
 """)
-_MATH = frozenset(name for name in vars(math) if not name.startswith("_"))
+_LIBRARIES: dict[str, frozenset[str]] = {
+    "collections": _names("Counter OrderedDict defaultdict deque namedtuple"),
+    "copy": _names("copy deepcopy"),
+    "datetime": _names("date datetime time timedelta timezone"),
+    "decimal": _names("Decimal"),
+    "fractions": _names("Fraction"),
+    "functools": _names("partial reduce"),
+    "itertools": _names("""
+        accumulate chain combinations combinations_with_replacement compress dropwhile
+        filterfalse groupby islice pairwise permutations product repeat starmap takewhile
+        zip_longest
+    """),
+    "json": _names("dumps loads"),
+    "math": frozenset(name for name in vars(math) if not name.startswith("_")),
+    "re": _names("compile escape findall fullmatch match search split sub subn"),
+    "scipy.linalg": _names("det eigh inv lstsq norm pinv qr solve svd"),
+    "scipy.sparse": _names("""
+        bmat block_diag coo_array coo_matrix csc_array csc_matrix csr_array csr_matrix diags eye
+        find hstack identity issparse kron vstack
+    """),
+    "scipy.special": _names("""
+        boxcox boxcox1p erf erfc erfinv expit exprel gamma gammaln inv_boxcox log_softmax logit
+        logsumexp ndtr ndtri softmax xlog1py xlogy
+    """),
+    "scipy.stats": _names("""
+        entropy gmean hmean iqr kendalltau kurtosis median_abs_deviation mode moment pearsonr
+        rankdata skew spearmanr trim_mean zscore
+    """),
+    "statistics": _names("fmean geometric_mean harmonic_mean mean median mode pstdev stdev"),
+    "unicodedata": _names("category normalize"),
+}
+"""Of other libraries, by the module that users import them from."""
 
 _NO_RANDOMNESS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "Ridge": lambda p: p["solver"] not in ("sag", "saga"),
@@ -153,14 +187,14 @@ def _cached_name(func: Any) -> str | None:
     if name is None:
         return None
     if isinstance(func, np.ufunc):
-        return f"numpy.{name}" if getattr(np, name, None) is func else None
+        if getattr(np, name, None) is func:
+            return f"numpy.{name}"
+        module = "scipy.special"
     if getattr(builtins, name, None) is func:
         return "getattr" if func is getattr else f"builtins.{name}"
     root = module.partition(".")[0]
     if root in ("_operator", "operator"):
         return f"operator.{name}" if getattr(operator, name, None) is func else None
-    if root == "math":
-        return f"math.{name}"
     if root == "numpy":
         if getattr(np, name, None) is func:
             return f"numpy.{name}"
@@ -172,8 +206,13 @@ def _cached_name(func: Any) -> str | None:
         return f".{name}" if any(getattr(o, name, None) is func for o in owners) else None
     if root == "sklearn":
         return f"sklearn.{module.split('.')[1]}.{name}"
+    if module == "dask.dataframe.dask_expr._expr" and name == "assign":
+        return "dask.assign"
     if root == "stratum_dask" and name in ("own", "with_column"):
         return f"stratum.{name}"
+    public = module if module in _LIBRARIES else ".".join(module.split(".")[:2])
+    if public in _LIBRARIES and getattr(sys.modules.get(public), name, None) is func:
+        return f"{public}.{name}"
     return None
 
 
@@ -219,16 +258,19 @@ def is_pure(name: str, func: Any = None) -> bool:
         return rest in _BUILTINS or (isinstance(value, type) and issubclass(value, BaseException))
     if root == "operator":
         return rest not in ("setitem", "delitem") and not rest.startswith("i")
-    return (
-        name in ("getattr", "stratum.with_column", "stratum.own")
-        or (root == "pandas" and rest in _PANDAS)
-        or (root == "math" and rest in _MATH)
-    )
+    if root == "pandas":
+        return rest in _PANDAS
+    module, _, function = name.rpartition(".")
+    if module in _LIBRARIES:
+        return function in _LIBRARIES[module]
+    return name in ("getattr", "dask.assign", "stratum.with_column", "stratum.own")
 
 
 def consumed_once(name: str) -> bool:
     """Tell whether a call returns an iterator, which two candidates could not share."""
     root, _, rest = name.partition(".")
+    if root == "itertools":
+        return True
     return (root == "builtins" and rest in _ONCE) or name in (".items", ".iterrows", ".itertuples")
 
 
@@ -298,6 +340,30 @@ def _holds_random(value: Any) -> bool:
     if isinstance(value, BaseEstimator):
         return uses_randomness(value)
     return False
+
+
+@lru_cache(maxsize=1024)
+def _is_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return False
+    paths = sysconfig.get_paths()
+    return any(file.startswith(paths[kind] + os.sep) for kind in ("purelib", "platlib", "stdlib"))
+
+
+def of_library(func: Any) -> str | None:
+    """Return the module of a function that an installed distribution or Python itself defines.
+
+    Such functions count as pure if the table says so; their code is not read.
+
+    Examples
+    --------
+    >>> import textwrap
+    >>> of_library(textwrap.dedent), of_library(lambda: None)
+    ('textwrap', None)
+    """
+    module = getattr(func, "__module__", None)
+    return module if isinstance(module, str) and _is_library(module) else None
 
 
 # -- what users declare ------------------------------------------------------------------------

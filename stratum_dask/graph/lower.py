@@ -157,6 +157,7 @@ class _Reader:
         self.sources: list[Source] = []
         self.outputs: list[Output] = []
         self.hoisted: dict[int, TaskRef] = {}
+        self.partitionwise: set[Key] = set()
         self.deferred: dict[type, list[tuple[int, Any]]] = {}
 
     def add(self, leaf: Any, candidate: Hashable) -> None:
@@ -177,8 +178,10 @@ class _Reader:
             self._add_graph(leaf)
             keys = self._keys_of(leaf)
         elif hasattr(leaf, "expr"):
-            leaf = leaf.optimize()
+            # Dask would hide the calls of a partition in one task each: we fuse them ourselves.
+            leaf = leaf.optimize(fuse=False)
             self._add_graph(leaf.__dask_graph__())
+            self.partitionwise |= _partitionwise(leaf.expr)
             keys = leaf.__dask_keys__()
         else:
             # Array and Bag: Dask's own optimization fuses their blocks first, for all
@@ -195,7 +198,13 @@ class _Reader:
             optimize = getattr(kind, "__dask_optimize__", None)
             self._add_graph(graph if optimize is None else optimize(graph, wanted))
         external = self._check_references()
-        return Graph(self.tasks, tuple(self.outputs), self.annotations, external=external)
+        return Graph(
+            self.tasks,
+            tuple(self.outputs),
+            self.annotations,
+            external=external,
+            partitionwise=frozenset(self.partitionwise),
+        )
 
     def _keys_of(self, dsk: Mapping[Key, Any]) -> list[Key]:
         """Return what is wanted of a plain graph."""
@@ -300,6 +309,18 @@ class _Reader:
                         "does not hold"
                     )
         return frozenset(futures)
+
+
+def _partitionwise(expr: Any) -> set[Key]:
+    """Return the keys of the tasks that work on one partition each."""
+    from dask.dataframe.dask_expr._expr import Blockwise  # takes long to import
+
+    return {
+        (one._name, partition)
+        for one in expr.walk()
+        if isinstance(one, Blockwise)
+        for partition in range(one.npartitions)
+    }
 
 
 def _deep_references(node: Any) -> Iterable[TaskRef]:

@@ -90,6 +90,13 @@ def assign(b: Builder, self: Any, /, **columns: Any) -> Frame:
     return self
 
 
+def assign_pairs(b: Builder, self: Any, /, *pairs: Any) -> Frame:
+    """Lower Dask's own ``assign(df, name, value, ...)``."""
+    if len(pairs) % 2 or not all(type(name) is str for name in pairs[::2]):
+        raise Unsupported("arguments")
+    return assign(b, self, **dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+
 def set_column(b: Builder, df: Any, name: Any, value: Any) -> Frame:
     """Lower ``with_column(df, name, value)``."""
     if not isinstance(df, Frame):

@@ -132,8 +132,12 @@ def _isna(b: Builder, column: Column) -> Column:
     return with_node(column, "bool", b.add("ne", "bool", node, node))
 
 
-def clip(b: Builder, self: Any, /, lower: Any = None, upper: Any = None) -> Any:
+def clip(
+    b: Builder, self: Any, /, lower: Any = None, upper: Any = None, *, axis: None = None
+) -> Any:
     """Lower ``.clip(lower, upper)`` with numbers as bounds."""
+    if axis is not None:
+        raise Unsupported("axis")
     lower, upper = (_bound(x) for x in (lower, upper))
     if lower is None and upper is None:
         raise Unsupported("no bound")

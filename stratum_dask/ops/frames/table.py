@@ -44,6 +44,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "getattr": columns.get_attribute,
     "stratum.with_column": columns.set_column,
     ".assign": columns.assign,
+    "dask.assign": columns.assign_pairs,
     ".drop": columns.drop,
     ".rename": columns.rename,
     ".copy": columns.copy,
@@ -101,10 +102,13 @@ class Rule(NamedTuple):
     names: tuple[str, ...]
     required: int
     keywords: frozenset[str] | None
+    variadic: bool = False
 
     def __call__(self, b: Builder, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the symbol of the result, or raise `Unsupported`."""
-        if len(args) > len(self.names) or len(args) + len(kwargs) < self.required:
+        if (len(args) > len(self.names) and not self.variadic) or len(args) + len(
+            kwargs
+        ) < self.required:
             raise Unsupported("arguments")
         if kwargs:
             if self.keywords is not None and not kwargs.keys() <= self.keywords:
@@ -117,11 +121,14 @@ class Rule(NamedTuple):
 def _rule(function: Callable[..., Any]) -> Rule:
     parameters = list(inspect.signature(function).parameters.values())[1:]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = sum(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in parameters)
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    required = sum(
+        p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters
+    )
     keywords = None
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         keywords = frozenset(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
-    return Rule(function, tuple(p.name for p in positional), required, keywords)
+    return Rule(function, tuple(p.name for p in positional), required, keywords, variadic)
 
 
 RULES: dict[str, Rule] = {name: _rule(function) for name, function in _FUNCTIONS.items()}

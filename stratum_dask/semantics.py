@@ -125,6 +125,7 @@ _SKLEARN = _names("""
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
     sklearn.pipeline.make_union
 """)
+_OURS = _names("fit own with_column")
 _LIBRARIES: dict[str, frozenset[str]] = {
     "collections": _names("Counter OrderedDict defaultdict deque namedtuple"),
     "copy": _names("copy deepcopy"),
@@ -208,7 +209,7 @@ def _cached_name(func: Any) -> str | None:
         return f"sklearn.{module.split('.')[1]}.{name}"
     if module == "dask.dataframe.dask_expr._expr" and name == "assign":
         return "dask.assign"
-    if root == "stratum_dask" and name in ("own", "with_column"):
+    if root == "stratum_dask" and name in _OURS:
         return f"stratum.{name}"
     public = module if module in _LIBRARIES else ".".join(module.split(".")[:2])
     if public in _LIBRARIES and getattr(sys.modules.get(public), name, None) is func:
@@ -263,7 +264,7 @@ def is_pure(name: str, func: Any = None) -> bool:
     module, _, function = name.rpartition(".")
     if module in _LIBRARIES:
         return function in _LIBRARIES[module]
-    return name in ("getattr", "dask.assign", "stratum.with_column", "stratum.own")
+    return name in ("getattr", "dask.assign") or (root == "stratum" and rest in _OURS)
 
 
 def consumed_once(name: str) -> bool:

@@ -18,6 +18,9 @@ from stratum_dask.graph import Call, DataNode, GraphNode, Key, TaskRef, call_of
 from stratum_dask.semantics import (
     FITTING,
     MUTATING_METHODS,
+    OPAQUE,
+    OWN_FITS,
+    OWN_USES,
     TRANSFORMING,
     asks_to_write,
     writes_inputs,
@@ -56,6 +59,10 @@ class Edits:
         if call is None:
             return ()
         function = self._function(call.func)
+        if function.name in OPAQUE:
+            return None
+        if function.name in OWN_FITS or function.name in OWN_USES:
+            return None if self._makes_writer(call.args[0]) else ()
         method = function.name[1:] if function.name and function.name[0] == "." else None
         if method in FITTING or method in TRANSFORMING:
             if call.args and self._makes_writer(call.args[0]):
@@ -92,7 +99,7 @@ class Edits:
         if call is None:
             return any(self._makes_writer(TaskRef(key)) for key in argument.dependencies)
         function = self._function(call.func)
-        if function.name is not None and function.name[1:] in FITTING:
+        if function.name in OWN_FITS or (function.name and function.name[1:] in FITTING):
             return bool(call.args) and self._makes_writer(call.args[0])
         if function.effects.makes_writers:
             return True

@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -123,9 +123,19 @@ _SKLEARN = _names("""
     sklearn.base.clone sklearn.compose.make_column_selector sklearn.compose.make_column_transformer
     sklearn.model_selection.cross_val_predict sklearn.model_selection.cross_val_score
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
-    sklearn.pipeline.make_union
+    sklearn.pipeline.make_union sklearn.utils.check_array sklearn.utils.check_is_fitted
+    sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
-_OURS = _names("fit own with_column")
+_OURS = _names("""
+    assemble fit fit_transform fitted_of opaque_score own predictions rows score transform
+    transformed_of with_column
+""")
+OWN_FITS = _names("stratum.fit stratum.fit_transform")
+"""Tasks that fit a clone: they change their input only if `writes_inputs`."""
+OWN_USES = _names("stratum.predictions stratum.score stratum.transform")
+"""Tasks that use a fitted estimator: likewise."""
+OPAQUE = _names("stratum.assemble stratum.opaque_score")
+"""Tasks that hand what they are given to code that may change it."""
 _LIBRARIES: dict[str, frozenset[str]] = {
     "collections": _names("Counter OrderedDict defaultdict deque namedtuple"),
     "copy": _names("copy deepcopy"),
@@ -303,7 +313,10 @@ def uses_randomness(estimator: Any) -> bool:
 
 
 def writes_inputs(estimator: Any) -> bool:
-    """Tell whether an estimator was asked to work in the memory of its input.
+    """Tell whether an estimator may work in the memory of its input.
+
+    Libraries' estimators do if they are asked to; those of the user, and those that call
+    functions of the user, may.
 
     Parameters
     ----------
@@ -316,7 +329,17 @@ def writes_inputs(estimator: Any) -> bool:
     >>> writes_inputs(Ridge()), writes_inputs(Ridge(copy_X=False))
     (False, True)
     """
-    return any(asks_to_write(*item) for item in estimator.get_params(deep=True).items())
+    params = estimator.get_params(deep=True)
+    return _is_users(estimator) or any(
+        asks_to_write(*item) or _is_users(item[1]) for item in params.items()
+    )
+
+
+def _is_users(value: Any) -> bool:
+    """Tell whether a value is code of the user, or an object of a class of the user."""
+    if isinstance(value, BaseEstimator) and not isinstance(value, type):
+        return of_library(type(value)) is None
+    return isinstance(value, types.FunctionType | partial) and of_library(value) is None
 
 
 def asks_to_write(parameter: object, value: object) -> bool:

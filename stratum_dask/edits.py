@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 
 from stratum_dask.fingerprint import Function
 from stratum_dask.graph import Call, DataNode, GraphNode, Key, TaskRef, call_of
+from stratum_dask.ops.whole import WholeCall
 from stratum_dask.semantics import (
     FITTING,
     MUTATING_METHODS,
@@ -59,8 +60,11 @@ class Edits:
         if call is None:
             return ()
         function = self._function(call.func)
+        if isinstance(call.func, WholeCall):
+            return ()
         if function.name in OPAQUE:
-            return None
+            # A scorer stays the user's own object, which may keep records.
+            return (0, 1, 2) if function.name == "stratum.opaque_score" else None
         if function.name in OWN_FITS or function.name in OWN_USES:
             return None if self._makes_writer(call.args[0]) else ()
         method = function.name[1:] if function.name and function.name[0] == "." else None

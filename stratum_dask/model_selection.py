@@ -51,6 +51,7 @@ def _with_globals(func: Any, **names: Any) -> Any:
     Decorators around it are copied too, so that they call the copy.
     """
     inner = getattr(func, "__wrapped__", None)
+    made: Any
     if inner is None:
         made = types.FunctionType(
             func.__code__,

@@ -1,7 +1,7 @@
 """One candidate on one fold as tasks: rows, fit, scores.
 
-    X, train -> rows --+-> steps ... -> fit --+-> score          the scorer sees the last step
-    X, test  -> rows --+-> steps ...  --------+                  and what the others make of X
+X, train -> rows --+-> steps ... -> fit --+-> score          the scorer sees the last step
+X, test  -> rows --+-> steps ...  --------+                  and what the others make of X
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import inspect
 import numbers
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from joblib.logger import short_format_time
@@ -25,6 +25,7 @@ from stratum_dask.frontends.builder import Builder
 from stratum_dask.frontends.folds import Data, Fold, fold_tasks, is_ordinary, predict_task
 from stratum_dask.graph import Key, TaskRef
 from stratum_dask.ops.outcomes import Failure, Outcome
+from stratum_dask.ops.whole import WholeCall
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.compute import compute
 from stratum_dask.runtime.threads import Threads, with_inner_threads
@@ -84,7 +85,9 @@ class _Lowering:
         func, args, kwargs = call
         if func is _fit_and_score and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)
-            if is_ordinary(bound["estimator"]):
+            # Callbacks of a search expect to be called while it runs.
+            watched = hasattr(bound.get("caller"), "_skl_callbacks")
+            if is_ordinary(bound["estimator"]) and not watched:
                 return self._score(number, bound)
         elif func is _fit_and_predict and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)
@@ -130,11 +133,9 @@ class _Lowering:
     def _whole(
         self, number: int, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Answer:
-        big = ("X", "y")
         bound = _bound(func, args, kwargs)
-        given = {name: self.builder.data(value) if name in big else _Given(value)
-                 for name, value in bound.items()}  # fmt: skip
-        return self._value(number, self.builder.call("call", _Whole(func), **given))
+        data = {name: self.builder.data(bound.pop(name)) for name in ("X", "y") if name in bound}
+        return self._value(number, self.builder.call("call", WholeCall(func, bound), **data))
 
     def _value(self, number: int, ref: TaskRef) -> Answer:
         self.builder.want(number, [ref])
@@ -166,28 +167,6 @@ class _Lowering:
             if parameters is not None:
                 self._estimators[(id(parameters),)] = known
         return known[0]
-
-
-class _Given(NamedTuple):
-    """An argument that shall reach a function as it is, whatever Dask would make of it."""
-
-    value: Any
-
-
-class _Whole:
-    """Calls a function that is not understood, as scikit-learn would have called it."""
-
-    def __init__(self, func: Callable[..., Any]) -> None:
-        self.func = func
-
-    def __call__(self, **given: Any) -> Any:
-        """Call it."""
-        return self.func(
-            **{
-                name: value.value if isinstance(value, _Given) else value
-                for name, value in given.items()
-            }
-        )
 
 
 def _bound(
@@ -225,7 +204,9 @@ def _fit_and_score_result(
             result["train_scores"] = _scores(call, train)
     if call["return_n_test_samples"]:
         test_rows = np.asarray(call["test"])
-        result["n_test_samples"] = int(test_rows.sum() if test_rows.dtype == bool else len(test_rows))
+        result["n_test_samples"] = int(
+            test_rows.sum() if test_rows.dtype == bool else len(test_rows)
+        )
     if call["return_times"]:
         result["fit_time"], result["score_time"] = fit_time, score_time
     if call["return_parameters"]:

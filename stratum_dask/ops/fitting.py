@@ -31,8 +31,13 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     [1.0]
     """
     fresh = clone(estimator)
-    # A fit that needs no target is not given one: some refuse even None.
-    return fresh.fit(X, **params) if y is None else fresh.fit(X, y, **params)
+    # A fit that needs no target is not given one: some refuse even None. What it returns does
+    # not count.
+    if y is None:
+        fresh.fit(X, **params)
+    else:
+        fresh.fit(X, y, **params)
+    return fresh
 
 
 def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """What became of a task: its value, or why there is none. A failure stays in its candidate.
 
-    scale -> fit(alpha=1)   -> score       a value
-          -> fit(alpha="x") -> score       the failure of the fit; the score is never called
+scale -> fit(alpha=1)   -> score       a value
+      -> fit(alpha="x") -> score       the failure of the fit; the score is never called
 """
 
 from __future__ import annotations
@@ -203,16 +203,19 @@ _NOTE = re.compile(r"in task '(.*)'")
 
 
 def _failure(error: BaseException, task: str, seconds: float) -> Failure:
-    notes = [_NOTE.match(note) for note in getattr(error, "__notes__", ())]
-    named = [note[1] for note in notes if note is not None]
+    notes: list[str] = getattr(error, "__notes__", [])
+    named = [found[1] for note in notes if (found := _NOTE.match(note)) is not None]
     tb = error.__traceback__
+    # Failures for one cause read alike, so that they can be counted.
+    text = traceback.TracebackException.from_exception(error)
+    text.__notes__ = [note for note in notes if not _NOTE.match(note)] or None
     failure = Failure(
         error=type(error).__name__,
         message=str(error),
         line=_users_line(tb),
         task=named[0] if named else task,
         seconds=seconds,
-        traceback="".join(traceback.format_exception(error)),
+        traceback="".join(text.format()),
         exception=error,
     )
     # What failed would else hold its data for as long as somebody looks at the outcome.

@@ -11,7 +11,7 @@ except for the loop over candidates and folds, which runs as one merged batch.
 >>> pipeline = make_pipeline(StandardScaler(), Ridge())
 >>> search = GridSearchCV(pipeline, {"ridge__alpha": [1.0, 10.0, 100.0]}).fit(X, y)
 >>> search.best_params_
-{'ridge__alpha': 10.0}
+{'ridge__alpha': 1.0}
 
 Here the scaler is fitted once per fold, not once per fold and value of alpha.
 
@@ -26,8 +26,8 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import sklearn.experimental.enable_halving_search_cv  # noqa: F401
 import sklearn.model_selection as original
+from sklearn.model_selection import _search_successive_halving as halving
 from sklearn.model_selection._search import BaseSearchCV
 
 from stratum_dask.frontends.sklearn_calls import Batch, delayed
@@ -98,11 +98,11 @@ class RandomizedSearchCV(original.RandomizedSearchCV, _Search):  # type: ignore[
     """``sklearn.model_selection.RandomizedSearchCV`` with shared work; see there."""
 
 
-class HalvingGridSearchCV(original.HalvingGridSearchCV, _Search):  # type: ignore[misc]
+class HalvingGridSearchCV(halving.HalvingGridSearchCV, _Search):  # type: ignore[misc]
     """``sklearn.model_selection.HalvingGridSearchCV`` with shared work; see there."""
 
 
-class HalvingRandomSearchCV(original.HalvingRandomSearchCV, _Search):  # type: ignore[misc]
+class HalvingRandomSearchCV(halving.HalvingRandomSearchCV, _Search):  # type: ignore[misc]
     """``sklearn.model_selection.HalvingRandomSearchCV`` with shared work; see there."""
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from joblib.logger import short_format_time
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics._scorer import _MultimetricScorer
@@ -261,7 +260,8 @@ def _say(call: dict[str, Any], result: dict[str, Any], seconds: float) -> None:
     message = params + (";" if params else "")
     if call["verbose"] > 2:
         message += _scores_message(result["test_scores"], result.get("train_scores"))
-    message += f" total time={short_format_time(seconds)}"
+    took = f"{seconds / 60:4.1f}min" if seconds > 60 else f"{seconds:5.1f}s"
+    message += f" total time={took}"
     start = f"[CV{progress}] END "
     print(start + "." * (80 - len(start) - len(message)) + message)
 

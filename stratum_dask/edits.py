@@ -24,8 +24,8 @@ from stratum_dask.semantics import (
     OWN_USES,
     TRANSFORMING,
     asks_to_write,
-    writes_inputs,
 )
+from stratum_dask.writers import may_write
 
 _WRITES = frozenset({"inplace", "out"})
 
@@ -90,7 +90,7 @@ class Edits:
         if isinstance(argument, DataNode):
             return self._makes_writer(argument.value)
         if isinstance(argument, BaseEstimator):
-            return writes_inputs(argument)
+            return may_write(argument)
         if isinstance(argument, dict):
             return any(asks_to_write(*item) for item in argument.items()) or any(
                 map(self._makes_writer, argument.values())

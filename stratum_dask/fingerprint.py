@@ -44,6 +44,7 @@ from stratum_dask.semantics import (
     of_library,
     uses_randomness,
 )
+from stratum_dask.writers import CALLED
 
 _WRITES = frozenset({"inplace", "out"})
 
@@ -296,20 +297,6 @@ def _scorer(value: Any) -> bytes:
     return b"S" + encode([kind, _version(type(value)), sorted(held.items())], _inside)
 
 
-_CALLED = (
-    "__init__",
-    "fit",
-    "fit_transform",
-    "fit_predict",
-    "transform",
-    "predict",
-    "predict_proba",
-    "predict_log_proba",
-    "decision_function",
-    "score",
-)
-
-
 def _users_class(kind: type) -> bytes:
     """Identify an estimator's class that the user wrote, by the code of what is called of it.
 
@@ -328,7 +315,7 @@ def _users_class(kind: type) -> bytes:
         for name, method in sorted(vars(base).items()):
             if isinstance(method, types.FunctionType):
                 found = effects(method)
-                if name in _CALLED and found.reason and not said:
+                if name in ("__init__", *CALLED) and found.reason and not said:
                     raise Unknown(
                         f"has an estimator of the class {kind.__name__}, whose method {name} "
                         f"{found.reason}; declare the class with stratum_dask.pure if its fits "

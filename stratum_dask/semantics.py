@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -313,10 +313,7 @@ def uses_randomness(estimator: Any) -> bool:
 
 
 def writes_inputs(estimator: Any) -> bool:
-    """Tell whether an estimator may work in the memory of its input.
-
-    Libraries' estimators do if they are asked to; those of the user, and those that call
-    functions of the user, may.
+    """Tell whether an estimator was asked to work in the memory of its input.
 
     Parameters
     ----------
@@ -329,17 +326,7 @@ def writes_inputs(estimator: Any) -> bool:
     >>> writes_inputs(Ridge()), writes_inputs(Ridge(copy_X=False))
     (False, True)
     """
-    params = estimator.get_params(deep=True)
-    return _is_users(estimator) or any(
-        asks_to_write(*item) or _is_users(item[1]) for item in params.items()
-    )
-
-
-def _is_users(value: Any) -> bool:
-    """Tell whether a value is code of the user, or an object of a class of the user."""
-    if isinstance(value, BaseEstimator) and not isinstance(value, type):
-        return of_library(type(value)) is None
-    return isinstance(value, types.FunctionType | partial) and of_library(value) is None
+    return any(asks_to_write(*item) for item in estimator.get_params(deep=True).items())
 
 
 def asks_to_write(parameter: object, value: object) -> bool:

@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from stratum_dask.frontends.builder import Builder
 from stratum_dask.graph import TaskRef
 from stratum_dask.ops import fitting
+from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
 
@@ -110,7 +111,8 @@ def fit(builder: Builder, estimator: Any, X: Any, y: Any, params: Params) -> Fit
     """
     parts = _parts(estimator, params)
     if parts is None:
-        return Whole(builder.call("fit", fitting.fit, estimator, X, y, **params))
+        kind = f"fit-{type(estimator).__name__}"
+        return Whole(builder.call(kind, fitting.fit, estimator, X, y, **params))
     first, X = _fit_first(builder, parts[:-1], X, y)
     _, last, its = parts[-1]
     return Chain(estimator, (*first, fit(builder, last, X, y, its)))
@@ -133,7 +135,8 @@ def fit_transform(
     """
     parts = _parts(transformer, params)
     if parts is None:
-        pair = builder.call("fit_transform", fitting.fit_transform, transformer, X, y, **params)
+        kind = f"fit_transform-{type(transformer).__name__}"
+        pair = builder.call(kind, fitting.fit_transform, transformer, X, y, **params)
         fitted = builder.call("fitted", fitting.fitted_of, pair)
         return Whole(fitted), builder.call("transformed", fitting.transformed_of, pair)
     first, X = _fit_first(builder, parts[:-1], X, y)
@@ -182,6 +185,8 @@ def _parts(estimator: Any, params: Params) -> list[tuple[str, Any, Params]] | No
     if not steps or _passes(steps[-1][1]) or not hasattr(steps[-1][1], "fit"):
         return None
     if not all(_passes(step) or _transforms(step) for _, step in steps[:-1]):
+        return None
+    if may_write(estimator):  # steps see what others before them did to X and y
         return None
     if hasattr(estimator, "_skl_callbacks") or any(
         hasattr(step, "_skl_callbacks") for _, step in steps

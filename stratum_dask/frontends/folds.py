@@ -20,6 +20,7 @@ from stratum_dask.frontends.builder import Builder
 from stratum_dask.graph import TaskRef
 from stratum_dask.ops import scoring
 from stratum_dask.semantics import of_library
+from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
 
@@ -162,18 +163,20 @@ def _calls_users(scorer: Any) -> bool:
     return func is not None and of_library(func) is None
 
 
-def is_ordinary(estimator: Any) -> bool:
-    """Tell whether an estimator is fitted on plain rows.
+def is_ordinary(estimator: Any, train_scores: bool = False) -> bool:
+    """Tell whether an estimator is fitted on plain rows, and can be scored apart from that.
 
     Those that take kernels between rows are not, nor are those with callbacks, which expect to
-    be called by the search itself.
+    be called by the search itself, nor those whose scores on the training rows show what they
+    did to these.
     """
     try:
         pairwise = estimator.__sklearn_tags__().input_tags.pairwise
+        nested = estimator.get_params(deep=True).values()
     except Exception:  # whatever is wrong with it is scikit-learn's to say
         return False
-    nested = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
-    return not pairwise and not any(
+    watched = any(
         isinstance(one, BaseEstimator) and hasattr(one, "_skl_callbacks")
         for one in (estimator, *nested)
     )
+    return not (pairwise or watched or (train_scores and may_write(estimator)))

@@ -86,7 +86,7 @@ class _Lowering:
             bound = _bound(func, args, kwargs)
             # Callbacks of a search expect to be called while it runs.
             watched = hasattr(bound.get("caller"), "_skl_callbacks")
-            if is_ordinary(bound["estimator"]) and not watched:
+            if is_ordinary(bound["estimator"], bound["return_train_score"]) and not watched:
                 return self._score(number, bound)
         elif func is _fit_and_predict and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)

@@ -314,6 +314,7 @@ def _users_class(kind: type) -> bytes:
             continue
         for name, method in sorted(vars(base).items()):
             if isinstance(method, types.FunctionType):
+                method = inspect.unwrap(method)  # scikit-learn wraps some, for `set_output`
                 found = effects(method)
                 if name in ("__init__", *CALLED) and found.reason and not said:
                     raise Unknown(

@@ -7,6 +7,7 @@ FunctionTransformer(clean)               if `clean` does
 
 from __future__ import annotations
 
+import inspect
 import types
 from functools import partial
 from typing import Any
@@ -73,11 +74,16 @@ def _code_writes(value: Any) -> bool:
     return known
 
 
+def _nothing() -> None:
+    pass
+
+
 def _class_writes(kind: type) -> bool:
     """Tell whether a method of a class of the user may change anything but its own object."""
     for name in CALLED:
-        method = getattr(kind, name, None)
-        if not isinstance(method, types.FunctionType) or of_library(method) is not None:
+        # scikit-learn wraps methods of its subclasses, for `set_output`.
+        method = inspect.unwrap(getattr(kind, name, _nothing))
+        if not isinstance(method, types.FunctionType) or method is _nothing or of_library(method):
             continue
         changes = effects(method).changes
         if changes is None or not changes <= {method.__code__.co_varnames[0]}:

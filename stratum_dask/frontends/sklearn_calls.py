@@ -17,6 +17,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection import _validation
 from sklearn.model_selection._validation import _fit_and_predict, _fit_and_score
 
 from stratum_dask.config import options
@@ -260,8 +261,7 @@ def _say(call: dict[str, Any], result: dict[str, Any], seconds: float) -> None:
     message = params + (";" if params else "")
     if call["verbose"] > 2:
         message += _scores_message(result["test_scores"], result.get("train_scores"))
-    took = f"{seconds / 60:4.1f}min" if seconds > 60 else f"{seconds:5.1f}s"
-    message += f" total time={took}"
+    message += f" total time={_validation.logger.short_format_time(seconds)}"
     start = f"[CV{progress}] END "
     print(start + "." * (80 - len(start) - len(message)) + message)
 

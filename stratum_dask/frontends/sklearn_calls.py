@@ -67,7 +67,7 @@ class Batch:
         chosen = options()
         graph = run(lowering.builder.graph(), disable=chosen.disable, check=chosen.verify)
         wanted = [key for output in graph.outputs for key in output.keys]
-        outcomes = compute(graph, wanted, workers=self._workers)
+        outcomes = compute(graph, wanted, workers=self._workers, isolate=chosen.isolate)
         found = dict(zip(wanted, outcomes, strict=True))
         return [answer(found) for answer in answers]
 

@@ -160,6 +160,12 @@ def test_sparse_text_and_no_target(classes):
     check({"clusters": make_pipeline(StandardScaler(), KMeans(2, random_state=0))}, X, None)
 
 
+def test_kernels_between_rows(classes):
+    X, y = classes
+    kernel = (X / 99) @ (X / 99).T
+    check({c: SVC(kernel="precomputed", C=c) for c in (1.0, 2.0)}, kernel, y)
+
+
 CLASSIFIERS = {
     "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
     "tree": DecisionTreeClassifier(random_state=0),

@@ -553,6 +553,27 @@ def test_settings_of_the_calling_thread_hold(numbers):
     assert [one.seen_ for one in results.estimators["Sees"]] == [("pandas", "raise")] * 2
 
 
+def test_libraries_that_take_all_cores_get_one(numbers):
+    class Booster(RegressorMixin, BaseEstimator):
+        __module__ = "lightgbm.sklearn"
+
+        def __init__(self, n_jobs=None):
+            self.n_jobs = n_jobs
+
+        def fit(self, X, y):
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), self.n_jobs)
+
+    candidates = {"left": Booster(), "set": Booster(2), "inside": make_pipeline(Booster())}
+    results = sd.evaluate(candidates, *numbers, return_estimator=True, cv=2)
+    assert [one.n_jobs for one in results.estimators["left"]] == [1, 1]
+    assert [one.n_jobs for one in results.estimators["set"]] == [2, 2]
+    assert [one[-1].n_jobs for one in results.estimators["inside"]] == [1, 1]
+    assert candidates["left"].n_jobs is None
+
+
 @pytest.mark.parametrize("scheduler", ["sync", "threads"])
 def test_the_same_on_other_schedulers(numbers, scheduler):
     with dask.config.set(scheduler=scheduler):
@@ -564,12 +585,15 @@ def test_the_same_on_other_schedulers(numbers, scheduler):
 def test_the_same_on_a_cluster(numbers, classes):
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster),
     ):
         check({k: v for k, v in REGRESSORS.items() if k != "instance"}, *numbers, scoring="r2")
         check({"trees": HistGradientBoostingClassifier(max_iter=3)}, *classes, scoring="roc_auc")
+        rng = np.random.default_rng(0)
+        big = rng.normal(size=(20_000, 10))  # sent to a worker by itself
+        check({"scaled": REGRESSORS["pipeline"], "plain": Ridge()}, big, big[:, 0] ** 2)
         results = sd.evaluate({"good": Ridge(), "bad": Ridge(alpha="x")}, *numbers)
         assert results.errors["bad"].error == "InvalidParameterError"
         assert list(results.frame["status"]) == ["ok", "failed"]

@@ -127,10 +127,10 @@ _SKLEARN = _names("""
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 _OURS = _names("""
-    assemble fit fit_transform fitted_of kernel_rows opaque_score own predictions rows score
-    transform transformed_of with_column
+    assemble columns fit fit_transform fitted_of kernel_rows opaque_score own predictions rows
+    score transform transformed_of unite with_column
 """)
-OWN_FITS = _names("stratum.fit stratum.fit_transform")
+OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""
 OWN_USES = _names("stratum.predictions stratum.score stratum.transform")
 """Tasks that use a fitted estimator: likewise."""

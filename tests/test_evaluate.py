@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 from scipy import sparse
 from scipy.stats import randint
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_classification
@@ -150,6 +150,46 @@ def test_frames_with_columns_of_all_kinds():
         y,
         cv=KFold(4),
     )
+
+
+def test_preprocessings_share_their_parts():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({name: rng.normal(size=90) for name in "abcd"}).assign(e=[*"xyz"] * 30)
+    y = X["a"] + X["b"] ** 2
+
+    def prepared(*more, **how):
+        parts = [("n", make_pipeline(Doubling(), StandardScaler()), ["a", "b"]), *more]
+        return make_pipeline(ColumnTransformer(parts, **how), Ridge())
+
+    poly = ("p", PolynomialFeatures(), [2, 3])
+    candidates = {
+        "one": prepared(),
+        "two": prepared(("o", OneHotEncoder(), ["e"])),
+        "pass": prepared(("o", "drop", ["e"]), poly, remainder="passthrough"),
+        "sparse": prepared(("o", OneHotEncoder(), ["e"]), sparse_threshold=1.0),
+        "none": prepared(("o", OneHotEncoder(), []), ("s", StandardScaler(), lambda X: ["c"])),
+        "scalar": prepared(("t", TfidfVectorizer(token_pattern="."), "e")),
+        "weights": prepared(poly, transformer_weights={"p": 2.0}),
+        "fails": prepared(("o", StandardScaler(), ["missing"])),
+    }
+    CALLS.clear()
+    results = sd.evaluate(candidates, X, y, cv=3, return_estimator=True)
+    assert CALLS.count("fit") == 3
+    assert set(results.errors) == {"fails"}
+    assert "missing" in results.errors["fails"].message
+    del candidates["fails"]
+    check(candidates, X, y, cv=3)
+    for name, pipeline in candidates.items():
+        expected = cross_validate(pipeline, X, y, cv=3, return_estimator=True)["estimator"]
+        for ours, theirs in zip(results.estimators[name], expected, strict=True):
+            assert repr(ours) == repr(theirs)
+            assert repr(ours[0].transformers_) == repr(theirs[0].transformers_)
+            assert vars(ours[0]).keys() == vars(theirs[0]).keys()
+            assert ours[0].get_feature_names_out is not None
+    union = FeatureUnion([("p", PCA(1)), ("s", StandardScaler()), ("x", "passthrough")])
+    numbers = X.drop(columns="e")
+    frames = clone(union).set_output(transform="pandas")
+    check({"u": make_pipeline(union, Ridge()), "f": make_pipeline(frames, Ridge())}, numbers, y)
 
 
 def test_sparse_text_and_no_target(classes):

@@ -19,8 +19,10 @@ from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
 from stratum_dask.frontends.builder import Builder
+from stratum_dask.frontends.unions import parts_of
 from stratum_dask.graph import TaskRef
 from stratum_dask.ops import fitting
+from stratum_dask.ops.unions import columns, unite
 from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
@@ -135,14 +137,28 @@ def fit_transform(
     """
     parts = _parts(builder, transformer, params)
     if parts is None:
-        kind = f"fit_transform-{type(transformer).__name__}"
-        pair = builder.call(kind, fitting.fit_transform, transformer, X, y, **params)
+        pair = _fit_transform_whole(builder, transformer, X, y, params)
         fitted = builder.call("fitted", fitting.fitted_of, pair)
         return Whole(fitted), builder.call("transformed", fitting.transformed_of, pair)
     first, X = _fit_first(builder, parts[:-1], X, y)
     _, last, its = parts[-1]
     fitted_last, X = fit_transform(builder, last, X, y, its)
     return Chain(transformer, (*first, fitted_last)), X
+
+
+def _fit_transform_whole(
+    builder: Builder, transformer: Any, X: Any, y: Any, params: Params
+) -> TaskRef:
+    kind = f"fit_transform-{type(transformer).__name__}"
+    parts = [] if params else builder.once(parts_of, transformer)
+    if not parts:
+        return builder.call(kind, fitting.fit_transform, transformer, X, y, **params)
+    done: list[TaskRef] = []
+    for _, part, chosen in parts:
+        seen = X if chosen is None else builder.call("columns", columns, X, chosen)
+        fitted, transformed = fit_transform(builder, part, seen, y, {})
+        done += [fitted.estimator(builder), transformed]
+    return builder.call(kind, unite, transformer, X, y, [place for place, *_ in parts], *done)
 
 
 def _fit_first(

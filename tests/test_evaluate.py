@@ -378,6 +378,18 @@ def test_impure_code_runs_as_often_as_it_is_written(numbers):
     assert any("class Noisy" in why for why in results.explain().why_not.values())
 
 
+def test_functions_inside_estimators_count(numbers):
+    def noisy(X):
+        note("noisy")
+        return X + np.random.rand()
+
+    CALLS.clear()
+    models = [make_pipeline(FunctionTransformer(noisy), Ridge(a)) for a in (1, 2)]
+    results = sd.evaluate(models, *numbers, cv=3)
+    assert CALLS.count("noisy") == 12
+    assert any("calls" in why and "noisy" in why for why in results.explain().why_not.values())
+
+
 def test_classes_of_one_name_are_told_apart(numbers):
     def made(by):
         class Scale(TransformerMixin, BaseEstimator):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import faulthandler
 import linecache
+import os
 import re
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ class Watched:
 
     def __init__(self, attempt: Attempt, folder: str, limit: float | None) -> None:
         self.attempt, self.folder, self.limit = attempt, folder, limit
+        self._home = os.getpid()
 
     @property
     def __name__(self) -> str:
@@ -44,6 +46,8 @@ class Watched:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
         """Run the task, unless it has killed its processes before."""
+        if os.getpid() == self._home:
+            return self.attempt(*args, **kwargs)  # which must not be ended
         folder = Path(self.folder)
         folder.mkdir(exist_ok=True)
         name = digest(self.attempt.task.encode()).hex()

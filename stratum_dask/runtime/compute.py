@@ -13,6 +13,7 @@ from dask.base import get_scheduler
 from dask.callbacks import Callback
 from dask.system import CPU_COUNT
 
+from stratum_dask.errors import ConfigError
 from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, is_reference, key_split
 from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings
 from stratum_dask.ops.packed import Packed
@@ -62,8 +63,15 @@ def compute(
             from stratum_dask.runtime.processes import isolated_client  # takes long to import
 
             client = isolated_client(workers)
-        with TemporaryDirectory(prefix="stratum-") as folder:
-            return compute_on(client, _watched(dsk, folder, timeout), keys, done)
+        if all(threads == 1 for threads in client.nthreads().values()):
+            with TemporaryDirectory(prefix="stratum-") as folder:
+                return compute_on(client, _watched(dsk, folder, timeout), keys, done)
+        if timeout is not None:
+            raise ConfigError(
+                "timeout= ends the process of a task that takes too long, but the workers of the "
+                "current Client run several tasks in one process; start them with "
+                "threads_per_worker=1"
+            )
     many = 1 if is_in_task() else (workers or dask.config.get("num_workers", None) or CPU_COUNT)
     # Threads that enter and leave `catch_warnings` in turns would leave each other's filters.
     with limited(threads), warnings.catch_warnings(), _Watch(done):

@@ -110,8 +110,11 @@ def _common(op: str, left: str, right: str) -> str:
 def _dtype_with(op: str, column: str, scalar: Any) -> str:
     """Return the dtype in which a column and a Python number meet."""
     integer = isinstance(scalar, (int, np.integer))
-    if op in LOGIC and (column[0] not in "iu" or not integer):
-        raise Unsupported("dtype")
+    if op in LOGIC:
+        if column[0] not in "iu" or not integer:
+            raise Unsupported("dtype")
+        if isinstance(scalar, np.generic) and scalar.dtype != DTYPES[column]:
+            raise Unsupported("mixed dtypes")  # here a NumPy scalar counts with its own dtype
     if column[0] == "f":
         return column
     if not integer or op == "truediv":

@@ -21,6 +21,11 @@ from stratum_dask.ops.frames.symbols import (
 #: Integers of at most this size are exact in a float64.
 EXACT_INTEGER = 2**53
 
+#: The largest and the smallest normal float32, as Python floats: comparing a NumPy scalar to a
+#: float would round the float, and warn where it is too large.
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_FLOAT32_TINY = float(np.finfo(np.float32).tiny)
+
 #: NumPy's inner loops that programs can call, by name and dtype.
 _LOOPS = frozenset(_native.ufunc_loops())
 _REDUCTIONS = frozenset({"count", "sum", "median", "min", "max", "var", "mode"})
@@ -135,6 +140,8 @@ class Builder:
         if kind == "f":
             value = float(value)
             if dtype == "f32":
+                if 0 < abs(value) < _FLOAT32_TINY and not self.underflow_ignored:
+                    raise Unsupported("underflow is reported")
                 value = _to_float32(value)
             key = value.hex()
         elif kind == "b":
@@ -215,7 +222,7 @@ def fits_float(value: Any, dtype: str) -> bool:
         return bool(-limit <= value <= limit)
     if dtype == "f64" or math.isnan(value) or math.isinf(value):
         return True
-    if abs(value) > np.finfo(np.float32).max:
+    if abs(float(value)) > _FLOAT32_MAX:
         return False
     return type(value) is float or float(np.float32(value)) == float(value)
 
@@ -231,6 +238,6 @@ def fits_integer(value: Any, dtype: str) -> bool:
 
 
 def _to_float32(value: float) -> float:
-    if abs(value) > np.finfo(np.float32).max and not math.isinf(value):
+    if abs(value) > _FLOAT32_MAX and not math.isinf(value):
         raise Unsupported("float out of bounds")
     return float(np.float32(value))

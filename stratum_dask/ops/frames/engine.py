@@ -104,15 +104,16 @@ class FusedFrame:
         plan = self._plans.get(key)
         if plan is None:
             stop = len(self.steps)
-            plan = make_plan(
-                self.steps,
-                start,
-                stop,
-                self.n_inputs,
-                schema.symbols(),
-                self._last_use,
-                underflow_ignored,
-            )
+            with np.errstate(all="ignore"):  # looking at literals must not warn or raise
+                plan = make_plan(
+                    self.steps,
+                    start,
+                    stop,
+                    self.n_inputs,
+                    schema.symbols(),
+                    self._last_use,
+                    underflow_ignored,
+                )
             with self._lock:
                 if len(self._plans) >= _MAX_PLANS:
                     self._plans.clear()

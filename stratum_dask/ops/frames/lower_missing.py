@@ -159,6 +159,11 @@ def clip(b: Builder, self: Any, /, lower: Any = None, upper: Any = None) -> Any:
     return each(self, apply)
 
 
+def numpy_clip(b: Builder, a: Any, /, a_min: Any, a_max: Any) -> Any:
+    """Lower ``numpy.clip(a, a_min, a_max)``, which has to be given both bounds."""
+    return clip(b, a, a_min, a_max)
+
+
 def _bound(value: Any) -> Any:
     if value is None or isinstance(value, Scalar):
         if isinstance(value, Scalar):
@@ -229,7 +234,7 @@ def _comparable(values: Any, dtype: str) -> list[Any]:
 
 
 def _is_float32(value: Any) -> bool:
-    if abs(value) > np.finfo(np.float32).max:
+    if abs(value) > float(np.finfo(np.float32).max):
         return math.isinf(value)
     return bool(float(np.float32(value)) == value)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.ops.frames.builder import Builder
+from stratum_dask.ops.frames.lower_missing import DEFAULT
 from stratum_dask.ops.frames.symbols import Column, Frame, Mode, Row, Scalar, Unsupported
 
 Reduction = Callable[..., Any]
@@ -15,10 +16,12 @@ def reduction_rule(name: str) -> Reduction:
     """Return the rule of the method `name`, which takes no arguments."""
     lower = SIMPLE[name]
 
-    def rule(b: Builder, self: Any, /, *, numeric_only: bool = False) -> Any:
+    def rule(b: Builder, self: Any, /, *, numeric_only: Any = DEFAULT) -> Any:
         if isinstance(self, Frame):
             return _frame_reduction(b, self, lower, numeric_only)
-        result: Scalar = lower(b, _load(b, self))
+        if name == "count" and numeric_only is not DEFAULT:
+            raise Unsupported("arguments")  # only frames count with it
+        result: Scalar = lower(b, _load(b, self, numeric_only))
         return result
 
     return rule
@@ -27,7 +30,7 @@ def reduction_rule(name: str) -> Reduction:
 def spread_rule(name: str) -> Reduction:
     """Return the rule of ``.std`` or ``.var``."""
 
-    def rule(b: Builder, self: Any, /, *, ddof: int = 1, numeric_only: bool = False) -> Any:
+    def rule(b: Builder, self: Any, /, *, ddof: int = 1, numeric_only: Any = DEFAULT) -> Any:
         if type(ddof) is not int or ddof < 0:
             raise Unsupported("operand")
 
@@ -36,7 +39,7 @@ def spread_rule(name: str) -> Reduction:
 
         if isinstance(self, Frame):
             return _frame_reduction(b, self, lower, numeric_only)
-        return lower(b, _load(b, self))
+        return lower(b, _load(b, self, numeric_only))
 
     return rule
 
@@ -47,13 +50,17 @@ def mode(b: Builder, self: Any, /) -> Mode:
     return Mode(self, _reduce(b, "mode", b.dtype(node), node))
 
 
-def _load(b: Builder, value: Any) -> int:
+def _load(b: Builder, value: Any, numeric_only: Any = DEFAULT) -> int:
+    if numeric_only is not DEFAULT and type(numeric_only) is not bool:
+        raise Unsupported("operand")
     if not isinstance(value, Column) or value.index is None:
         raise Unsupported("operand")
     return b.load(value)
 
 
 def _frame_reduction(b: Builder, frame: Frame, lower: Reduction, numeric_only: Any) -> Row:
+    if numeric_only is DEFAULT:
+        numeric_only = False
     if type(numeric_only) is not bool:
         raise Unsupported("operand")
     frame.refuse_strided()

@@ -99,48 +99,12 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
-BINARY = [
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "and_",
-    "or_",
-    "xor",
-]
-METHODS = [
-    "add",
-    "radd",
-    "sub",
-    "rsub",
-    "mul",
-    "rmul",
-    "div",
-    "rdiv",
-    "truediv",
-    "rtruediv",
-    "floordiv",
-    "rfloordiv",
-    "mod",
-    "rmod",
-    "pow",
-    "rpow",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-]
+ARITHMETIC = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow"]
+COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
+LOGIC = ["and_", "or_", "xor"]
+BINARY = [*ARITHMETIC, *COMPARISONS, *LOGIC]
+ARITHMETIC_METHODS = [*ARITHMETIC, "div", *(f"r{name}" for name in ARITHMETIC), "rdiv"]
+METHODS = [*ARITHMETIC_METHODS, *COMPARISONS]
 UNARY = [
     "operator.abs",
     "operator.neg",
@@ -162,7 +126,7 @@ UNARY = [
     "numpy.negative",
 ]
 UFUNCS = ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "isnan"]
-BINARY_UFUNCS = [
+ARITHMETIC_UFUNCS = [
     "add",
     "subtract",
     "multiply",
@@ -172,15 +136,9 @@ BINARY_UFUNCS = [
     "remainder",
     "mod",
     "power",
-    "maximum",
-    "minimum",
-    "equal",
-    "not_equal",
-    "less",
-    "less_equal",
-    "greater",
-    "greater_equal",
 ]
+COMPARISON_UFUNCS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+BINARY_UFUNCS = [*ARITHMETIC_UFUNCS, *COMPARISON_UFUNCS, "maximum", "minimum"]
 REDUCTIONS = ["median", "mean", "min", "max", "std", "var", "sum", "count"]
 TYPES = [*DTYPES, float, int, bool, np.float32, np.dtype("int16"), "f8", "Int64", "str"]
 MAPPINGS = st.one_of(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from stratum_dask.ops.steps import Ref
+from tests.ops.generate import ARITHMETIC, ARITHMETIC_METHODS, ARITHMETIC_UFUNCS
 from tests.ops.operands import (
     STATES,
     call,
@@ -19,30 +20,17 @@ from tests.ops.operands import (
 )
 from tests.ops.oracle import check, step
 
-OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow"]
-METHODS = [*OPERATORS, "div", *(f"r{op}" for op in OPERATORS), "rdiv"]
-UFUNCS = [
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "true_divide",
-    "floor_divide",
-    "remainder",
-    "mod",
-    "power",
-]
 UNARY = ["operator.abs", ".abs", "numpy.abs", "numpy.absolute", "operator.neg", "numpy.negative"]
 
 
-@each_op(*prefixed("operator", OPERATORS), *prefixed("numpy", UFUNCS))
+@each_op(*prefixed("operator", ARITHMETIC), *prefixed("numpy", ARITHMETIC_UFUNCS))
 @some(0.4, values=operands(), swapped=st.booleans(), state=STATES, data=st.data())
 def test_operator(op, values, swapped, state, data):
     steps, inputs = data.draw(call(op, values[::-1] if swapped else values))
     check_under(state, steps, inputs)
 
 
-@each_op(*prefixed("", METHODS))
+@each_op(*prefixed("", ARITHMETIC_METHODS))
 @some(0.3, values=operands(), named=st.booleans(), state=STATES, data=st.data())
 def test_method(op, values, named, state, data):
     if named:
@@ -67,7 +55,7 @@ def test_scalars(op, left, right, state):
     check_under(state, steps, [pd.Series([left, 1.0])])
 
 
-@each_op(*prefixed("operator", OPERATORS), *prefixed("", ["add", "rsub", "mod"]))
+@each_op(*prefixed("operator", ARITHMETIC), *prefixed("", ["add", "rsub", "mod"]))
 @some(0.3, values=operands(count=1), reduction=st.sampled_from(["sum", "min", "median", "count"]))
 def test_reduced_operand(op, values, reduction):
     """A column meets a scalar that exists only inside the program."""
@@ -92,6 +80,16 @@ def test_edges_of_division_and_power(op, dtype):
     for edge in edges:
         check([step(f"operator.{op}", Ref(0), edge)], [left])
         check([step(f"operator.{op}", edge, Ref(0))], [left])
+
+
+@pytest.mark.parametrize("op", ["mod", "floordiv", "truediv"])
+def test_division_of_nothing_by_zero(op):
+    """The dtype of a remainder depends on a scalar divisor, not only on the rows."""
+    for column in (pd.Series([], dtype="int64"), pd.Series([], dtype="int8").to_frame("a")):
+        for divisor in (0, 1, 0.0, Ref(0)):
+            check([step(f"operator.{op}", Ref(0), divisor)], [column])
+        counted = [step(".count", Ref(0)), step(f"operator.{op}", Ref(0), Ref(1))]
+        check(counted, [column])
 
 
 def test_rows_of_reductions_meet_their_frame():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import INTEGERS
+from tests.ops.generate import COMPARISON_UFUNCS, COMPARISONS, INTEGERS, LOGIC
 from tests.ops.operands import (
     STATES,
     call,
@@ -20,12 +20,8 @@ from tests.ops.operands import (
 )
 from tests.ops.oracle import check, step
 
-COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
-LOGIC = ["and_", "or_", "xor"]
-UFUNCS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
 
-
-@each_op(*prefixed("operator", COMPARISONS), *prefixed("numpy", UFUNCS))
+@each_op(*prefixed("operator", COMPARISONS), *prefixed("numpy", COMPARISON_UFUNCS))
 @some(0.4, values=operands(), swapped=st.booleans(), state=STATES, data=st.data())
 def test_comparison(op, values, swapped, state, data):
     steps, inputs = data.draw(call(op, values[::-1] if swapped else values))

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from stratum_dask import _native
+from stratum_dask.ops.frames.environment import Environment
 from stratum_dask.ops.frames.symbols import (
     CODES,
     DTYPES,
     Column,
+    Frame,
     OtherLength,
     Source,
     Unsupported,
@@ -38,8 +40,8 @@ class Builder:
 
     Parameters
     ----------
-    underflow_ignored : bool
-        Whether NumPy is to ignore underflow, as by default.
+    environment : Environment
+        The state that decides how pandas computes.
 
     Attributes
     ----------
@@ -61,8 +63,8 @@ class Builder:
         The length class of the columns.
     """
 
-    def __init__(self, *, underflow_ignored: bool) -> None:
-        self.underflow_ignored = underflow_ignored
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
         self.nodes: list[tuple[Any, ...]] = []
         self.sources: list[Source] = []
         self.is_column: list[bool] = []
@@ -140,7 +142,7 @@ class Builder:
         if kind == "f":
             value = float(value)
             if dtype == "f32":
-                if 0 < abs(value) < _FLOAT32_TINY and not self.underflow_ignored:
+                if 0 < abs(value) < _FLOAT32_TINY and not self.environment.underflow_ignored:
                     raise Unsupported("underflow is reported")
                 value = _to_float32(value)
             key = value.hex()
@@ -166,6 +168,14 @@ class Builder:
         if (name, dtype) not in _LOOPS:
             raise Unsupported("no such inner loop")
         return self.add("ufunc", dtype, name, *operands)
+
+    def refuse_numexpr(self, value: Frame | Column) -> None:
+        """Leave a value to pandas that is large enough for it to use numexpr."""
+        allowed = self.environment.numexpr_columns
+        if allowed is not None:
+            columns = len(value.columns) if isinstance(value, Frame) else 1
+            if columns > allowed[value.length]:
+                raise Unsupported("pandas may use numexpr")
 
     def guard_visible(self, node: int, *, loud: bool) -> int:
         """Mark a node whose effects must happen even if nobody needs its value."""

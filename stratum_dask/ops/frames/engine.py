@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stratum_dask.ops import counters
+from stratum_dask.ops.frames import environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
 from stratum_dask.ops.frames.table import RULES
@@ -99,8 +100,8 @@ class FusedFrame:
             if last >= start
         ]
         schema = Schema(values, live)
-        underflow_ignored = np.geterr()["under"] == "ignore"
-        key = (start, underflow_ignored, schema.key)
+        state = environment.current(schema.lengths)
+        key = (start, state, schema.key)
         plan = self._plans.get(key)
         if plan is None:
             stop = len(self.steps)
@@ -112,7 +113,7 @@ class FusedFrame:
                     self.n_inputs,
                     schema.symbols(),
                     self._last_use,
-                    underflow_ignored,
+                    state,
                 )
             with self._lock:
                 if len(self._plans) >= _MAX_PLANS:

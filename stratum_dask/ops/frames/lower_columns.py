@@ -209,7 +209,7 @@ def round_to(b: Builder, self: Any, /, decimals: Any = 0) -> Any:
         node, dtype = b.load(column), column.dtype
         if decimals == 0:
             return with_node(column, dtype, b.add("rint", dtype, node))
-        if not b.underflow_ignored:
+        if not b.environment.underflow_ignored:
             raise Unsupported("underflow is reported")
         scale = b.const(dtype, 10.0 ** abs(decimals))
         first, second = ("mul", "truediv") if decimals > 0 else ("truediv", "mul")

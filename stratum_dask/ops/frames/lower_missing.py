@@ -141,6 +141,8 @@ def clip(b: Builder, self: Any, /, lower: Any = None, upper: Any = None) -> Any:
         if isinstance(lower, Scalar) or isinstance(upper, Scalar):
             raise Unsupported("operand")  # pandas swaps bounds that are in the wrong order
         lower, upper = min(lower, upper), max(lower, upper)
+    if isinstance(self, (Frame, Column)):
+        b.refuse_numexpr(self)  # pandas compares to the bounds
 
     def apply(column: Column) -> Column:
         node = b.load(column)

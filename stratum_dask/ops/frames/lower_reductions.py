@@ -86,6 +86,12 @@ def _finite(b: Builder, scalar: Scalar) -> Scalar:
     return scalar
 
 
+def _refuse_bottleneck(b: Builder) -> None:
+    """Leave what bottleneck would compute to pandas; it never adds or counts."""
+    if b.environment.bottleneck:
+        raise Unsupported("pandas uses bottleneck")
+
+
 def _floating(b: Builder, node: int) -> int:
     dtype = b.dtype(node)
     if dtype == "bool":
@@ -94,6 +100,7 @@ def _floating(b: Builder, node: int) -> int:
 
 
 def _median(b: Builder, node: int) -> Scalar:
+    _refuse_bottleneck(b)
     node = _floating(b, node)
     return _finite(b, _reduce(b, "median", b.dtype(node), node))
 
@@ -102,6 +109,8 @@ def _mean(b: Builder, node: int) -> Scalar:
     dtype = "f32" if b.dtype(node) == "f32" else "f64"
     if b.dtype(node) == "bool":
         raise Unsupported("dtype")
+    if b.dtype(node) != dtype and not b.environment.default_buffer:
+        raise Unsupported("buffer size")
     total = b.add("sum", dtype, node)
     count = b.cast(b.add("count", "i64", node), dtype)
     return _finite(b, Scalar(dtype, b.add("truediv", dtype, total, count)))
@@ -127,6 +136,7 @@ def _max(b: Builder, node: int) -> Scalar:
 
 
 def _extreme(b: Builder, op: str, node: int) -> Scalar:
+    _refuse_bottleneck(b)
     dtype = b.dtype(node)
     extreme = _reduce(b, op, dtype, node)
     if dtype[0] == "f":  # of no values pandas makes a NaN of another type
@@ -135,8 +145,11 @@ def _extreme(b: Builder, op: str, node: int) -> Scalar:
 
 
 def _spread(b: Builder, node: int, ddof: int, *, root: bool) -> Scalar:
+    _refuse_bottleneck(b)
     node = _floating(b, node)
     dtype = b.dtype(node)
+    if dtype == "f32" and not b.environment.default_buffer:
+        raise Unsupported("buffer size")  # NumPy adds float32 up as float64
     variance = _finite(b, _reduce(b, "var", dtype, node, ddof))
     return Scalar(dtype, b.add("sqrt", dtype, variance.node)) if root else variance
 

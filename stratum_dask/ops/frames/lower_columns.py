@@ -64,6 +64,7 @@ def getitem(b: Builder, self: Any, key: Any, /) -> Any:
     if isinstance(self, Mode):
         if type(key) is not int or key != 0:
             raise Unsupported("key")
+        b.guard_visible(self.scalar.node, loud=False)  # of no values pandas raises
         return self.scalar
     if not isinstance(self, Frame):
         raise Unsupported("operand")

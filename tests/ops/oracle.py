@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -61,6 +62,8 @@ def copies(inputs: Sequence[Any]) -> list[Any]:
     def copied(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return value.copy(order="K")
+        if isinstance(value, pd.DataFrame):  # pandas 3.0 copies to another memory layout
+            return pickle.loads(pickle.dumps(value))
         return value.copy() if hasattr(value, "copy") else value
 
     return [copied(value) for value in inputs]

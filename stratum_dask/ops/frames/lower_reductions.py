@@ -117,7 +117,8 @@ def _mean(b: Builder, node: int) -> Scalar:
         raise Unsupported("dtype")
     if b.dtype(node) != dtype and not b.environment.default_buffer:
         raise Unsupported("buffer size")
-    _refuse_pieces(b, dtype)
+    if b.dtype(node) == dtype:
+        _refuse_pieces(b, dtype)
     total = b.add("sum", dtype, node)
     count = b.cast(b.add("count", "i64", node), dtype)
     return _finite(b, Scalar(dtype, b.add("truediv", dtype, total, count)))

@@ -336,5 +336,54 @@ class Program:
             When the arrays don't fit the program; then nothing is written.
         """
 
+@final
+class Text:
+    """A column of strings, read where Arrow has it.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        ``(validity, offsets, data, offset, length)`` for each chunk: the buffers of a
+        ``pyarrow.large_string()`` array (the first and last may be None), its offset and length.
+
+    Raises
+    ------
+    ValueError
+        By any method, when offsets don't fit the buffers.
+    """
+
+    def __new__(
+        cls, chunks: list[tuple[_Buffer | None, _Buffer, _Buffer | None, int, int]]
+    ) -> Text: ...
+    def __len__(self) -> int: ...
+    def parse_dates(self, format: str, unit: str, out: npt.NDArray[Any]) -> tuple[int, int] | None:
+        """Parse dates of years 1 to 9999 whose parts have their full width.
+
+        Parameters
+        ----------
+        format : str
+            ``%Y`` and ``%m``, perhaps ``%d %H %M %S %f``, and ``%z`` for a ``Z``.
+        unit : str
+            "s", "ms", "us" or "ns".
+        out : ndarray of int64
+            Is written.
+
+        Returns
+        -------
+        (valid, digits) or None
+            How many rows are there, and the digits of the longest fraction; None: the format is
+            another, or a row is no such date, or out of the unit's range.
+        """
+
+def date_fields(values: npt.NDArray[Any], unit: str, field: str, out: npt.NDArray[Any]) -> bool:
+    """Write a field of dates (int64 since 1970) and tell whether any is missing.
+
+    `out` is of int32, uint32, float64 (missing: NaN) or bool. Raises OverflowError for years
+    outside -32,800 to 32,767.
+    """
+
+def start_of_day(values: npt.NDArray[Any], unit: str, out: npt.NDArray[Any]) -> None:
+    """Write the midnight of each date; raises OverflowError when one is out of range."""
+
 def ufunc_loops() -> list[tuple[str, str]]:
     """Names and dtypes of NumPy's inner loops that programs can use."""

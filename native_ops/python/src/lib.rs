@@ -2,7 +2,9 @@
 
 mod arrays;
 mod dag;
+mod dates;
 mod program;
+mod text;
 mod ufuncs;
 
 use pyo3::prelude::*;
@@ -15,7 +17,11 @@ mod _native {
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]
+    use crate::dates::{date_fields, start_of_day};
+    #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
+    #[pymodule_export]
+    use crate::text::Text;
 
     /// The version of the compiled extension, which must equal the package's.
     #[pymodule_init]

@@ -375,6 +375,47 @@ class Text:
             another, or a row is no such date, or out of the unit's range.
         """
 
+    def encode(self, limit: int, codes: npt.NDArray[Any], first: npt.NDArray[Any]) -> int | None:
+        """Give each distinct string a number, in the order in which they appear.
+
+        Parameters
+        ----------
+        limit : int
+            How many there may be.
+        codes : ndarray of int32
+            Is written: the number of each row's string, -1 for missing rows.
+        first : ndarray of int64
+            Is written: at which row each number first appears; as long as the column.
+
+        Returns
+        -------
+        int or None
+            How many there are; None if there seem to be more than `limit`.
+        """
+
+    def order(self, out: npt.NDArray[Any]) -> None:
+        """Write the positions (int64) of the rows, of which none is missing, in their order."""
+
+    def gather(
+        self,
+        codes: npt.NDArray[Any],
+        offsets: npt.NDArray[Any],
+        validity: npt.NDArray[Any] | None,
+    ) -> bytearray:
+        """Return the bytes of the strings at `codes` (int32; negative: the last one).
+
+        Writes their offsets (int64) and, if it is given, the bits (uint8) of those that are there.
+        """
+
+def gather(values: npt.NDArray[Any], codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Write ``values[codes]``, the last value for negative codes (int32)."""
+
+def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
+    """Add to `counts` (int64) how often each code appears; negative codes count for the last."""
+
+def one_hot(codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Set ``out[code * len(codes) + row]`` for each row whose code is not negative."""
+
 def date_fields(values: npt.NDArray[Any], unit: str, field: str, out: npt.NDArray[Any]) -> bool:
     """Write a field of dates (int64 since 1970) and tell whether any is missing.
 

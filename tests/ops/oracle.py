@@ -127,6 +127,13 @@ def assert_same(actual: Any, expected: Any) -> None:
     elif isinstance(expected, np.ndarray):
         assert actual.flags.c_contiguous == expected.flags.c_contiguous
         assert_same_values(actual, expected)
+    elif isinstance(expected, tuple):
+        for one, other in zip(actual, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, pd.Index):
+        assert_same_index(actual, expected)
+    elif isinstance(expected, pd.api.extensions.ExtensionArray):
+        assert_same_values(actual, expected)
     elif isinstance(expected, (np.generic, float)):
         assert_same_values(np.asarray(actual), np.asarray(expected))
     else:

@@ -21,7 +21,7 @@ mod _native {
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]
-    use crate::text::Text;
+    use crate::text::{Text, count_codes, gather, one_hot};
 
     /// The version of the compiled extension, which must equal the package's.
     #[pymodule_init]

@@ -4,7 +4,8 @@ use crate::arrays::Array;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use stratum_native_ops::{Chunk, Column, ColumnMut, Layout, TimeUnit, parse_dates};
+use pyo3::types::PyByteArray;
+use stratum_native_ops::{Chunk, Column, ColumnMut, Layout, Strings, TimeUnit, parse_dates};
 
 /// `(validity, offsets, data, offset, length)` of a chunk, as `pyarrow.Array` has them.
 type Parts<'py> = (
@@ -108,6 +109,67 @@ impl Text {
         let parsed = py.detach(|| parse_dates(&chunks, &layout, unit, out));
         Ok(parsed.map(|parsed| (parsed.valid, parsed.digits)))
     }
+
+    /// Numbers the distinct strings; returns how many there are.
+    fn encode(
+        &self,
+        py: Python<'_>,
+        limit: usize,
+        codes: &Bound<'_, PyAny>,
+        first: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<usize>> {
+        let chunks = self.chunks()?;
+        let (mut codes, mut first) = (Output::new(codes)?, Output::new(first)?);
+        match (codes.column(), first.column()) {
+            (ColumnMut::I32(codes), ColumnMut::I64(first)) => {
+                Ok(py.detach(|| stratum_native_ops::encode(&chunks, limit, codes, first)))
+            }
+            _ => Err(PyValueError::new_err("codes are int32, rows int64")),
+        }
+    }
+
+    /// Writes the positions of the rows in the order of their code points.
+    fn order(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<()> {
+        let chunks = self.chunks()?;
+        let mut out = Output::new(out)?;
+        let ColumnMut::I64(out) = out.column() else {
+            return Err(PyValueError::new_err("positions go to an array of int64"));
+        };
+        done(py.detach(|| stratum_native_ops::order(&chunks, out)))
+    }
+
+    /// Writes offsets, perhaps validity, of the strings that codes stand for; returns the bytes.
+    fn gather<'py>(
+        &self,
+        py: Python<'py>,
+        codes: &Bound<'py, PyAny>,
+        offsets: &Bound<'py, PyAny>,
+        validity: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
+        let chunks = self.chunks()?;
+        let codes = Array::new(codes, "the codes")?;
+        let codes = codes_of(&codes)?;
+        let mut offsets = Output::new(offsets)?;
+        let mut validity = validity.map(Output::new).transpose()?;
+        let ColumnMut::I64(offsets) = offsets.column() else {
+            return Err(PyValueError::new_err("offsets are int64"));
+        };
+        let bits = match validity.as_mut().map(Output::column) {
+            None => &mut [],
+            Some(ColumnMut::U8(bits)) => bits,
+            Some(_) => return Err(PyValueError::new_err("validity is uint8")),
+        };
+        let strings = py.detach(|| {
+            let strings = Strings::new(&chunks);
+            let written = strings.offsets(codes, offsets, bits);
+            written.then_some(strings)
+        });
+        let strings = strings.ok_or_else(unfit)?;
+        let size = usize::try_from(offsets.last().copied().unwrap_or(0)).unwrap_or(0);
+        PyByteArray::new_with(py, size, |bytes| {
+            done(py.detach(|| strings.bytes(codes, bytes)))
+        })
+    }
 }
 
 impl Text {
@@ -135,6 +197,71 @@ impl Output {
         // else knows until it returns.
         unsafe { self.0.column_mut() }
     }
+}
+
+/// Writes the value of each code, the last one for negative codes.
+#[pyfunction]
+pub(crate) fn gather(
+    py: Python<'_>,
+    values: &Bound<'_, PyAny>,
+    codes: &Bound<'_, PyAny>,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let (values, codes) = (
+        Array::new(values, "the values")?,
+        Array::new(codes, "the codes")?,
+    );
+    let (codes, mut out) = (codes_of(&codes)?, Output::new(out)?);
+    // SAFETY: as in `integers`.
+    let values = unsafe { values.column() };
+    let mut out = out.column();
+    done(py.detach(|| stratum_native_ops::gather(values, codes, &mut out)))
+}
+
+/// Counts each code; negative ones for the last.
+#[pyfunction]
+pub(crate) fn count_codes(
+    py: Python<'_>,
+    codes: &Bound<'_, PyAny>,
+    counts: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let codes = Array::new(codes, "the codes")?;
+    let (codes, mut counts) = (codes_of(&codes)?, Output::new(counts)?);
+    let ColumnMut::I64(counts) = counts.column() else {
+        return Err(PyValueError::new_err("counts are int64"));
+    };
+    done(py.detach(|| stratum_native_ops::count_codes(codes, counts)))
+}
+
+/// Sets, of one column after another, the row in the column of its code.
+#[pyfunction]
+pub(crate) fn one_hot(
+    py: Python<'_>,
+    codes: &Bound<'_, PyAny>,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let codes = Array::new(codes, "the codes")?;
+    let (codes, mut out) = (codes_of(&codes)?, Output::new(out)?);
+    let ColumnMut::Bool(out) = out.column() else {
+        return Err(PyValueError::new_err("cells are bool"));
+    };
+    done(py.detach(|| stratum_native_ops::one_hot(codes, out)))
+}
+
+fn codes_of(array: &Array) -> PyResult<&[i32]> {
+    // SAFETY: as in `integers`.
+    match unsafe { array.column() } {
+        Column::I32(codes) => Ok(codes),
+        _ => Err(PyValueError::new_err("codes are int32")),
+    }
+}
+
+fn unfit() -> PyErr {
+    PyValueError::new_err("lengths, dtypes or codes don't fit")
+}
+
+fn done(done: bool) -> PyResult<()> {
+    if done { Ok(()) } else { Err(unfit()) }
 }
 
 /// An array of int64 that a kernel reads.

@@ -1,6 +1,11 @@
 //! Columns of strings in Arrow's layout: chunks of offsets into bytes, with a bitmap of what is
 //! there.
 
+mod encode;
+mod gather;
+
+pub use encode::{encode, order};
+pub use gather::{Strings, count_codes, gather, one_hot};
 use std::fmt;
 
 /// Why memory is no column of strings.

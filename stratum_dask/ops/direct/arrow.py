@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow
 
@@ -57,3 +58,21 @@ def first_string(chunks: pyarrow.ChunkedArray) -> str | None:
             text: str = chunk[0 if valid is None else int(np.argmax(valid))].as_py()
             return text
     return None
+
+
+def take_ascending(
+    chunks: pyarrow.ChunkedArray, rows: npt.NDArray[np.int64], *, missing: bool
+) -> pyarrow.ChunkedArray:
+    """Return some rows, in ascending order, as one chunk, and perhaps a missing one at the end."""
+    parts, start, begin = [], 0, 0
+    for chunk in chunks.iterchunks():
+        stop = start + len(chunk)
+        end = begin + int(np.searchsorted(rows[begin:], stop))
+        if end > begin:
+            parts.append(chunk.take(pyarrow.array(rows[begin:end] - start)))
+        start, begin = stop, end
+    if missing:
+        parts.append(pyarrow.nulls(1, _LARGE_STRING))
+    if not parts:
+        return pyarrow.chunked_array([], _LARGE_STRING)
+    return pyarrow.chunked_array([pyarrow.concat_arrays(parts)])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from stratum_dask.ops.direct import dates
+from stratum_dask.ops.direct import dates, text
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
@@ -32,6 +32,7 @@ def _attribute(value: Any, name: str, /) -> Any:
 DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
     **dates.DIRECT,
+    **text.DIRECT,
 }
 
 DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)

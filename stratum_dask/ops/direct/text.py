@@ -1,0 +1,316 @@
+"""Strings: what pandas does to each string it does here to each distinct one."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.core.strings.accessor import StringMethods
+
+from stratum_dask import _native
+from stratum_dask.ops.direct.dictionary import Dictionary, dictionary_of, series_like
+from stratum_dask.ops.steps import Unsupported
+
+#: Methods of ``.str`` whose result for a row depends on this row's string alone.
+_METHODS = (
+    "capitalize",
+    "casefold",
+    "center",
+    "contains",
+    "count",
+    "endswith",
+    "extract",
+    "find",
+    "fullmatch",
+    "get",
+    "isalnum",
+    "isalpha",
+    "isdecimal",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "istitle",
+    "isupper",
+    "len",
+    "ljust",
+    "lower",
+    "lstrip",
+    "match",
+    "pad",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rjust",
+    "rstrip",
+    "slice",
+    "slice_replace",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
+)
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_LITERALS = (str, int, float, bool, type(None))
+_GATHERED = "biuf"
+_NOTHING: Any = object()
+
+
+# -- one string at a time ----------------------------------------------------------------------
+
+
+def method(name: str) -> Callable[..., Any]:
+    """Return the form of a method of the ``.str`` accessor.
+
+    Examples
+    --------
+    >>> column = pd.Series(["JFK", None, "LGA", "JFK"], dtype="str")
+    >>> method("lower")(column.str).tolist()
+    ['jfk', nan, 'lga', 'jfk']
+    """
+
+    def run(accessor: StringMethods, *args: Any, **kwargs: Any) -> Any:
+        _literal(args, kwargs)
+        return _by_string(
+            accessor._orig, lambda distinct: getattr(distinct.str, name)(*args, **kwargs)
+        )
+
+    return run
+
+
+def getitem(accessor: StringMethods, key: Any, /) -> Any:
+    """Run ``series.str[key]``."""
+    _literal((key,), {})
+    return _by_string(accessor._orig, lambda distinct: distinct.str[key])
+
+
+def comparison(name: str) -> Callable[..., Any]:
+    """Return the form of a comparison to one string."""
+    compare = getattr(operator, name)
+
+    def run(series: pd.Series, other: Any, /) -> Any:
+        if type(other) is not str:
+            raise Unsupported("operand")
+        return _by_string(series, lambda distinct: compare(distinct, other))
+
+    return run
+
+
+def isin(series: pd.Series, values: Any) -> Any:
+    """Run ``series.isin(values)`` for a list, tuple or set of literals."""
+    if type(values) not in (list, tuple, set) or not all(type(v) in _LITERALS for v in values):
+        raise Unsupported("operand")
+    return _by_string(series, lambda distinct: distinct.isin(values))
+
+
+def map_values(series: pd.Series, func: Any) -> Any:
+    """Run ``series.map(func)`` for a dict or a Series.
+
+    Examples
+    --------
+    >>> column = pd.Series(["a", "b", "a", None], dtype="str")
+    >>> map_values(column, column.value_counts()).tolist()
+    [2.0, 1.0, 2.0, nan]
+    """
+    if type(func) not in (dict, pd.Series):
+        raise Unsupported("operand")
+    return _by_string(series, lambda distinct: distinct.map(func))
+
+
+def fillna(series: pd.Series, value: Any) -> Any:
+    """Run ``series.fillna(value)`` for a string."""
+    if type(value) is not str:
+        raise Unsupported("operand")
+    return _by_string(series, lambda distinct: distinct.fillna(value))
+
+
+def replace(
+    series: pd.Series, to_replace: Any, value: Any = _NOTHING, *, regex: bool = False
+) -> Any:
+    """Run ``series.replace`` of strings by a string, or by a dict of strings."""
+    if type(to_replace) is dict and value is _NOTHING:
+        arguments: tuple[Any, ...] = (to_replace,)
+        texts = [*to_replace, *to_replace.values()]
+    else:
+        wanted = to_replace if type(to_replace) is list else [to_replace]
+        texts, arguments = [*wanted, value], (to_replace, value)
+    if not all(type(text) is str for text in texts) or type(regex) is not bool:
+        raise Unsupported("operand")
+    return _by_string(series, lambda distinct: distinct.replace(*arguments, regex=regex))
+
+
+def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuse arguments that could do something at each call."""
+    for value in (*args, *kwargs.values()):
+        kind = type(value)
+        parts = (value.start, value.stop, value.step) if kind is slice else value
+        if kind in (tuple, slice):
+            _literal(parts, {})
+        elif kind not in _LITERALS:
+            raise Unsupported("operand")
+
+
+def _by_string(series: Any, call: Callable[[pd.Series], Any]) -> Any:
+    """Run a call on the distinct strings and spread what it returns over the rows."""
+    dictionary = dictionary_of(series)
+    distinct = pd.Series(dictionary.array, name=series.name, copy=False)
+    try:
+        result = call(distinct)
+    except Exception as error:
+        # pandas raises its own for the whole column.
+        raise Unsupported("raises") from error
+    if type(result) is pd.DataFrame:
+        columns = [result.iloc[:, i] for i in range(result.shape[1])]
+        spread = {i: _spread(dictionary, column) for i, column in enumerate(columns)}
+        frame = pd.DataFrame(spread, index=series.index, copy=False)
+        frame.columns = result.columns
+        return frame
+    if type(result) is not pd.Series:
+        raise Unsupported("result")
+    return series_like(series, _spread(dictionary, result), result.name)
+
+
+def _spread(dictionary: Dictionary, result: pd.Series) -> Any:
+    dtype = result.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in _GATHERED and dtype.itemsize <= 8:
+        return dictionary.spread(result.to_numpy())
+    if dtype == dictionary.array.dtype and dtype.storage == "pyarrow":
+        return dictionary.spread_strings(result.array)
+    raise Unsupported("dtype of the result")
+
+
+# -- the strings of a column together ----------------------------------------------------------
+
+
+def astype(series: pd.Series, dtype: Any) -> pd.Series:
+    """Run ``series.astype("category")``.
+
+    Examples
+    --------
+    >>> astype(pd.Series(["b", "a", "b"], dtype="str"), "category").cat.codes.tolist()
+    [1, 0, 1]
+    """
+    if type(dtype) is not str or dtype != "category":
+        raise Unsupported("dtype")
+    dictionary = dictionary_of(series)
+    small = pd.Series(dictionary.array, copy=False).astype("category").array
+    codes = dictionary.spread(small.codes)
+    return series_like(
+        series, pd.Categorical.from_codes(codes, dtype=small.dtype, validate=False), series.name
+    )
+
+
+def factorize(series: pd.Series, sort: Any = False) -> tuple[Any, Any]:
+    """Run ``series.factorize()`` or ``pandas.factorize(series)``.
+
+    Examples
+    --------
+    >>> factorize(pd.Series(["b", "a", "b", None], dtype="str"))[0].tolist()
+    [0, 1, 0, -1]
+    """
+    if type(sort) is not bool:
+        raise Unsupported("arguments")
+    dictionary = dictionary_of(series)
+    codes, uniques = pd.Series(dictionary.array, copy=False).factorize(sort=sort)
+    return dictionary.spread(codes), uniques
+
+
+def value_counts(
+    series: pd.Series, normalize: Any = False, sort: Any = True, ascending: Any = False
+) -> pd.Series:
+    """Run ``series.value_counts()``.
+
+    Examples
+    --------
+    >>> value_counts(pd.Series(["b", "a", "b", None], dtype="str")).to_dict()
+    {'b': 2, 'a': 1}
+    """
+    if not all(type(flag) is bool for flag in (normalize, sort, ascending)):
+        raise Unsupported("arguments")
+    dictionary = dictionary_of(series)
+    counts = np.zeros(len(dictionary.array), dtype="int64")
+    _native.count_codes(dictionary.codes, counts)
+    index = pd.Index(dictionary.array[: dictionary.count], name=series.name, copy=False)
+    name = "proportion" if normalize else "count"
+    result = pd.Series(counts[: dictionary.count], index=index, name=name, copy=False)
+    if sort:
+        result = result.sort_values(ascending=ascending, kind="stable")
+    return result / result.sum() if normalize else result
+
+
+def nunique(series: pd.Series) -> int:
+    """Run ``series.nunique()``."""
+    return dictionary_of(series).count
+
+
+def unique(series: pd.Series) -> Any:
+    """Run ``series.unique()`` of a column of which no row is missing."""
+    dictionary = dictionary_of(series)
+    if not dictionary.complete:
+        raise Unsupported("missing rows")
+    return dictionary.array.copy()
+
+
+def get_dummies(
+    data: pd.Series,
+    prefix: Any = None,
+    prefix_sep: Any = "_",
+    dummy_na: Any = False,
+    *,
+    drop_first: Any = False,
+) -> pd.DataFrame:
+    """Run ``pandas.get_dummies`` of a column.
+
+    Examples
+    --------
+    >>> get_dummies(pd.Series(["b", "a"], dtype="str")).to_numpy().tolist()
+    [[False, True], [True, False]]
+    """
+    _literal((prefix, prefix_sep, dummy_na, drop_first), {})
+    dictionary = dictionary_of(data)
+    if dictionary.count > _MOST_DUMMIES:
+        raise Unsupported("many distinct strings")
+    # One row for each distinct string says which column is its own, if any.
+    small = pd.get_dummies(
+        pd.Series(dictionary.array, name=data.name, copy=False),
+        prefix=prefix,
+        prefix_sep=prefix_sep,
+        dummy_na=dummy_na,
+        drop_first=drop_first,
+    )
+    cells = small.to_numpy()
+    if cells.shape[1] == 0 or len(data) == 0:
+        raise Unsupported("no columns")
+    own = np.where(cells.any(axis=1), cells.argmax(axis=1), -1).astype("int32")
+    out = np.zeros((cells.shape[1], len(data)), dtype=bool)
+    _native.one_hot(dictionary.spread(own), out.reshape(-1))
+    return pd.DataFrame(out.T, index=data.index, columns=small.columns, copy=False)
+
+
+#: More columns than this are rather a mistake than a feature.
+_MOST_DUMMIES = 1_000
+
+DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
+    **{(f".{name}", StringMethods): method(name) for name in _METHODS},
+    ("operator.getitem", StringMethods): getitem,
+    **{(f"operator.{name}", pd.Series): comparison(name) for name in _COMPARISONS},
+    **{(f".{name}", pd.Series): comparison(name) for name in _COMPARISONS},
+    (".isin", pd.Series): isin,
+    (".map", pd.Series): map_values,
+    (".fillna", pd.Series): fillna,
+    (".replace", pd.Series): replace,
+    (".astype", pd.Series): astype,
+    (".factorize", pd.Series): factorize,
+    ("pandas.factorize", pd.Series): factorize,
+    (".value_counts", pd.Series): value_counts,
+    (".nunique", pd.Series): nunique,
+    (".unique", pd.Series): unique,
+    ("pandas.get_dummies", pd.Series): get_dummies,
+}
+"""The entries of the table of direct calls."""

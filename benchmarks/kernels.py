@@ -54,7 +54,9 @@ class Chain:
         if op == "stratum.with_column":
             function: Callable[..., Any] = with_column
         elif module:
-            function = getattr({"operator": operator, "numpy": np}[module], name)
+            function = getattr({"operator": operator, "numpy": np, "pandas": pd}[module], name)
+        elif op == "getattr":
+            function = getattr
         else:
             function = methodcaller(name)
         self.steps.append(Step(op, function, args, kwargs, f"step {len(self.steps)}"))

@@ -393,6 +393,12 @@ class Text:
             How many there are; None if there seem to be more than `limit`.
         """
 
+    def find(self, keys: Text, out: npt.NDArray[Any]) -> bool:
+        """Write at which row of `keys` each row's string is (int32), -1 for none and missing rows.
+
+        Returns False, without a result, if keys are missing or occur twice.
+        """
+
     def order(self, out: npt.NDArray[Any]) -> None:
         """Write the positions (int64) of the rows, of which none is missing, in their order."""
 

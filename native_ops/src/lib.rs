@@ -49,4 +49,4 @@ pub use kernels::ufunc::{LoopFunction, UfuncLoop};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use table::{LookupTable, Set};
-pub use text::{Chunk, Strings, TextError, count_codes, encode, gather, one_hot, order};
+pub use text::{Chunk, Strings, TextError, count_codes, encode, find, gather, one_hot, order};

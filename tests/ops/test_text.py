@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum_dask.ops import counters
+from stratum_dask.ops import counters, direct
 from stratum_dask.ops.direct import dictionary
-from stratum_dask.ops.steps import Ref, Step
+from stratum_dask.ops.steps import Ref, Step, Unsupported
 from tests.ops.generate import indexes
 from tests.ops.oracle import check, step
 
@@ -64,6 +65,10 @@ def columns(draw: st.DrawFn) -> pd.Series:
 
 def ran_natively(steps: list[Step], *inputs: Any) -> bool:
     counters.reset()
+    for column in inputs:
+        if isinstance(column.dtype, pd.StringDtype) and column.dtype == "str" and len(column):
+            with contextlib.suppress(Unsupported):
+                dictionary.dictionary_of(column)
     outcome = check(steps, list(inputs))
     return outcome.error is not None or not counters.snapshot().fallbacks
 
@@ -128,7 +133,6 @@ ON_SERIES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     (".map", ({"a": "x", "A": "y"},), {}),
     (".map", ({word: i % 2 == 0 for i, word in enumerate(WORDS)},), {}),
     (".map", (pd.Series([1, 2], index=["a", "ab"]),), {}),
-    (".fillna", ("a",), {}),
     (".replace", ("a", "b"), {}),
     (".replace", (["a", "ab"], "b"), {}),
     (".replace", ({"a": "b", "ab": "é"},), {}),
@@ -148,6 +152,7 @@ ON_SERIES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("pandas.get_dummies", (), {"drop_first": True}),
     ("pandas.get_dummies", (), {"dummy_na": True}),
     # left to pandas
+    (".fillna", ("a",), {}),
     (".map", ({"a": (1,)},), {}),
     (".map", (str.upper,), {}),
     (".isin", (pd.Series(["a"]),), {}),
@@ -167,7 +172,7 @@ def test_methods_of_the_column(column, call):
     check([step(op, Ref(0), *args, **kwargs)], [column])
 
 
-@pytest.mark.parametrize("call", ON_SERIES[:-10], ids=lambda call: f"{call[0]}{call[1:]}"[:40])
+@pytest.mark.parametrize("call", ON_SERIES[:-11], ids=lambda call: f"{call[0]}{call[1:]}"[:40])
 def test_methods_of_the_column_run_natively(call):
     op, args, kwargs = call
     assert ran_natively([step(op, Ref(0), *args, **kwargs)], pd.Series(["a", "ab", "a"] * 9))
@@ -192,6 +197,35 @@ def test_a_chain_of_calls(column):
 def test_many_distinct_strings_are_left_to_pandas():
     column = pd.Series([f"row {i}" for i in range(10_000)])
     assert not ran_natively([step("getattr", Ref(0), "str"), step(".len", Ref(1))], column)
+
+
+@pytest.mark.parametrize("rows", [100, 130, 5_000])
+def test_most_strings_are_distinct(rows):
+    strings = [f"{'row' * (i % 3)} {i * 7919 % rows}" for i in range(rows)]
+    strings[3] = None
+    column = pd.Series([*strings, *strings[:9]])
+    assert ran_natively([step(".astype", Ref(0), "category")], column)
+    assert ran_natively([step(".nunique", Ref(0))], column)
+    counted = [step(".value_counts", Ref(0)), step(".map", Ref(0), Ref(1))]
+    assert ran_natively(counted, column)
+    for values in ([1, 2], [0.5, -0.0], np.array([1, 2], dtype="int8")):
+        table = pd.Series(values, index=[column[0], "no row"])
+        assert ran_natively([step(".map", Ref(0), table)], column)
+    complete = column.dropna()
+    assert ran_natively(counted, complete)
+    assert ran_natively([step(".map", Ref(0), Ref(1))], complete, complete.value_counts() * 0.5)
+    check([step(".map", Ref(0), pd.Series([1, 2], index=["a", "a"]))], [column])
+    check([step(".map", Ref(0), pd.Series([True], index=["a"]))], [column])
+    check([step(".map", Ref(0), pd.Series([1, 2], index=["a", None]))], [column])
+
+
+def test_cheap_calls_wait_for_a_dictionary():
+    column = pd.Series(["a", "b", "a"] * 5)
+    steps = [step("getattr", Ref(0), "str"), step(".len", Ref(1))]
+    counters.reset()
+    check(steps, [column])
+    assert counters.snapshot().fallbacks == {(".len", "cheap in pandas"): 2}
+    assert ran_natively(steps, column)
 
 
 def test_other_dtypes_are_left_to_pandas():
@@ -236,7 +270,8 @@ def test_threads_share_dictionaries():
 
 def test_results_are_copied_on_write():
     column = pd.Series(["a", "b", "a"] * 5)
-    upper = column.str.upper()
+    dictionary.dictionary_of(column)
+    upper = direct.call(".upper", (column.str,), {})
     kept = dictionary.dictionary_of(upper)
     upper.iloc[0] = "x"
     assert kept.array.tolist() == ["A", "B"]

@@ -128,6 +128,16 @@ impl Text {
         }
     }
 
+    /// Writes at which row of `keys` each row's string is; returns whether these are distinct.
+    fn find(&self, py: Python<'_>, keys: &Self, out: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (keys, chunks) = (keys.chunks()?, self.chunks()?);
+        let mut out = Output::new(out)?;
+        let ColumnMut::I32(out) = out.column() else {
+            return Err(PyValueError::new_err("positions go to an array of int32"));
+        };
+        Ok(py.detach(|| stratum_native_ops::find(&keys, &chunks, out)))
+    }
+
     /// Writes the positions of the rows in the order of their code points.
     fn order(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<()> {
         let chunks = self.chunks()?;

@@ -42,17 +42,33 @@ impl<'a> Table<'a> {
     #[inline(always)]
     fn code(&mut self, bytes: &'a [u8], prefix: u64) -> u32 {
         let hash = hash(bytes, prefix);
+        match self.probe(bytes, prefix, hash) {
+            Ok(code) => code,
+            Err(slot) => self.insert(bytes, prefix, hash, slot),
+        }
+    }
+
+    /// The code of a string, [`MISSING`] if it has none.
+    #[inline(always)]
+    fn find(&self, bytes: &[u8], prefix: u64) -> i32 {
+        let found = self.probe(bytes, prefix, hash(bytes, prefix));
+        found.map_or(MISSING, |code| code as i32)
+    }
+
+    /// The code of a string, or the free slot where it would go.
+    #[inline(always)]
+    fn probe(&self, bytes: &[u8], prefix: u64, hash: u64) -> Result<u32, usize> {
         let mut slot = self.start(hash);
         loop {
             let found = self.slots[slot];
             if found.code == FREE {
-                return self.insert(bytes, prefix, hash, slot);
+                return Err(slot);
             }
             if found.prefix == prefix
                 && found.length == bytes.len() as u32
                 && (bytes.len() <= 8 || self.distinct[found.code as usize].0 == bytes)
             {
-                return found.code;
+                return Ok(found.code);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -155,8 +171,21 @@ pub fn encode(
     codes: &mut [i32],
     first: &mut [i64],
 ) -> Option<usize> {
+    number(chunks, limit, codes, first).map(|table| table.distinct.len())
+}
+
+/// Strings whose length doesn't fit a slot.
+fn too_long(chunk: &Chunk<'_>) -> bool {
+    chunk.data().len() >= u32::MAX as usize
+}
+
+fn number<'a>(
+    chunks: &[Chunk<'a>],
+    limit: usize,
+    codes: &mut [i32],
+    first: &mut [i64],
+) -> Option<Table<'a>> {
     let rows = chunks.iter().map(Chunk::rows).sum::<usize>();
-    let too_long = |chunk: &Chunk<'_>| chunk.data().len() >= u32::MAX as usize;
     if codes.len() != rows
         || first.len() != rows
         || rows >= i32::MAX as usize
@@ -191,7 +220,38 @@ pub fn encode(
             }
         }
     }
-    Some(table.distinct.len())
+    Some(table)
+}
+
+/// Writes at which row of `keys` each row's string is, -1 where it is missing or nowhere.
+///
+/// Returns whether it did: lengths agree, and the keys are distinct and none is missing.
+pub fn find(keys: &[Chunk<'_>], chunks: &[Chunk<'_>], out: &mut [i32]) -> bool {
+    let count = keys.iter().map(Chunk::rows).sum::<usize>();
+    let (mut codes, mut first) = (vec![0; count], vec![0; count]);
+    let Some(table) = number(keys, count, &mut codes, &mut first) else {
+        return false;
+    };
+    if table.distinct.len() < count
+        || out.len() != chunks.iter().map(Chunk::rows).sum::<usize>()
+        || chunks.iter().any(too_long)
+    {
+        return false;
+    }
+    let mut rest = out;
+    for chunk in chunks {
+        let (out, after) = rest.split_at_mut(chunk.rows());
+        rest = after;
+        for (row, out) in out.iter_mut().enumerate() {
+            *out = chunk.get(row).map_or(MISSING, |bytes| {
+                table.find(
+                    bytes,
+                    prefix(chunk.data(), chunk.range(row).start, bytes.len()),
+                )
+            });
+        }
+    }
+    true
 }
 
 /// Writes the positions of the rows in the order of their bytes, which is that of code points.
@@ -265,6 +325,13 @@ mod tests {
             }
             prop_assert_eq!(count, known.len());
             prop_assert_eq!(&first[..count], &positions[..]);
+            let mut found = vec![7; rows.len()];
+            prop_assert_eq!(find(&chunks, &chunks, &mut found), count == rows.len());
+            if cut > 0 && known.len() == rows.len() {
+                prop_assert!(find(&chunks[..1], &chunks, &mut found));
+                let expected = codes.iter().map(|&c| if c < cut as i32 { c } else { MISSING });
+                prop_assert_eq!(found, expected.collect::<Vec<_>>());
+            }
             if count > 0 {
                 prop_assert_eq!(encode(&chunks, count - 1, &mut codes, &mut first), None);
             }

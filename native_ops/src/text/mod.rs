@@ -4,7 +4,7 @@
 mod encode;
 mod gather;
 
-pub use encode::{encode, order};
+pub use encode::{encode, find, order};
 pub use gather::{Strings, count_codes, gather, one_hot};
 use std::fmt;
 

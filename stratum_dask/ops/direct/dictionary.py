@@ -89,7 +89,7 @@ class Dictionary:
         return Dictionary(self.spread(inner.codes), inner.array, inner.count)
 
 
-def dictionary_of(series: Any, *, any_number: bool = False) -> Dictionary:
+def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False) -> Dictionary:
     """Return the dictionary of a column of strings.
 
     Parameters
@@ -97,11 +97,14 @@ def dictionary_of(series: Any, *, any_number: bool = False) -> Dictionary:
     series : object
     any_number : bool
         Whether a dictionary is wanted even if most rows are distinct.
+    known : bool
+        Whether it is wanted only if an earlier call has made it.
 
     Raises
     ------
     Unsupported
-        If `series` is no Series of strings, or too many of them are distinct.
+        If `series` is no Series of strings, or too many of them are distinct, or they are not
+        known.
 
     Examples
     --------
@@ -113,8 +116,10 @@ def dictionary_of(series: Any, *, any_number: bool = False) -> Dictionary:
     if len(series) == 0:
         raise Unsupported("no rows")
     limit = len(series) if any_number else len(series) // _SHARE + 16
-    found, known = _recall(chunks)
-    if not known or (found is None and any_number):
+    found, recalled = _recall(chunks)
+    if known and not recalled:
+        raise Unsupported("cheap in pandas")
+    if not recalled or (found is None and any_number):
         found = _encode(series.array, limit)
         _remember(chunks, found)
     if found is None or found.count > limit:
@@ -138,6 +143,12 @@ def _encode(array: Any, limit: int) -> Dictionary | None:
 
 _lock = threading.RLock()  # a reference can die, and call `_forget`, at any time
 _living: OrderedDict[int, tuple[weakref.ref[Any], Dictionary | None]] = OrderedDict()
+
+
+def forget() -> None:
+    """Drop all dictionaries."""
+    with _lock:
+        _living.clear()
 
 
 def _recall(chunks: Any) -> tuple[Dictionary | None, bool]:

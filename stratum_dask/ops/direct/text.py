@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.core.dtypes.cast import coerce_indexer_dtype
+from pandas.core.dtypes.dtypes import CategoricalDtype
 from pandas.core.strings.accessor import StringMethods
 
 from stratum_dask import _native
+from stratum_dask.ops.direct.arrow import chunks_of, native
 from stratum_dask.ops.direct.dictionary import Dictionary, dictionary_of, series_like
 from stratum_dask.ops.steps import Unsupported
 
@@ -56,7 +59,38 @@ _METHODS = (
     "upper",
     "zfill",
 )
+#: Those that pandas does in less time than it takes to number the strings: worth it only if an
+#: earlier call has done so, or a result's dictionary comes for nothing.
+_CHEAP = frozenset(
+    (
+        "center",
+        "endswith",
+        "find",
+        "get",
+        "isalnum",
+        "isalpha",
+        "isdecimal",
+        "isdigit",
+        "isnumeric",
+        "isspace",
+        "len",
+        "ljust",
+        "lower",
+        "lstrip",
+        "pad",
+        "rjust",
+        "rstrip",
+        "slice",
+        "startswith",
+        "strip",
+        "swapcase",
+        "upper",
+        "zfill",
+    )
+)
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+#: Those that are cheap too unless they look for patterns.
+_PLAIN = frozenset(("contains",))
 _LITERALS = (str, int, float, bool, type(None))
 _GATHERED = "biuf"
 _NOTHING: Any = object()
@@ -71,14 +105,17 @@ def method(name: str) -> Callable[..., Any]:
     Examples
     --------
     >>> column = pd.Series(["JFK", None, "LGA", "JFK"], dtype="str")
-    >>> method("lower")(column.str).tolist()
-    ['jfk', nan, 'lga', 'jfk']
+    >>> method("contains")(column.str, "K").tolist()
+    [True, False, False, True]
     """
 
     def run(accessor: StringMethods, *args: Any, **kwargs: Any) -> Any:
         _literal(args, kwargs)
+        cheap = name in _CHEAP or (name in _PLAIN and kwargs.get("regex") is False)
         return _by_string(
-            accessor._orig, lambda distinct: getattr(distinct.str, name)(*args, **kwargs)
+            accessor._orig,
+            lambda distinct: getattr(distinct.str, name)(*args, **kwargs),
+            known=cheap,
         )
 
     return run
@@ -87,7 +124,7 @@ def method(name: str) -> Callable[..., Any]:
 def getitem(accessor: StringMethods, key: Any, /) -> Any:
     """Run ``series.str[key]``."""
     _literal((key,), {})
-    return _by_string(accessor._orig, lambda distinct: distinct.str[key])
+    return _by_string(accessor._orig, lambda distinct: distinct.str[key], known=True)
 
 
 def comparison(name: str) -> Callable[..., Any]:
@@ -97,7 +134,7 @@ def comparison(name: str) -> Callable[..., Any]:
     def run(series: pd.Series, other: Any, /) -> Any:
         if type(other) is not str:
             raise Unsupported("operand")
-        return _by_string(series, lambda distinct: compare(distinct, other))
+        return _by_string(series, lambda distinct: compare(distinct, other), known=True)
 
     return run
 
@@ -106,7 +143,7 @@ def isin(series: pd.Series, values: Any) -> Any:
     """Run ``series.isin(values)`` for a list, tuple or set of literals."""
     if type(values) not in (list, tuple, set) or not all(type(v) in _LITERALS for v in values):
         raise Unsupported("operand")
-    return _by_string(series, lambda distinct: distinct.isin(values))
+    return _by_string(series, lambda distinct: distinct.isin(values), known=True)
 
 
 def map_values(series: pd.Series, func: Any) -> Any:
@@ -120,14 +157,35 @@ def map_values(series: pd.Series, func: Any) -> Any:
     """
     if type(func) not in (dict, pd.Series):
         raise Unsupported("operand")
-    return _by_string(series, lambda distinct: distinct.map(func))
+    try:
+        return _by_string(series, lambda distinct: distinct.map(func))
+    except Unsupported:
+        if type(func) is not pd.Series:
+            raise
+        return _look_up(series, func)
+
+
+def _look_up(series: pd.Series, table: pd.Series) -> pd.Series:
+    """Map strings, most of which are distinct, to the numbers of a Series."""
+    if not isinstance(table.dtype, np.dtype) or table.dtype.kind not in "iuf":
+        raise Unsupported("operand")
+    if table.empty or series.empty:
+        raise Unsupported("no rows")
+    keys, chunks = chunks_of(table.index.to_series()), chunks_of(series)
+    positions = np.empty(len(series), dtype="int32")
+    if not native(chunks).find(native(keys), positions):
+        raise Unsupported("keys are missing or repeated")
+    values = pd.api.extensions.take(table.to_numpy(), positions, allow_fill=True)
+    return series_like(series, values, series.name)
 
 
 def fillna(series: pd.Series, value: Any) -> Any:
     """Run ``series.fillna(value)`` for a string."""
     if type(value) is not str:
         raise Unsupported("operand")
-    return _by_string(series, lambda distinct: distinct.fillna(value))
+    if chunks_of(series).null_count == 0:
+        raise Unsupported("nothing to fill")
+    return _by_string(series, lambda distinct: distinct.fillna(value), known=True)
 
 
 def replace(
@@ -142,7 +200,9 @@ def replace(
         texts, arguments = [*wanted, value], (to_replace, value)
     if not all(type(text) is str for text in texts) or type(regex) is not bool:
         raise Unsupported("operand")
-    return _by_string(series, lambda distinct: distinct.replace(*arguments, regex=regex))
+    return _by_string(
+        series, lambda distinct: distinct.replace(*arguments, regex=regex), known=not regex
+    )
 
 
 def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -156,9 +216,9 @@ def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             raise Unsupported("operand")
 
 
-def _by_string(series: Any, call: Callable[[pd.Series], Any]) -> Any:
+def _by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = False) -> Any:
     """Run a call on the distinct strings and spread what it returns over the rows."""
-    dictionary = dictionary_of(series)
+    dictionary = dictionary_of(series, known=known)
     distinct = pd.Series(dictionary.array, name=series.name, copy=False)
     try:
         result = call(distinct)
@@ -198,11 +258,17 @@ def astype(series: pd.Series, dtype: Any) -> pd.Series:
     """
     if type(dtype) is not str or dtype != "category":
         raise Unsupported("dtype")
-    dictionary = dictionary_of(series)
-    small = pd.Series(dictionary.array, copy=False).astype("category").array
-    codes = dictionary.spread(small.codes)
+    dictionary = dictionary_of(series, any_number=True)
+    strings = dictionary.array[: dictionary.count]
+    order = np.empty(dictionary.count, dtype="int64")
+    native(strings._pa_array).order(order)
+    # pandas would check that they are distinct, which costs more than all else.
+    categories = CategoricalDtype._from_fastpath(pd.Index(strings.take(order), copy=False), False)
+    rank = np.full(len(dictionary.array), -1, dtype="int64")
+    rank[order] = np.arange(dictionary.count)
+    codes = dictionary.spread(coerce_indexer_dtype(rank, categories.categories))
     return series_like(
-        series, pd.Categorical.from_codes(codes, dtype=small.dtype, validate=False), series.name
+        series, pd.Categorical.from_codes(codes, dtype=categories, validate=False), series.name
     )
 
 
@@ -233,7 +299,7 @@ def value_counts(
     """
     if not all(type(flag) is bool for flag in (normalize, sort, ascending)):
         raise Unsupported("arguments")
-    dictionary = dictionary_of(series)
+    dictionary = dictionary_of(series, any_number=True)
     counts = np.zeros(len(dictionary.array), dtype="int64")
     _native.count_codes(dictionary.codes, counts)
     index = pd.Index(dictionary.array[: dictionary.count], name=series.name, copy=False)
@@ -246,7 +312,7 @@ def value_counts(
 
 def nunique(series: pd.Series) -> int:
     """Run ``series.nunique()``."""
-    return dictionary_of(series).count
+    return dictionary_of(series, any_number=True).count
 
 
 def unique(series: pd.Series) -> Any:

@@ -30,7 +30,15 @@ from stratum_dask.ops.frames import FusedFrame, with_column
 from stratum_dask.ops.steps import Ref, Step, resolve
 
 ROWS = (1_000, 20_000, 336_776)
-TARGETS = {("A", 336_776): 2.5, ("B", 336_776): 7.0, ("A", 1_000): 1.0, ("B", 1_000): 1.0}
+TARGETS = {
+    ("A", 336_776): 2.5,
+    ("B", 336_776): 7.0,
+    ("A", 1_000): 1.0,
+    ("B", 1_000): 1.0,
+    ("C", 336_776): 20.0,
+    ("D", 336_776): 8.0,
+    ("E", 336_776): 2.0,
+}
 COLUMNS = (
     "dep_time",
     "dep_delay",

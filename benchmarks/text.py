@@ -27,7 +27,7 @@ def chain_c() -> list[Step]:
     dates = call("getattr", call("pandas.to_datetime", column), "dt")
     for name in ("year", "month", "day", "day_of_week", "hour"):
         part = call("getattr", dates, name)
-        frame = call("stratum.with_column", frame, name, part)
+        frame = call("stratum.with_column", frame, f"of_{name}", part)
         if name in ("month", "hour"):
             angle = call("operator.mul", part, 2 * np.pi / {"month": 12, "hour": 24}[name])
             for function in ("sin", "cos"):

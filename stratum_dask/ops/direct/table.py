@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from stratum_dask.ops.direct import dates, text
+from stratum_dask.ops.direct import categories, dates, text
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
@@ -33,6 +33,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
     **dates.DIRECT,
     **text.DIRECT,
+    **categories.DIRECT,
 }
 
 DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)

@@ -47,6 +47,14 @@ WORDS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_columns():
+    """Give small columns dictionaries too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dictionary, "_LEAST", 1)
+        yield
+
+
 @st.composite
 def columns(draw: st.DrawFn) -> pd.Series:
     """A column of strings in one or several chunks, perhaps a slice of a longer one."""
@@ -226,6 +234,12 @@ def test_cheap_calls_wait_for_a_dictionary():
     check(steps, [column])
     assert counters.snapshot().fallbacks == {(".len", "cheap in pandas"): 2}
     assert ran_natively(steps, column)
+
+
+def test_few_rows_are_left_to_pandas(monkeypatch):
+    monkeypatch.setattr(dictionary, "_LEAST", 10)
+    assert not ran_natively([step(".nunique", Ref(0))], pd.Series(["a"] * 9))
+    assert ran_natively([step(".nunique", Ref(0))], pd.Series(["a"] * 10))
 
 
 def test_other_dtypes_are_left_to_pandas():

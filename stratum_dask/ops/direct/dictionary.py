@@ -21,8 +21,13 @@ from stratum_dask import _native
 from stratum_dask.ops.direct import arrow
 from stratum_dask.ops.steps import Unsupported
 
+MANY = "many distinct strings"
+"""Why a column has no dictionary, if most of its rows are distinct."""
+
 #: Of how many rows one may be distinct at most, for work on distinct strings to pay off.
 _SHARE = 2
+#: The fewest rows for which the work of planning pays off; pandas needs less than that for fewer.
+_LEAST = 2_000
 #: How many columns' dictionaries are kept, and bytes of codes.
 _MOST, _BYTES = 64, 2**28
 
@@ -108,13 +113,13 @@ def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False)
 
     Examples
     --------
-    >>> column = pd.Series(["a", "b", "a", None], dtype="str")
-    >>> dictionary_of(column).codes.tolist()
+    >>> column = pd.Series(["a", "b", "a", None] * 1_000, dtype="str")
+    >>> dictionary_of(column).codes[:4].tolist()
     [0, 1, 0, -1]
     """
     chunks = arrow.chunks_of(series)
-    if len(series) == 0:
-        raise Unsupported("no rows")
+    if len(series) < _LEAST:
+        raise Unsupported("few rows")
     limit = len(series) if any_number else len(series) // _SHARE + 16
     found, recalled = _recall(chunks)
     if known and not recalled:
@@ -123,7 +128,7 @@ def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False)
         found = _encode(series.array, limit)
         _remember(chunks, found)
     if found is None or found.count > limit:
-        raise Unsupported("many distinct strings")
+        raise Unsupported(MANY)
     return found
 
 

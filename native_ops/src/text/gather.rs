@@ -24,7 +24,7 @@ fn all_known(codes: &[i32], count: usize) -> bool {
 ///
 /// ```
 /// use stratum_native_ops::gather;
-/// let mut out = [0.0; 3];
+/// let mut out = [0.0_f64; 3];
 /// let values = [0.5, f64::NAN];
 /// assert!(gather(values.as_slice().into(), &[0, -1, 0], &mut out.as_mut_slice().into()));
 /// assert!(out[0] == 0.5 && out[1].is_nan());

@@ -390,5 +390,101 @@ class Program:
             When the arrays don't fit the program; then nothing is written.
         """
 
+@final
+class Text:
+    """A column of strings, read where Arrow has it.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        ``(validity, offsets, data, offset, length)`` for each chunk: the buffers of a
+        ``pyarrow.large_string()`` array (the first and last may be None), its offset and length.
+
+    Raises
+    ------
+    ValueError
+        By any method, when offsets don't fit the buffers.
+    """
+
+    def __new__(
+        cls, chunks: list[tuple[_Buffer | None, _Buffer, _Buffer | None, int, int]]
+    ) -> Text: ...
+    def __len__(self) -> int: ...
+    def parse_dates(self, format: str, unit: str, out: npt.NDArray[Any]) -> tuple[int, int] | None:
+        """Parse dates of years 1 to 9999 whose parts have their full width.
+
+        Parameters
+        ----------
+        format : str
+            ``%Y`` and ``%m``, perhaps ``%d %H %M %S %f``, and ``%z`` for a ``Z``.
+        unit : str
+            "s", "ms", "us" or "ns".
+        out : ndarray of int64
+            Is written.
+
+        Returns
+        -------
+        (valid, digits) or None
+            How many rows are there, and the digits of the longest fraction; None: the format is
+            another, or a row is no such date, or out of the unit's range.
+        """
+
+    def encode(self, limit: int, codes: npt.NDArray[Any], first: npt.NDArray[Any]) -> int | None:
+        """Give each distinct string a number, in the order in which they appear.
+
+        Parameters
+        ----------
+        limit : int
+            How many there may be.
+        codes : ndarray of int32
+            Is written: the number of each row's string, -1 for missing rows.
+        first : ndarray of int64
+            Is written: at which row each number first appears; as long as the column.
+
+        Returns
+        -------
+        int or None
+            How many there are; None if there seem to be more than `limit`.
+        """
+
+    def find(self, keys: Text, out: npt.NDArray[Any]) -> bool:
+        """Write at which row of `keys` each row's string is (int32), -1 for none and missing rows.
+
+        Returns False, without a result, if keys are missing or occur twice.
+        """
+
+    def order(self, out: npt.NDArray[Any]) -> None:
+        """Write the positions (int64) of the rows, of which none is missing, in their order."""
+
+    def gather(
+        self,
+        codes: npt.NDArray[Any],
+        offsets: npt.NDArray[Any],
+        validity: npt.NDArray[Any] | None,
+    ) -> bytearray:
+        """Return the bytes of the strings at `codes` (int32; negative: the last one).
+
+        Writes their offsets (int64) and, if it is given, the bits (uint8) of those that are there.
+        """
+
+def gather(values: npt.NDArray[Any], codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Write ``values[codes]``, the last value for negative codes (int32)."""
+
+def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
+    """Add to `counts` (int64) how often each code appears; negative codes count for the last."""
+
+def one_hot(codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Set ``out[code * len(codes) + row]`` for each row whose code is not negative."""
+
+def date_fields(values: npt.NDArray[Any], unit: str, field: str, out: npt.NDArray[Any]) -> bool:
+    """Write a field of dates (int64 since 1970) and tell whether any is missing.
+
+    `out` is of int32, uint32, float64 (missing: NaN) or bool. Raises OverflowError for years
+    outside -32,800 to 32,767.
+    """
+
+def start_of_day(values: npt.NDArray[Any], unit: str, out: npt.NDArray[Any]) -> None:
+    """Write the midnight of each date; raises OverflowError when one is out of range."""
+
 def ufunc_loops() -> list[tuple[str, str]]:
     """Names and dtypes of NumPy's inner loops that programs can use."""

@@ -24,6 +24,7 @@
 
 mod column;
 mod compute;
+mod dates;
 mod dtype;
 pub mod flags;
 mod fold;
@@ -37,10 +38,15 @@ mod program;
 mod reduce;
 mod simd;
 mod table;
+mod text;
 
 pub use column::{Column, ColumnMut};
+pub use dates::{
+    DateError, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
+};
 pub use dtype::{Bool, DType, Element, Scalar};
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use table::{LookupTable, Set};
+pub use text::{Chunk, Strings, TextError, count_codes, encode, find, gather, one_hot, order};

@@ -131,7 +131,7 @@ for name in ("std", "var"):
 _CHAINS[".mode"] = [[step(".mode", x), step("operator.getitem", LAST, 0)] for x in (F, N, B)]
 
 # -- NumPy's inner loops
-for name in ("log1p", "expm1", "log", "log2", "log10", "exp", "sqrt"):
+for name in ("log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "sin", "cos", "tan"):
     _add(f"numpy.{name}", (N,))
     _add_chain(f"numpy.{name}", [step(".clip", F, 0.5)], (LAST,))
     _add_chain(f"numpy.{name}", [*NUMBERS, step(".clip", LAST, 1)], (Ref(9),))

@@ -125,7 +125,7 @@ UNARY = [
     "numpy.absolute",
     "numpy.negative",
 ]
-UFUNCS = ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "isnan"]
+UFUNCS = ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "sin", "cos", "tan", "isnan"]
 ARITHMETIC_UFUNCS = [
     "add",
     "subtract",

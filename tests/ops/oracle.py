@@ -148,6 +148,13 @@ def assert_same(actual: Any, expected: Any) -> None:
     elif isinstance(expected, np.ndarray):
         assert actual.flags.c_contiguous == expected.flags.c_contiguous
         assert_same_values(actual, expected)
+    elif isinstance(expected, tuple):
+        for one, other in zip(actual, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, pd.Index):
+        assert_same_index(actual, expected)
+    elif isinstance(expected, pd.api.extensions.ExtensionArray):
+        assert_same_values(actual, expected)
     elif isinstance(expected, (np.generic, float)):
         assert_same_values(np.asarray(actual), np.asarray(expected))
     elif isinstance(expected, list):
@@ -177,6 +184,8 @@ def assert_same_values(actual: Any, expected: Any) -> None:
         bits = np.dtype(f"u{one.dtype.itemsize}")
         same = one.reshape(-1).view(bits) == other.reshape(-1).view(bits)
         assert (same | nan.reshape(-1)).all(), f"{one} is not {other}"
+    elif one.dtype.kind in "mM":
+        assert (one.view("i8") == other.view("i8")).all(), f"{one} is not {other}"
     elif one.dtype == object:
         pd.testing.assert_extension_array_equal(
             pd.array(one, dtype=object), pd.array(other, dtype=object)

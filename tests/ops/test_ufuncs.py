@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import DTYPES, SPECIAL
+from tests.ops.generate import DTYPES, SPECIAL, UFUNCS
 from tests.ops.operands import (
     FOREIGN,
     STATES,
@@ -22,7 +22,7 @@ from tests.ops.operands import (
 )
 from tests.ops.oracle import check, step
 
-UNARY = prefixed("numpy", ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "isnan"])
+UNARY = prefixed("numpy", UFUNCS)
 BINARY = ["numpy.maximum", "numpy.minimum"]
 
 

@@ -2,8 +2,10 @@
 
 mod arrays;
 mod dag;
+mod dates;
 mod literals;
 mod program;
+mod text;
 mod ufuncs;
 
 use pyo3::prelude::*;
@@ -16,9 +18,13 @@ mod _native {
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]
+    use crate::dates::{date_fields, start_of_day};
+    #[pymodule_export]
     use crate::literals::{Encoder, digest};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
+    #[pymodule_export]
+    use crate::text::{Text, count_codes, gather, one_hot};
 
     /// The version of the compiled extension, which must equal the package's.
     #[pymodule_init]

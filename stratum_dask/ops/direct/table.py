@@ -7,11 +7,14 @@ library runs the call.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from stratum_dask.ops.direct import categories, dates, text
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
@@ -28,6 +31,9 @@ def _attribute(value: Any, name: str, /) -> Any:
 
 DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
+    **dates.DIRECT,
+    **text.DIRECT,
+    **categories.DIRECT,
 }
 
 DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)
@@ -42,7 +48,7 @@ def transparent(attribute: str) -> bool:
     >>> transparent("str"), transparent("plot")
     (True, False)
     """
-    return attribute in _ACCESSORS
+    return attribute in _ACCESSORS or attribute in dates.FIELDS
 
 
 def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -68,4 +74,13 @@ def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     function = DIRECT.get((op, type(args[0]))) if op is not None and args else None
     if function is None:
         raise Unsupported("no rule")
+    try:
+        _signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise Unsupported("arguments") from error
     return function(*args, **kwargs)
+
+
+@cache
+def _signature(function: Direct) -> inspect.Signature:
+    return inspect.signature(function)

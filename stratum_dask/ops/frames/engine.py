@@ -137,7 +137,9 @@ class FusedFrame:
             try:
                 value = direct.call(step.op, args, kwargs)
             except Unsupported as why:
-                fallbacks.append((step.op or "?", reason if str(why) == "no rule" else str(why)))
+                # A column that programs don't compute with is the other table's affair.
+                told = reason if reason not in ("no rule", "dtype") else str(why)
+                fallbacks.append((step.op or "?", told))
                 try:
                     value = step.func(*args, **kwargs)
                 except Exception as error:

@@ -88,7 +88,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     # NumPy's inner loops
     **{
         f"numpy.{f}": ufuncs.unary_rule(f)
-        for f in ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt"]
+        for f in ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "sin", "cos", "tan"]
     },
     **{f"numpy.{f}": ufuncs.binary_rule(f) for f in ("maximum", "minimum")},
     "numpy.isnan": ufuncs.isnan,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
+import numpy as np
 import numpy.typing as npt
 
 __version__: str
@@ -338,3 +339,95 @@ class Program:
 
 def ufunc_loops() -> list[tuple[str, str]]:
     """Names and dtypes of NumPy's inner loops that programs can use."""
+
+_Text: TypeAlias = list[tuple[_Buffer, _Buffer | None, _Buffer | None, int, int]]
+
+def encode_text(chunks: _Text, codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]) -> int:
+    """Give numbers to strings, counted from 0 in order of first occurrence.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        Arrow's large strings, chunk by chunk: offsets, bytes, validity, first row, rows.
+    codes : ndarray of int64
+        Written: the number of each row's string, -1 where it is missing.
+    firsts : ndarray of int64
+        As long as `codes`; its first entries are written: the row where each number occurs first.
+
+    Returns
+    -------
+    int
+        How many strings there are.
+
+    Raises
+    ------
+    ValueError
+        When the buffers don't fit each other or the arrays.
+    """
+
+def encode_numbers(
+    values: npt.NDArray[Any], codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]
+) -> int:
+    """Give numbers to the values of a column, as :func:`encode_text`; NaN is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> codes, firsts = np.empty(3, np.int64), np.empty(3, np.int64)
+    >>> encode_numbers(np.array([7, 5, 7]), codes, firsts), codes.tolist()
+    (2, [0, 1, 0])
+    """
+
+def encode_pairs(
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+) -> int:
+    """Give numbers to pairs of numbers, as :func:`encode_text`; a negative part is missing."""
+
+def group_aggregate(
+    how: str,
+    codes: npt.NDArray[np.int64],
+    values: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64],
+    at_least: int,
+    ddof: int = 1,
+) -> bool:
+    """Reduce the values of each group, missing values skipped, in the order of the rows.
+
+    Parameters
+    ----------
+    how : str
+        sum (float64, float32, int64, uint64), mean, var (floats), std, median (float64), min, max,
+        first, last (numbers).
+    codes : ndarray of int64
+        The group of each row; negative ones and those beyond the results are skipped.
+    values, out : ndarray
+        Of one dtype; `out` is written, one entry for each group.
+    counts : ndarray of int64
+        Written: how many values each group has.
+    at_least : int
+        With fewer values the result is NaN (integers: 0).
+    ddof : int
+        Degrees of freedom of var and std.
+
+    Returns
+    -------
+    bool
+        Whether a median is 0 and both -0.0 and 0.0 occur, so that its sign may be another.
+
+    Raises
+    ------
+    ValueError
+        When the arrays don't fit.
+    """
+
+def group_sizes(codes: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> None:
+    """Count the rows of each group."""
+
+def group_spread(
+    codes: npt.NDArray[np.int64], values: npt.NDArray[Any], out: npt.NDArray[Any]
+) -> None:
+    """Write to each row the value of its group; NaN, or -1 for integers, to rows without one."""

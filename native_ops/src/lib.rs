@@ -24,10 +24,12 @@
 
 mod column;
 mod compute;
+pub mod dictionary;
 mod dtype;
 pub mod flags;
 mod fold;
 mod fpenv;
+pub mod groups;
 mod kernels;
 mod memory;
 mod node;

@@ -2,6 +2,8 @@
 
 mod arrays;
 mod dag;
+mod groups;
+mod keys;
 mod program;
 mod ufuncs;
 
@@ -14,6 +16,10 @@ mod _native {
 
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
+    #[pymodule_export]
+    use crate::groups::{group_aggregate, group_sizes, group_spread};
+    #[pymodule_export]
+    use crate::keys::{encode_numbers, encode_pairs, encode_text};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from stratum_dask.ops.direct.groups import GROUPS
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
@@ -28,6 +29,7 @@ def _attribute(value: Any, name: str, /) -> Any:
 
 DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
+    **GROUPS,
 }
 
 DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)

@@ -1,0 +1,574 @@
+//! Reductions by group, bit for bit as pandas: rows in order, Kahan's sums, Welford's variances.
+//!
+//! Each row has the code of its group. Codes that are negative, or too large, belong to no group.
+
+use crate::column::{Column, ColumnMut};
+use crate::dtype::Element;
+use crate::node::ProgramError;
+
+/// What becomes of the values of a group; missing values are skipped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it all")]
+pub enum Aggregate {
+    Sum,
+    Mean,
+    Min,
+    Max,
+    First,
+    Last,
+    Median,
+    /// With the degrees of freedom that are taken off.
+    Var(i64),
+    /// With the degrees of freedom that are taken off.
+    Std(i64),
+}
+
+/// Writes one value for each group, NaN where fewer than `at_least` values are there (integers:
+/// 0), and how many there are.
+///
+/// Returns whether a median is 0 where both zeros occur: which of them pandas takes depends on
+/// its selection.
+///
+/// # Errors
+///
+/// When the lengths or dtypes don't fit.
+pub fn aggregate(
+    how: Aggregate,
+    codes: &[i64],
+    values: Column<'_>,
+    out: &mut ColumnMut<'_>,
+    counts: &mut [i64],
+    at_least: i64,
+) -> Result<bool, ProgramError> {
+    if codes.len() != values.rows() || counts.len() != out.rows() {
+        return Err(ProgramError("the lengths differ".to_owned()));
+    }
+    if values.dtype() != out.dtype() {
+        return Err(ProgramError("the dtypes differ".to_owned()));
+    }
+    macro_rules! numbers {
+        ($($name:ident: $adding:ident),*) => {
+            match (values, out) {
+                $((Column::$name(values), ColumnMut::$name(out)) => {
+                    let rows = Rows { codes, values, counts, at_least };
+                    match how {
+                        Aggregate::Min => rows.fold(out, Extreme::<_, false>::new()),
+                        Aggregate::Max => rows.fold(out, Extreme::<_, true>::new()),
+                        Aggregate::First => rows.fold(out, First::default()),
+                        Aggregate::Last => rows.fold(out, Last::default()),
+                        _ => return $adding(how, rows, out),
+                    }
+                    Ok(false)
+                })*
+                _ => unsupported(how),
+            }
+        };
+    }
+    numbers!(F64: floats64, F32: floats, I64: integers, U64: integers, I32: nothing, I16: nothing,
+             I8: nothing, U32: nothing, U16: nothing, U8: nothing)
+}
+
+fn unsupported<R>(how: Aggregate) -> Result<R, ProgramError> {
+    Err(ProgramError(format!("no {how:?} for this dtype")))
+}
+
+fn nothing<T>(how: Aggregate, _: Rows<'_, T>, _: &mut [T]) -> Result<bool, ProgramError> {
+    unsupported(how)
+}
+
+fn integers<T: Value>(
+    how: Aggregate,
+    rows: Rows<'_, T>,
+    out: &mut [T],
+) -> Result<bool, ProgramError> {
+    match how {
+        Aggregate::Sum => rows.fold(out, Total::default()),
+        _ => return unsupported(how),
+    }
+    Ok(false)
+}
+
+fn floats<T: Float>(
+    how: Aggregate,
+    rows: Rows<'_, T>,
+    out: &mut [T],
+) -> Result<bool, ProgramError> {
+    match how {
+        Aggregate::Sum => rows.fold(out, Kahan::default()),
+        Aggregate::Mean => rows.fold(out, Mean::default()),
+        Aggregate::Var(ddof) => rows.fold(out, Spread::<_, false>::new(ddof)),
+        _ => return unsupported(how),
+    }
+    Ok(false)
+}
+
+fn floats64(how: Aggregate, rows: Rows<'_, f64>, out: &mut [f64]) -> Result<bool, ProgramError> {
+    match how {
+        Aggregate::Std(ddof) => rows.fold(out, Spread::<_, true>::new(ddof)),
+        Aggregate::Median => return Ok(rows.medians(out)),
+        _ => return floats(how, rows, out),
+    }
+    Ok(false)
+}
+
+/// A number that groups can hold.
+trait Value: Element {
+    const LOWEST: Self;
+    const HIGHEST: Self;
+    const NOTHING: Self;
+
+    /// The sum, wrapped around.
+    fn plus(self, other: Self) -> Self;
+}
+
+macro_rules! integer_values {
+    ($($T:ty),*) => {$(
+        impl Value for $T {
+            const LOWEST: Self = Self::MIN;
+            const HIGHEST: Self = Self::MAX;
+            const NOTHING: Self = 0;
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+        }
+    )*};
+}
+integer_values!(i64, i32, i16, i8, u64, u32, u16, u8);
+
+/// A float that groups can hold.
+trait Float: Value {
+    fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    fn over(self, other: Self) -> Self;
+    fn root(self) -> Self;
+    fn count(count: i64) -> Self;
+}
+
+macro_rules! float_values {
+    ($($T:ty),*) => {$(
+        impl Value for $T {
+            const LOWEST: Self = Self::NEG_INFINITY;
+            const HIGHEST: Self = Self::INFINITY;
+            const NOTHING: Self = Self::NAN;
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+        }
+
+        impl Float for $T {
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                self / other
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
+            }
+
+            #[inline(always)]
+            fn count(count: i64) -> Self {
+                count as Self
+            }
+        }
+    )*};
+}
+float_values!(f64, f32);
+
+/// What is known of a group so far.
+trait State<T>: Copy {
+    /// Takes in the value that is number `count` of the group, counted from 1.
+    fn add(&mut self, value: T, count: i64);
+
+    /// The result for a group of at least one value, or of none if that is enough.
+    fn result(self, count: i64) -> T;
+}
+
+#[derive(Clone, Copy, Default)]
+struct Total<T>(T);
+
+impl<T: Value> State<T> for Total<T> {
+    #[inline(always)]
+    fn add(&mut self, value: T, _: i64) {
+        self.0 = self.0.plus(value);
+    }
+
+    fn result(self, _: i64) -> T {
+        self.0
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Kahan<T> {
+    sum: T,
+    compensation: T,
+}
+
+impl<T: Float> State<T> for Kahan<T> {
+    #[inline(always)]
+    fn add(&mut self, value: T, _: i64) {
+        let value = value.minus(self.compensation);
+        let sum = self.sum.plus(value);
+        let compensation = sum.minus(self.sum).minus(value);
+        // With an infinity in the sum there is nothing to compensate.
+        self.compensation = if compensation.is_missing() {
+            T::default()
+        } else {
+            compensation
+        };
+        self.sum = sum;
+    }
+
+    fn result(self, _: i64) -> T {
+        self.sum
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Mean<T>(Kahan<T>);
+
+impl<T: Float> State<T> for Mean<T> {
+    #[inline(always)]
+    fn add(&mut self, value: T, count: i64) {
+        self.0.add(value, count);
+    }
+
+    fn result(self, count: i64) -> T {
+        self.0.sum.over(T::count(count))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Spread<T, const ROOT: bool> {
+    mean: T,
+    squares: T,
+    ddof: i64,
+}
+
+impl<T: Float, const ROOT: bool> Spread<T, ROOT> {
+    fn new(ddof: i64) -> Self {
+        Self {
+            mean: T::default(),
+            squares: T::default(),
+            ddof,
+        }
+    }
+}
+
+impl<T: Float, const ROOT: bool> State<T> for Spread<T, ROOT> {
+    #[inline(always)]
+    fn add(&mut self, value: T, count: i64) {
+        let before = value.minus(self.mean);
+        self.mean = self.mean.plus(before.over(T::count(count)));
+        let after = value.minus(self.mean);
+        self.squares = self.squares.plus(after.times(before));
+    }
+
+    fn result(self, count: i64) -> T {
+        let count = T::count(count);
+        let ddof = T::count(self.ddof);
+        if count <= ddof {
+            return T::NOTHING;
+        }
+        let variance = self.squares.over(count.minus(ddof));
+        if ROOT { variance.root() } else { variance }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Extreme<T, const LARGEST: bool>(T);
+
+impl<T: Value, const LARGEST: bool> Extreme<T, LARGEST> {
+    fn new() -> Self {
+        Self(if LARGEST { T::LOWEST } else { T::HIGHEST })
+    }
+}
+
+impl<T: Value, const LARGEST: bool> State<T> for Extreme<T, LARGEST> {
+    #[inline(always)]
+    fn add(&mut self, value: T, _: i64) {
+        if (LARGEST && value > self.0) || (!LARGEST && value < self.0) {
+            self.0 = value;
+        }
+    }
+
+    fn result(self, _: i64) -> T {
+        self.0
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct First<T>(T);
+
+impl<T: Value> State<T> for First<T> {
+    #[inline(always)]
+    fn add(&mut self, value: T, count: i64) {
+        if count == 1 {
+            self.0 = value;
+        }
+    }
+
+    fn result(self, _: i64) -> T {
+        self.0
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Last<T>(T);
+
+impl<T: Value> State<T> for Last<T> {
+    #[inline(always)]
+    fn add(&mut self, value: T, _: i64) {
+        self.0 = value;
+    }
+
+    fn result(self, _: i64) -> T {
+        self.0
+    }
+}
+
+struct Rows<'a, T> {
+    codes: &'a [i64],
+    values: &'a [T],
+    counts: &'a mut [i64],
+    at_least: i64,
+}
+
+impl<T: Value> Rows<'_, T> {
+    fn fold<S: State<T>>(self, out: &mut [T], start: S) {
+        // A group's count next to its state: one line of cache for both.
+        let mut groups = vec![(start, 0_i64); out.len()];
+        for (&code, &value) in self.codes.iter().zip(self.values) {
+            // Negative codes are huge here.
+            if let Some((state, count)) = groups.get_mut(code as usize)
+                && !value.is_missing()
+            {
+                *count += 1;
+                state.add(value, *count);
+            }
+        }
+        let results = out.iter_mut().zip(self.counts);
+        for ((out, total), (state, count)) in results.zip(groups) {
+            *total = count;
+            *out = if count >= self.at_least {
+                state.result(count)
+            } else {
+                T::NOTHING
+            };
+        }
+    }
+}
+
+impl Rows<'_, f64> {
+    fn medians(self, out: &mut [f64]) -> bool {
+        let here = |code: i64, value: f64| (code as usize) < out.len() && !value.is_nan();
+        self.counts.fill(0);
+        for (&code, &value) in self.codes.iter().zip(self.values) {
+            if here(code, value) {
+                self.counts[code as usize] += 1;
+            }
+        }
+        let mut ends: Vec<usize> = Vec::with_capacity(out.len());
+        let mut total = 0;
+        for &count in &*self.counts {
+            ends.push(total);
+            total += count as usize;
+        }
+        let mut sorted = vec![0.0; total];
+        for (&code, &value) in self.codes.iter().zip(self.values) {
+            if here(code, value) {
+                let end = &mut ends[code as usize];
+                sorted[*end] = value;
+                *end += 1;
+            }
+        }
+        let mut ambiguous = false;
+        let mut start = 0;
+        for (out, end) in out.iter_mut().zip(ends) {
+            let group = &mut sorted[start..end];
+            start = end;
+            *out = f64::NAN;
+            if group.is_empty() {
+                continue;
+            }
+            let middle = group.len() / 2;
+            let even = group.len() % 2 == 0;
+            let (below, &mut upper, above) = group.select_nth_unstable_by(middle, f64::total_cmp);
+            let lower = if even {
+                below.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+            } else {
+                upper
+            };
+            if upper == 0.0 || lower == 0.0 {
+                let zeros = || {
+                    below
+                        .iter()
+                        .chain(&*above)
+                        .chain([&upper])
+                        .filter(|&&x| x == 0.0)
+                };
+                let negative = zeros().filter(|x| x.is_sign_negative()).count();
+                ambiguous |= negative > 0 && negative < zeros().count();
+            }
+            *out = if even { (upper + lower) / 2.0 } else { upper };
+        }
+        ambiguous
+    }
+}
+
+/// Writes to each row the value of its group; to rows without one NaN, or -1 to integers.
+///
+/// # Errors
+///
+/// When the lengths or dtypes don't fit.
+pub fn spread(
+    codes: &[i64],
+    groups: Column<'_>,
+    out: &mut ColumnMut<'_>,
+) -> Result<(), ProgramError> {
+    if codes.len() != out.rows() {
+        return Err(ProgramError("the lengths differ".to_owned()));
+    }
+    macro_rules! spread {
+        ($($name:ident: $missing:expr),*) => {
+            match (groups, out) {
+                $((Column::$name(groups), ColumnMut::$name(out)) => {
+                    for (out, &code) in out.iter_mut().zip(codes) {
+                        *out = groups.get(code as usize).copied().unwrap_or($missing);
+                    }
+                    Ok(())
+                })*
+                _ => Err(ProgramError("the dtypes differ".to_owned())),
+            }
+        };
+    }
+    spread!(F64: f64::NAN, F32: f32::NAN, I64: -1, U64: u64::MAX, I32: -1, I16: -1, I8: -1,
+            U32: u32::MAX, U16: u16::MAX, U8: u8::MAX)
+}
+
+/// Counts the rows of each group.
+pub fn sizes(codes: &[i64], counts: &mut [i64]) {
+    counts.fill(0);
+    for &code in codes {
+        if let Some(count) = counts.get_mut(code as usize) {
+            *count += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAN: f64 = f64::NAN;
+
+    fn run(how: Aggregate, codes: &[i64], values: &[f64], groups: usize) -> (Vec<f64>, bool) {
+        let (mut out, mut counts) = (vec![7.0; groups], vec![7; groups]);
+        let ambiguous = aggregate(
+            how,
+            codes,
+            values.into(),
+            &mut out.as_mut_slice().into(),
+            &mut counts,
+            i64::from(how != Aggregate::Sum),
+        );
+        (out, ambiguous.unwrap())
+    }
+
+    #[test]
+    fn every_aggregate_skips_what_is_missing() {
+        let codes = [0, 1, 0, -1, 0, 1];
+        let values = [1.0, NAN, 4.0, 100.0, 2.0, NAN];
+        for (how, expected) in [
+            (Aggregate::Sum, 7.0),
+            (Aggregate::Mean, 7.0 / 3.0),
+            (Aggregate::Min, 1.0),
+            (Aggregate::Max, 4.0),
+            (Aggregate::First, 1.0),
+            (Aggregate::Last, 2.0),
+            (Aggregate::Median, 2.0),
+        ] {
+            let (out, _) = run(how, &codes, &values, 3);
+            assert_eq!(out[0], expected, "{how:?}");
+            assert!(
+                how == Aggregate::Sum && out[1] == 0.0 || out[1].is_nan(),
+                "{how:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn sums_are_compensated_but_not_infinities() {
+        let values = [1.0, 1e100, 1.0, -1e100];
+        assert_eq!(run(Aggregate::Sum, &[0; 4], &values, 1).0, [0.0]);
+        let values = [1e16, 1.0, 1.0, f64::INFINITY, 1.0];
+        assert_eq!(
+            run(Aggregate::Sum, &[0; 3], &values[..3], 1).0,
+            [1e16 + 2.0]
+        );
+        assert_eq!(run(Aggregate::Mean, &[0; 5], &values, 1).0, [f64::INFINITY]);
+    }
+
+    #[test]
+    fn zeros_of_both_signs_make_a_median_ambiguous() {
+        assert!(run(Aggregate::Median, &[0; 3], &[0.0, -0.0, 1.0], 1).1);
+        assert!(!run(Aggregate::Median, &[0; 3], &[-0.0, -0.0, 1.0], 1).1);
+        assert_eq!(
+            run(Aggregate::Median, &[0, 0, 0, 0], &[4.0, 1.0, 3.0, 2.0], 1).0,
+            [2.5]
+        );
+    }
+
+    #[test]
+    fn rows_without_a_group_get_nan() {
+        let mut out = [0.0_f64; 3];
+        let groups = [5.0, 6.0];
+        spread(
+            &[1, -1, 0],
+            groups.as_slice().into(),
+            &mut out.as_mut_slice().into(),
+        )
+        .unwrap();
+        assert_eq!((out[0], out[2]), (6.0, 5.0));
+        assert!(out[1].is_nan());
+        assert!(
+            spread(
+                &[0],
+                groups.as_slice().into(),
+                &mut out.as_mut_slice().into()
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let (mut out, mut counts) = ([0.0], [0]);
+        let result = aggregate(
+            Aggregate::Sum,
+            &[0],
+            [1_i64].as_slice().into(),
+            &mut out.as_mut_slice().into(),
+            &mut counts,
+            0,
+        );
+        assert!(result.is_err());
+        let mut counts = [0, 9];
+        sizes(&[1, 1, -1, 5], &mut counts);
+        assert_eq!(counts, [0, 2]);
+    }
+}

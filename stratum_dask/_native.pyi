@@ -427,7 +427,30 @@ def group_aggregate(
 def group_sizes(codes: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> None:
     """Count the rows of each group."""
 
-def group_spread(
-    codes: npt.NDArray[np.int64], values: npt.NDArray[Any], out: npt.NDArray[Any]
-) -> None:
-    """Write to each row the value of its group; NaN, or -1 for integers, to rows without one."""
+def gather(
+    positions: npt.NDArray[np.int64], values: npt.NDArray[Any], out: npt.NDArray[Any]
+) -> int:
+    """Write the values at some positions; NaN, -1 or False where there is no such position.
+
+    Returns
+    -------
+    int
+        How many positions there are not.
+    """
+
+def measure_text(
+    chunks: _Text,
+    positions: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    validity: npt.NDArray[np.uint8],
+) -> tuple[int, int]:
+    """Write the offsets and the bitmap of the strings at some positions, as Arrow stores them.
+
+    Returns
+    -------
+    missing, absent : int
+        How many strings are missing, and how many positions there are not, which count as missing.
+    """
+
+def copy_text(chunks: _Text, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> None:
+    """Write the strings at some positions, one after the other, into just as many bytes."""

@@ -70,17 +70,34 @@ impl<'a> Text<'a> {
         self.offsets.len() - 1
     }
 
+    /// Whether the string of a row is missing.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_missing(&self, row: usize) -> bool {
+        self.validity.is_some_and(|(bits, start)| {
+            let bit = start + row;
+            bits[bit / 8] & (1 << (bit % 8)) == 0
+        })
+    }
+
+    /// The bytes of the string of a row, whether it is missing or not.
+    #[inline(always)]
+    #[must_use]
+    pub fn bytes_of(&self, row: usize) -> &'a [u8] {
+        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// All bytes from the start of a row's string on.
+    #[inline(always)]
+    pub(crate) fn from(&self, row: usize) -> &'a [u8] {
+        &self.bytes[self.offsets[row] as usize..]
+    }
+
     /// The string of a row, `None` where it is missing.
     #[inline(always)]
     #[must_use]
     pub fn get(&self, row: usize) -> Option<&'a [u8]> {
-        if let Some((bits, start)) = self.validity {
-            let bit = start + row;
-            if bits[bit / 8] & (1 << (bit % 8)) == 0 {
-                return None;
-            }
-        }
-        Some(&self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize])
+        (!self.is_missing(row)).then(|| self.bytes_of(row))
     }
 
     /// A word that only this string has, if it is short.

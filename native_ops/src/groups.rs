@@ -430,36 +430,6 @@ impl Rows<'_, f64> {
     }
 }
 
-/// Writes to each row the value of its group; to rows without one NaN, or -1 to integers.
-///
-/// # Errors
-///
-/// When the lengths or dtypes don't fit.
-pub fn spread(
-    codes: &[i64],
-    groups: Column<'_>,
-    out: &mut ColumnMut<'_>,
-) -> Result<(), ProgramError> {
-    if codes.len() != out.rows() {
-        return Err(ProgramError("the lengths differ".to_owned()));
-    }
-    macro_rules! spread {
-        ($($name:ident: $missing:expr),*) => {
-            match (groups, out) {
-                $((Column::$name(groups), ColumnMut::$name(out)) => {
-                    for (out, &code) in out.iter_mut().zip(codes) {
-                        *out = groups.get(code as usize).copied().unwrap_or($missing);
-                    }
-                    Ok(())
-                })*
-                _ => Err(ProgramError("the dtypes differ".to_owned())),
-            }
-        };
-    }
-    spread!(F64: f64::NAN, F32: f32::NAN, I64: -1, U64: u64::MAX, I32: -1, I16: -1, I8: -1,
-            U32: u32::MAX, U16: u16::MAX, U8: u8::MAX)
-}
-
 /// Counts the rows of each group.
 pub fn sizes(codes: &[i64], counts: &mut [i64]) {
     counts.fill(0);
@@ -530,28 +500,6 @@ mod tests {
         assert_eq!(
             run(Aggregate::Median, &[0, 0, 0, 0], &[4.0, 1.0, 3.0, 2.0], 1).0,
             [2.5]
-        );
-    }
-
-    #[test]
-    fn rows_without_a_group_get_nan() {
-        let mut out = [0.0_f64; 3];
-        let groups = [5.0, 6.0];
-        spread(
-            &[1, -1, 0],
-            groups.as_slice().into(),
-            &mut out.as_mut_slice().into(),
-        )
-        .unwrap();
-        assert_eq!((out[0], out[2]), (6.0, 5.0));
-        assert!(out[1].is_nan());
-        assert!(
-            spread(
-                &[0],
-                groups.as_slice().into(),
-                &mut out.as_mut_slice().into()
-            )
-            .is_err()
         );
     }
 

@@ -29,6 +29,7 @@ mod dtype;
 pub mod flags;
 mod fold;
 mod fpenv;
+pub mod gather;
 pub mod groups;
 mod kernels;
 mod memory;

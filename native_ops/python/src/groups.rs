@@ -57,32 +57,6 @@ pub(crate) fn group_aggregate(
         .map_err(invalid)
 }
 
-/// Writes to each row the value of its group, NaN or -1 to rows without one.
-#[pyfunction]
-pub(crate) fn group_spread(
-    py: Python<'_>,
-    codes: &Bound<'_, PyAny>,
-    values: &Bound<'_, PyAny>,
-    out: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    let inputs = [Array::new(codes, "codes")?, Array::new(values, "values")?];
-    let mut outputs = [Array::new(out, "out")?];
-    refuse_overlap(&inputs, &outputs)?;
-    if !outputs[0].is_writeable() {
-        return Err(PyValueError::new_err("out is read-only"));
-    }
-    // SAFETY: as in `group_aggregate`.
-    let (codes, values, mut out) = unsafe {
-        (
-            integers(&inputs[0], "codes")?,
-            inputs[1].column(),
-            outputs[0].column_mut(),
-        )
-    };
-    py.detach(|| groups::spread(codes, values, &mut out))
-        .map_err(invalid)
-}
-
 /// Counts the rows of each group.
 #[pyfunction]
 pub(crate) fn group_sizes(

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use stratum_native_ops::dictionary::{Malformed, NumberEncoder, Text, TextEncoder};
 
 /// A chunk of text as Python gives it: offsets, bytes, validity, first row, rows.
-type Parts<'py> = (
+pub(crate) type Parts<'py> = (
     Bound<'py, PyAny>,
     Option<Bound<'py, PyAny>>,
     Option<Bound<'py, PyAny>>,
@@ -24,7 +24,7 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    fn new(parts: &Parts<'_>) -> PyResult<Self> {
+    pub(crate) fn new(parts: &Parts<'_>) -> PyResult<Self> {
         let (offsets, bytes, validity, start, rows) = parts;
         let optional = |part: &Option<Bound<'_, PyAny>>, what| {
             part.as_ref().map(|part| Bytes::new(part, what)).transpose()

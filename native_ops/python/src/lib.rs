@@ -2,6 +2,7 @@
 
 mod arrays;
 mod dag;
+mod gather;
 mod groups;
 mod keys;
 mod program;
@@ -17,7 +18,9 @@ mod _native {
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]
-    use crate::groups::{group_aggregate, group_sizes, group_spread};
+    use crate::gather::{copy_text, gather, measure_text};
+    #[pymodule_export]
+    use crate::groups::{group_aggregate, group_sizes};
     #[pymodule_export]
     use crate::keys::{encode_numbers, encode_pairs, encode_text};
     #[pymodule_export]

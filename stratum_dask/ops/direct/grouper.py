@@ -17,6 +17,7 @@ from pandas.core.groupby.ops import BaseGrouper, WrappedCythonOp
 from pandas.util._decorators import cache_readonly
 
 from stratum_dask import _native
+from stratum_dask.ops.direct.gather import pick_numbers
 from stratum_dask.ops.direct.keys import Codes, encode, encode_all
 from stratum_dask.ops.steps import Unsupported
 
@@ -51,25 +52,12 @@ def keys_of(grouping: Grouping) -> Any:
     raise Unsupported("keys")
 
 
-def spread(codes: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Return each row's value of its group; NaN or -1 for rows without one.
-
-    Examples
-    --------
-    >>> spread(np.array([1, -1, 0]), np.array([0.5, 1.5])).tolist()
-    [1.5, nan, 0.5]
-    """
-    out = np.empty(len(codes), groups.dtype)
-    _native.group_spread(codes, groups, out)
-    return out
-
-
 def _codes_and_uniques(grouping: Grouping) -> tuple[np.ndarray, Any]:
     """Return the codes and keys of the groups, in pandas' order."""
     keys = keys_of(grouping)
     codes, firsts = encode(keys)
     numbers, uniques = pd.factorize(keys.take(firsts), sort=grouping._sort)
-    return spread(codes, numbers) if grouping._sort else codes, uniques
+    return pick_numbers(numbers, codes) if grouping._sort else codes, uniques
 
 
 class NativeGrouper(BaseGrouper):

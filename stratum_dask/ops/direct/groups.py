@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
 
-from stratum_dask.ops.direct.grouper import REDUCTIONS, codes_of, reduce, spread, twin
+from stratum_dask.ops.direct.gather import pick_numbers
+from stratum_dask.ops.direct.grouper import REDUCTIONS, codes_of, reduce, twin
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.steps import Unsupported
 
@@ -77,7 +78,7 @@ def _broadcast(grouped: SeriesGroupBy, how: str) -> pd.Series | None:
     result = reduce(how, values, 0, codes, len(firsts), **_OPTIONS[how])
     if result.dtype.kind != "f" and codes.min() < 0:
         return None  # rows without a group make pandas choose another dtype
-    return blocks.make_series(spread(codes, result), series.index, series.name)
+    return blocks.make_series(pick_numbers(result, codes), series.index, series.name)
 
 
 def _names_only(functions: Any) -> bool:

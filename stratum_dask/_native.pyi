@@ -386,6 +386,44 @@ def encode_pairs(
 ) -> int:
     """Give numbers to pairs of numbers, as :func:`encode_text`; a negative part is missing."""
 
+def match_text(
+    left: _Text,
+    right: _Text,
+    left_codes: npt.NDArray[np.int64],
+    right_codes: npt.NDArray[np.int64],
+) -> int:
+    """Give the same numbers to the same strings of two columns.
+
+    Parameters
+    ----------
+    left, right : list of tuple
+        As in :func:`encode_text`.
+    left_codes, right_codes : ndarray of int64
+        Written: numbers counted from 0 in order of first occurrence on the right; -1 for missing
+        strings, and for strings of the left that are not on the right.
+
+    Returns
+    -------
+    int
+        How many strings there are on the right.
+    """
+
+def match_numbers(
+    left: npt.NDArray[Any],
+    right: npt.NDArray[Any],
+    left_codes: npt.NDArray[np.int64],
+    right_codes: npt.NDArray[np.int64],
+) -> int:
+    """Give the same numbers to the same values of two columns of one dtype, as :func:`match_text`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> left, right = np.empty(3, np.int64), np.empty(2, np.int64)
+    >>> match_numbers(np.array([5, 6, 7]), np.array([7, 5]), left, right), left.tolist()
+    (2, [1, -1, 0])
+    """
+
 def group_aggregate(
     how: str,
     codes: npt.NDArray[np.int64],
@@ -438,19 +476,30 @@ def gather(
         How many positions there are not.
     """
 
-def measure_text(
-    chunks: _Text,
-    positions: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
-    validity: npt.NDArray[np.uint8],
-) -> tuple[int, int]:
-    """Write the offsets and the bitmap of the strings at some positions, as Arrow stores them.
+@final
+class Strings:
+    """The strings of a column, to be picked by position.
 
-    Returns
-    -------
-    missing, absent : int
-        How many strings are missing, and how many positions there are not, which count as missing.
+    Parameters
+    ----------
+    chunks : list of tuple
+        As in :func:`encode_text`.
     """
 
-def copy_text(chunks: _Text, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> None:
-    """Write the strings at some positions, one after the other, into just as many bytes."""
+    def __new__(cls, chunks: _Text) -> Strings: ...
+    def measure(
+        self,
+        positions: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        validity: npt.NDArray[np.uint8],
+    ) -> int:
+        """Write the offsets and the bitmap of the picked strings, as Arrow stores them.
+
+        Returns
+        -------
+        int
+            How many are missing; those at positions that there are not count as missing.
+        """
+
+    def copy(self, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> None:
+        """Write the picked strings, one after the other, into just as many bytes."""

@@ -84,13 +84,13 @@ impl<'a> Text<'a> {
     #[inline(always)]
     #[must_use]
     pub fn bytes_of(&self, row: usize) -> &'a [u8] {
-        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+        &self.bytes[self.range(row)]
     }
 
-    /// All bytes from the start of a row's string on.
+    /// Where the string of a row is in the text.
     #[inline(always)]
-    pub(crate) fn from(&self, row: usize) -> &'a [u8] {
-        &self.bytes[self.offsets[row] as usize..]
+    pub(crate) fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.offsets[row] as usize..self.offsets[row + 1] as usize
     }
 
     /// The string of a row, `None` where it is missing.

@@ -1,7 +1,7 @@
 //! Rows picked by position, numbers and text.
 
 use crate::column::{Column, ColumnMut};
-use crate::dictionary::Text;
+use crate::dictionary::{Malformed, Text};
 use crate::dtype::Bool;
 use crate::node::ProgramError;
 
@@ -45,107 +45,123 @@ pub fn gather(
             U32: u32::MAX, U16: u16::MAX, U8: u8::MAX, Bool: Bool(0))
 }
 
-/// The strings of a column in one chunk or several.
+/// Where the strings of a column are: their chunk, start and length.
+///
+/// The entry after the last is an empty, missing string, for positions that there are not: so
+/// picking needs no branch that depends on the data.
 #[derive(Debug)]
-pub struct Strings<'a> {
-    chunks: Vec<Text<'a>>,
-    /// Where each chunk starts, and where the last ends.
-    starts: Vec<usize>,
+pub struct Strings(Vec<Place>);
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u64,
+    length: u32,
+    chunk: u16,
+    valid: bool,
 }
 
-impl<'a> Strings<'a> {
+impl Strings {
     /// The strings of some chunks.
-    #[must_use]
-    pub fn new(chunks: Vec<Text<'a>>) -> Self {
-        let mut starts = vec![0];
-        for chunk in &chunks {
-            starts.push(starts[starts.len() - 1] + chunk.rows());
+    ///
+    /// # Errors
+    ///
+    /// When there are too many chunks, or a string is too long.
+    pub fn new(chunks: &[Text<'_>]) -> Result<Self, Malformed> {
+        let mut places = Vec::with_capacity(chunks.iter().map(Text::rows).sum::<usize>() + 1);
+        for (number, text) in chunks.iter().enumerate() {
+            let chunk = u16::try_from(number).map_err(|_| Malformed("too many chunks"))?;
+            let mut longest = 0;
+            for row in 0..text.rows() {
+                let range = text.range(row);
+                let valid = !text.is_missing(row);
+                let length = if valid { range.len() } else { 0 };
+                longest = longest.max(length);
+                places.push(Place {
+                    start: range.start as u64,
+                    length: length as u32,
+                    chunk,
+                    valid,
+                });
+            }
+            if longest > u32::MAX as usize {
+                return Err(Malformed("a string is too long"));
+            }
         }
-        Self { chunks, starts }
+        places.push(Place {
+            start: 0,
+            length: 0,
+            chunk: 0,
+            valid: false,
+        });
+        Ok(Self(places))
     }
 
-    /// Calls `each` with the string at each position, `None` if it is missing or not there.
-    fn walk(&self, positions: &[i64], mut each: impl FnMut(Option<(&Text<'a>, usize)>)) -> usize {
-        let rows = self.starts[self.starts.len() - 1];
-        let mut absent = 0;
-        let mut chunk = 0;
-        for &position in positions {
-            let position = position as usize;
-            if position >= rows {
-                absent += 1;
-                each(None);
-                continue;
-            }
-            if position < self.starts[chunk] || position >= self.starts[chunk + 1] {
-                chunk = self.starts.partition_point(|&start| start <= position) - 1;
-            }
-            let (text, row) = (&self.chunks[chunk], position - self.starts[chunk]);
-            each((!text.is_missing(row)).then_some((text, row)));
-        }
-        absent
+    #[inline(always)]
+    fn at(&self, position: i64) -> Place {
+        // Negative positions are huge here.
+        self.0[(position as usize).min(self.0.len() - 1)]
     }
 
     /// Writes where each of the picked strings ends, after a 0, and Arrow's bitmap of those that
-    /// are not missing; returns how many are missing, and how many positions there are not.
+    /// are not missing; returns how many are missing or not there.
     ///
     /// # Panics
     ///
     /// When `ends` is not one longer than `positions`, or `validity` too short.
-    pub fn measure(
-        &self,
-        positions: &[i64],
-        ends: &mut [i64],
-        validity: &mut [u8],
-    ) -> (usize, usize) {
+    pub fn measure(&self, positions: &[i64], ends: &mut [i64], validity: &mut [u8]) -> usize {
         assert_eq!(ends.len(), positions.len() + 1);
-        validity.fill(0);
+        assert!(validity.len() >= positions.len().div_ceil(8));
         ends[0] = 0;
-        let (mut row, mut end, mut missing) = (0, 0, 0);
-        let absent = self.walk(positions, |found| {
-            match found {
-                Some((text, at)) => {
-                    end += text.bytes_of(at).len() as i64;
-                    validity[row / 8] |= 1 << (row % 8);
-                }
-                None => missing += 1,
+        let (mut end, mut present) = (0, 0);
+        let rows = positions.chunks(8).zip(ends[1..].chunks_mut(8));
+        for ((positions, ends), bits) in rows.zip(validity) {
+            *bits = 0;
+            for (row, (&position, out)) in positions.iter().zip(ends).enumerate() {
+                let place = self.at(position);
+                end += i64::from(place.length);
+                *out = end;
+                *bits |= u8::from(place.valid) << row;
             }
-            row += 1;
-            ends[row] = end;
-        });
-        (missing, absent)
+            present += bits.count_ones() as usize;
+        }
+        positions.len() - present
     }
 
-    /// Writes the picked strings one after the other.
+    /// Writes the picked strings one after the other; `texts` are the bytes of the chunks.
     ///
     /// # Errors
     ///
-    /// When `out` has not just the room for them.
-    pub fn copy(&self, positions: &[i64], out: &mut [u8]) -> Result<(), ProgramError> {
-        const WIDE: usize = 16;
-        let mut end = 0;
-        let room = out.len();
-        self.walk(positions, |found| {
-            let Some((text, at)) = found else { return };
-            let string = text.bytes_of(at);
-            if end > room || string.len() > room - end {
-                end = room + 1;
-                return;
-            }
+    /// When `out` has not just the room for them, or `texts` are not those of the chunks.
+    pub fn copy(
+        &self,
+        positions: &[i64],
+        texts: &[&[u8]],
+        out: &mut [u8],
+    ) -> Result<(), ProgramError> {
+        const WIDE: usize = 32;
+        let mut room = out;
+        for &position in positions {
+            let place = self.at(position);
+            let length = place.length as usize;
+            let text = texts
+                .get(place.chunk as usize)
+                .and_then(|text| text.get(place.start as usize..))
+                .unwrap_or_default();
             // One wide copy is quicker than one of the right length; the next string, if there
             // is one, overwrites what is too much.
-            match (
-                text.from(at).first_chunk::<WIDE>(),
-                out[end..].first_chunk_mut::<WIDE>(),
-            ) {
-                (Some(source), Some(target)) if string.len() <= WIDE => *target = *source,
-                _ => out[end..end + string.len()].copy_from_slice(string),
+            match (text.first_chunk::<WIDE>(), room.first_chunk_mut::<WIDE>()) {
+                (Some(source), Some(target)) if length <= WIDE => *target = *source,
+                _ => match (text.get(..length), room.get_mut(..length)) {
+                    (Some(source), Some(target)) => target.copy_from_slice(source),
+                    _ => return Err(ProgramError("there is too little room".to_owned())),
+                },
             }
-            end += string.len();
-        });
-        if end == room {
+            room = &mut room[length..];
+        }
+        if room.is_empty() {
             return Ok(());
         }
-        Err(ProgramError("the strings don't fill the room".to_owned()))
+        Err(ProgramError("there is too much room".to_owned()))
     }
 }
 
@@ -186,23 +202,21 @@ mod tests {
         let ends = [0, 1, 3, 3, 3 + long.len() as i64];
         let one = Text::new(&ends[..3], text.as_bytes(), None).unwrap();
         let two = Text::new(&ends[2..], text.as_bytes(), Some((&[0b10], 0))).unwrap();
-        let strings = Strings::new(vec![one, two]);
+        let strings = Strings::new(&[one, two]).unwrap();
         let positions = [3, 0, 2, -1, 1, 3, 9, 0];
         let (mut ends, mut bits) = ([7; 9], [0]);
-        assert_eq!(strings.measure(&positions, &mut ends, &mut bits), (3, 2));
+        assert_eq!(strings.measure(&positions, &mut ends, &mut bits), 3);
         assert_eq!(bits, [0b1011_0011]);
-        let mut out = vec![0; ends[8] as usize];
-        assert!(
-            strings
-                .copy(&positions, &mut vec![0; out.len() + 1])
-                .is_err()
-        );
-        assert!(
-            strings
-                .copy(&positions, &mut vec![0; out.len() - 1])
-                .is_err()
-        );
-        strings.copy(&positions, &mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), format!("{long}xyz{long}x"));
+        let room = ends[8] as usize;
+        let copy = |room| {
+            let mut out = vec![0; room];
+            let texts = [text.as_bytes(), text.as_bytes()];
+            (strings
+                .copy(&positions, &texts, &mut out)
+                .map(|()| String::from_utf8(out).unwrap()))
+            .ok()
+        };
+        assert_eq!(copy(room), Some(format!("{long}xyz{long}x")));
+        assert_eq!((copy(room - 1), copy(room + 1)), (None, None));
     }
 }

@@ -150,6 +150,8 @@ def assert_same_values(actual: Any, expected: Any) -> None:
         bits = np.dtype(f"u{one.dtype.itemsize}")
         same = one.reshape(-1).view(bits) == other.reshape(-1).view(bits)
         assert (same | nan.reshape(-1)).all(), f"{one} is not {other}"
+    elif one.dtype.kind in "mM":
+        assert (one.view("int64") == other.view("int64")).all(), f"{one} is not {other}"
     elif one.dtype == object:
         pd.testing.assert_extension_array_equal(
             pd.array(one, dtype=object), pd.array(other, dtype=object)

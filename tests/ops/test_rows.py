@@ -14,7 +14,7 @@ from stratum_dask.ops import counters
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import frames, indexes
-from tests.ops.oracle import assert_same, check, copies, in_pandas, step
+from tests.ops.oracle import assert_same, check, in_pandas, observe, step
 
 WORDS = st.sampled_from(["a", "", "longer than sixteen bytes", "é", None])
 
@@ -24,8 +24,8 @@ def check_layout(steps: list[Step], inputs: list[Any]) -> None:
     outcome = check(steps, inputs)
     if outcome.error is not None or not isinstance(outcome.value, pd.DataFrame):
         return
-    actual = FusedFrame(tuple(steps), len(inputs))(*inputs)
-    expected = in_pandas(steps, copies(inputs))
+    actual = observe(lambda: FusedFrame(tuple(steps), len(inputs))(*inputs)).value
+    expected = observe(lambda: in_pandas(steps, inputs)).value
     assert _layout(actual) == _layout(expected)
     for frame in (actual, expected):
         frame["new"] = 1  # nothing is shared that must not be

@@ -4,7 +4,6 @@ use crate::arrays::{Array, integers, integers_mut, refuse_overlap};
 use crate::keys::{Chunk, Parts};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use stratum_native_ops::gather::Strings;
 use stratum_native_ops::{ColumnMut, ProgramError};
 
 /// Writes the values at some positions; returns how many positions there are not.
@@ -37,58 +36,79 @@ pub(crate) fn gather(
         .map_err(invalid)
 }
 
-/// Writes the ends and the validity of picked strings; returns how many are missing, and how many
-/// positions there are not.
-#[pyfunction]
-pub(crate) fn measure_text(
-    py: Python<'_>,
-    chunks: Vec<Parts<'_>>,
-    positions: &Bound<'_, PyAny>,
-    ends: &Bound<'_, PyAny>,
-    validity: &Bound<'_, PyAny>,
-) -> PyResult<(usize, usize)> {
-    let chunks: Vec<Chunk> = chunks.iter().map(Chunk::new).collect::<PyResult<_>>()?;
-    let inputs = [Array::new(positions, "positions")?];
-    let mut outputs = [Array::new(ends, "ends")?, Array::new(validity, "validity")?];
-    refuse_overlap(&inputs, &outputs)?;
-    let [ends, validity] = &mut outputs;
-    // SAFETY: apart from each other and from the positions; Arrow's buffers are immutable, so none
-    // of the outputs is inside them.
-    let (positions, ends, validity) = unsafe {
-        (
-            integers(&inputs[0], "positions")?,
-            integers_mut(ends, "ends")?,
-            bytes_mut(validity, "validity")?,
-        )
-    };
-    if ends.len() != positions.len() + 1 || validity.len() < positions.len().div_ceil(8) {
-        return Err(PyValueError::new_err("the lengths differ"));
-    }
-    let strings = strings(&chunks)?;
-    Ok(py.detach(|| strings.measure(positions, ends, validity)))
+/// The strings of a column, to be picked by position.
+#[pyclass(frozen, module = "stratum_dask._native")]
+pub(crate) struct Strings {
+    chunks: Vec<Chunk>,
+    places: stratum_native_ops::gather::Strings,
 }
 
-/// Writes picked strings one after the other.
-#[pyfunction]
-pub(crate) fn copy_text(
-    py: Python<'_>,
-    chunks: Vec<Parts<'_>>,
-    positions: &Bound<'_, PyAny>,
-    out: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    let chunks: Vec<Chunk> = chunks.iter().map(Chunk::new).collect::<PyResult<_>>()?;
-    let inputs = [Array::new(positions, "positions")?];
-    let mut outputs = [Array::new(out, "out")?];
-    refuse_overlap(&inputs, &outputs)?;
-    // SAFETY: as in `measure_text`.
-    let (positions, out) = unsafe {
-        (
-            integers(&inputs[0], "positions")?,
-            bytes_mut(&mut outputs[0], "out")?,
-        )
-    };
-    let strings = strings(&chunks)?;
-    py.detach(|| strings.copy(positions, out)).map_err(invalid)
+#[pymethods]
+impl Strings {
+    #[new]
+    fn new(py: Python<'_>, chunks: Vec<Parts<'_>>) -> PyResult<Self> {
+        let chunks: Vec<Chunk> = chunks.iter().map(Chunk::new).collect::<PyResult<_>>()?;
+        // SAFETY: Arrow's buffers are immutable.
+        let texts = chunks.iter().map(|chunk| unsafe { chunk.text() });
+        let texts = texts.collect::<PyResult<Vec<_>>>()?;
+        let places = py
+            .detach(|| stratum_native_ops::gather::Strings::new(&texts))
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        drop(texts);
+        Ok(Self { chunks, places })
+    }
+
+    /// Writes the ends and the validity of picked strings; returns how many are missing.
+    fn measure(
+        &self,
+        py: Python<'_>,
+        positions: &Bound<'_, PyAny>,
+        ends: &Bound<'_, PyAny>,
+        validity: &Bound<'_, PyAny>,
+    ) -> PyResult<usize> {
+        let inputs = [Array::new(positions, "positions")?];
+        let mut outputs = [Array::new(ends, "ends")?, Array::new(validity, "validity")?];
+        refuse_overlap(&inputs, &outputs)?;
+        let [ends, validity] = &mut outputs;
+        // SAFETY: apart from each other and from the positions, and nobody else is told of them
+        // before this returns.
+        let (positions, ends, validity) = unsafe {
+            (
+                integers(&inputs[0], "positions")?,
+                integers_mut(ends, "ends")?,
+                bytes_mut(validity, "validity")?,
+            )
+        };
+        if ends.len() != positions.len() + 1 || validity.len() < positions.len().div_ceil(8) {
+            return Err(PyValueError::new_err("the lengths differ"));
+        }
+        Ok(py.detach(|| self.places.measure(positions, ends, validity)))
+    }
+
+    /// Writes picked strings one after the other.
+    fn copy(
+        &self,
+        py: Python<'_>,
+        positions: &Bound<'_, PyAny>,
+        out: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let inputs = [Array::new(positions, "positions")?];
+        let mut outputs = [Array::new(out, "out")?];
+        refuse_overlap(&inputs, &outputs)?;
+        // SAFETY: as in `measure`; Arrow's buffers are immutable, so that the output is in none.
+        let (positions, out) = unsafe {
+            (
+                integers(&inputs[0], "positions")?,
+                bytes_mut(&mut outputs[0], "out")?,
+            )
+        };
+        // SAFETY: as above.
+        let texts: Vec<&[u8]> = (self.chunks.iter())
+            .map(|chunk| unsafe { chunk.bytes() })
+            .collect();
+        py.detach(|| self.places.copy(positions, &texts, out))
+            .map_err(invalid)
+    }
 }
 
 fn invalid(error: ProgramError) -> PyErr {
@@ -109,10 +129,4 @@ unsafe fn bytes_mut<'a>(array: &'a mut Array, what: &str) -> PyResult<&'a mut [u
     }
     let why = format!("{what} must be uint8 and writeable");
     Err(PyValueError::new_err(why))
-}
-
-fn strings(chunks: &[Chunk]) -> PyResult<Strings<'_>> {
-    // SAFETY: Arrow's buffers are immutable.
-    let texts = chunks.iter().map(|chunk| unsafe { chunk.text() });
-    Ok(Strings::new(texts.collect::<PyResult<_>>()?))
 }

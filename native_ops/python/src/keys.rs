@@ -38,6 +38,16 @@ impl Chunk {
         })
     }
 
+    /// The bytes of all strings.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Chunk::text`].
+    pub(crate) unsafe fn bytes(&self) -> &[u8] {
+        // SAFETY: the caller's promise.
+        (self.bytes.as_ref()).map_or(&[], |bytes| unsafe { bytes.bytes() })
+    }
+
     /// The chunk as text.
     ///
     /// # Safety
@@ -52,10 +62,7 @@ impl Chunk {
             .and_then(|(offsets, end)| offsets.get(self.start..end))
             .ok_or_else(|| PyValueError::new_err("the offsets are not aligned or too short"))?;
         // SAFETY: the caller's promise.
-        let bytes = self
-            .bytes
-            .as_ref()
-            .map_or(&[][..], |b| unsafe { b.bytes() });
+        let bytes = unsafe { self.bytes() };
         // SAFETY: the caller's promise.
         let validity = self
             .validity
@@ -77,7 +84,7 @@ pub(crate) fn encode_text(
     codes: &Bound<'_, PyAny>,
     firsts: &Bound<'_, PyAny>,
 ) -> PyResult<usize> {
-    let chunks: Vec<Chunk> = chunks.iter().map(Chunk::new).collect::<PyResult<_>>()?;
+    let chunks = held(&chunks)?;
     let mut outputs = [Array::new(codes, "codes")?, Array::new(firsts, "firsts")?];
     refuse_overlap(&[], &outputs)?;
     let [codes, firsts] = &mut outputs;
@@ -89,11 +96,7 @@ pub(crate) fn encode_text(
             integers_mut(firsts, "firsts")?,
         )
     };
-    // SAFETY: Arrow's buffers are immutable.
-    let texts: Vec<Text<'_>> = chunks
-        .iter()
-        .map(|chunk| unsafe { chunk.text() })
-        .collect::<PyResult<_>>()?;
+    let texts = texts(&chunks)?;
     let rows: usize = texts.iter().map(Text::rows).sum();
     if rows != codes.len() || rows > firsts.len() {
         return Err(PyValueError::new_err("the lengths differ"));
@@ -181,4 +184,98 @@ pub(crate) fn encode_pairs(
         });
         Ok(found)
     })
+}
+
+/// Writes codes for the strings of two columns, counted over the right one.
+#[pyfunction]
+pub(crate) fn match_text(
+    py: Python<'_>,
+    left: Vec<Parts<'_>>,
+    right: Vec<Parts<'_>>,
+    left_codes: &Bound<'_, PyAny>,
+    right_codes: &Bound<'_, PyAny>,
+) -> PyResult<usize> {
+    let [left, right] = [held(&left)?, held(&right)?];
+    let mut outputs = [
+        Array::new(left_codes, "left codes")?,
+        Array::new(right_codes, "right codes")?,
+    ];
+    refuse_overlap(&[], &outputs)?;
+    let [left_codes, right_codes] = &mut outputs;
+    // SAFETY: as in `encode_text`.
+    let (left_codes, right_codes) = unsafe {
+        (
+            integers_mut(left_codes, "left codes")?,
+            integers_mut(right_codes, "right codes")?,
+        )
+    };
+    let [left, right] = [texts(&left)?, texts(&right)?];
+    let rows = |texts: &[Text<'_>]| texts.iter().map(Text::rows).sum::<usize>();
+    if rows(&left) != left_codes.len() || rows(&right) != right_codes.len() {
+        return Err(PyValueError::new_err("the lengths differ"));
+    }
+    Ok(py.detach(|| {
+        let mut encoder = TextEncoder::default();
+        let mut rest = right_codes;
+        for text in right {
+            let codes;
+            (codes, rest) = rest.split_at_mut(text.rows());
+            encoder.encode(text, codes, |_| ());
+        }
+        let mut rest = left_codes;
+        for text in left {
+            let codes;
+            (codes, rest) = rest.split_at_mut(text.rows());
+            encoder.look_up(text, codes);
+        }
+        encoder.len()
+    }))
+}
+
+/// Writes codes for the numbers of two columns, counted over the right one.
+#[pyfunction]
+pub(crate) fn match_numbers(
+    py: Python<'_>,
+    left: &Bound<'_, PyAny>,
+    right: &Bound<'_, PyAny>,
+    left_codes: &Bound<'_, PyAny>,
+    right_codes: &Bound<'_, PyAny>,
+) -> PyResult<usize> {
+    let inputs = [Array::new(left, "left")?, Array::new(right, "right")?];
+    let mut outputs = [
+        Array::new(left_codes, "left codes")?,
+        Array::new(right_codes, "right codes")?,
+    ];
+    refuse_overlap(&inputs, &outputs)?;
+    let [left_codes, right_codes] = &mut outputs;
+    // SAFETY: as in `encode_numbers`.
+    let (left, right, left_codes, right_codes) = unsafe {
+        (
+            inputs[0].column(),
+            inputs[1].column(),
+            integers_mut(left_codes, "left codes")?,
+            integers_mut(right_codes, "right codes")?,
+        )
+    };
+    if left.rows() != left_codes.len() || right.rows() != right_codes.len() {
+        return Err(PyValueError::new_err("the lengths differ"));
+    }
+    if left.dtype() != right.dtype() {
+        return Err(PyValueError::new_err("the dtypes differ"));
+    }
+    Ok(py.detach(|| {
+        let mut encoder = NumberEncoder::default();
+        encoder.encode(right, right_codes, |_| ());
+        encoder.look_up(left, left_codes);
+        encoder.len()
+    }))
+}
+
+fn held(chunks: &[Parts<'_>]) -> PyResult<Vec<Chunk>> {
+    chunks.iter().map(Chunk::new).collect()
+}
+
+fn texts(chunks: &[Chunk]) -> PyResult<Vec<Text<'_>>> {
+    // SAFETY: Arrow's buffers are immutable.
+    chunks.iter().map(|chunk| unsafe { chunk.text() }).collect()
 }

@@ -18,11 +18,11 @@ mod _native {
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]
-    use crate::gather::{copy_text, gather, measure_text};
+    use crate::gather::{Strings, gather};
     #[pymodule_export]
     use crate::groups::{group_aggregate, group_sizes};
     #[pymodule_export]
-    use crate::keys::{encode_numbers, encode_pairs, encode_text};
+    use crate::keys::{encode_numbers, encode_pairs, encode_text, match_numbers, match_text};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
 

@@ -82,6 +82,15 @@ def text_of(values: Any) -> pa.ChunkedArray:
     raise Unsupported("keys")
 
 
+def is_text(values: Any) -> bool:
+    """Whether `text_of` takes an array."""
+    try:
+        text_of(values)
+    except Unsupported:
+        return False
+    return True
+
+
 def chunks(text: pa.ChunkedArray) -> list[tuple[Any, Any, Any, int, int]]:
     """Return the buffers of Arrow strings as kernels take them, chunk by chunk.
 
@@ -156,3 +165,65 @@ def _run(rows: int, kernel: Any) -> Codes:
     codes, firsts = np.empty(rows, np.int64), np.empty(rows, np.int64)
     found = kernel(codes, firsts)
     return Codes(codes, firsts[:found].copy())
+
+
+def match(left: list[Any], right: list[Any]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return common codes for the keys of two tables.
+
+    Parameters
+    ----------
+    left, right : list
+        The columns of the keys, in pairs of one dtype; no key of `right` is missing.
+
+    Returns
+    -------
+    left_codes : ndarray of int64
+        -1 for keys that are missing, or not on the right.
+    right_codes : ndarray of int64
+        Counted from 0 in order of first occurrence.
+    count : int
+        How many different keys `right` has.
+
+    Raises
+    ------
+    Unsupported
+        If some dtype has no native codes, or a key of `right` is missing.
+
+    Examples
+    --------
+    >>> left_codes, right_codes, _ = match([np.array([5, 6, 7])], [np.array([7, 5])])
+    >>> left_codes.tolist(), right_codes.tolist()
+    ([1, -1, 0], [0, 1])
+    """
+    codes = None
+    for one, other in zip(left, right, strict=True):
+        here, there, count = _match_column(one, other)
+        if codes is None:
+            codes = here, there, count
+            continue
+        # Codes are below 2**32, so that pairs of them are integers.
+        pairs = [
+            np.where((a < 0) | (b < 0), -1, a * count + b)
+            for a, b in ((codes[0], here), (codes[1], there))
+        ]
+        if codes[2] * count >= 2**62:
+            raise Unsupported("keys")
+        codes = _match_column(*pairs)
+    assert codes is not None
+    return codes
+
+
+def _match_column(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    if left.dtype != right.dtype:
+        raise Unsupported("keys of different dtypes")
+    here, there = np.empty(len(left), np.int64), np.empty(len(right), np.int64)
+    if isinstance(left, np.ndarray):
+        if left.dtype.kind not in "iu" or not left.dtype.isnative:
+            raise Unsupported("keys")
+        left, right = (np.require(keys, requirements=("C", "A")) for keys in (left, right))
+        count = _native.match_numbers(left, right, here, there)
+    else:
+        count = _native.match_text(chunks(text_of(left)), chunks(text_of(right)), here, there)
+        if len(there) and there.min() < 0:
+            raise Unsupported("missing keys")
+    return here, there, count

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from stratum_dask.ops.direct.groups import GROUPS
+from stratum_dask.ops.direct.joins import JOINS
 from stratum_dask.ops.direct.rows import ROWS
 from stratum_dask.ops.steps import Unsupported
 
@@ -39,7 +40,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     **GROUPS,
 }
 
-PARTIAL: dict[tuple[str, type], Direct] = ROWS
+PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS}
 """Entries that take first which columns of their result are read (a set of labels, None for all).
 
 What they put into the other columns, nobody sees.

@@ -24,16 +24,18 @@ pub fn gather(
         ($($name:ident: $missing:expr),*) => {
             match (values, out) {
                 $((Column::$name(values), ColumnMut::$name(out)) => {
+                    let Some(last) = values.len().checked_sub(1) else {
+                        out.fill($missing);
+                        return Ok(out.len());
+                    };
+                    // Without branches: whether a row is missing can't be foreseen.
                     let mut absent = 0;
                     for (out, &position) in out.iter_mut().zip(positions) {
                         // Negative positions are huge here.
-                        *out = match values.get(position as usize) {
-                            Some(&value) => value,
-                            None => {
-                                absent += 1;
-                                $missing
-                            }
-                        };
+                        let position = position as usize;
+                        let value = values[position.min(last)];
+                        *out = if position > last { $missing } else { value };
+                        absent += usize::from(position > last);
                     }
                     Ok(absent)
                 })*

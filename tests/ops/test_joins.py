@@ -59,7 +59,7 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame]:
         frame["d" + names[0]] = pd.to_datetime(np.arange(length), unit="D")
         if draw(st.booleans()):
             frame = frame.sort_values("k", ignore_index=True)
-        frame = frame.copy() if draw(st.booleans()) else frame
+        frame = frame.copy()  # how columns lie in blocks depends on history, copies don't keep it
         frame.index = draw(indexes(length))
         both.append(frame)
     return both[0], both[1]

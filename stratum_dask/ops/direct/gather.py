@@ -87,7 +87,9 @@ def take(
                 return pick_text(values, positions)
             return _as_pandas(block, positions)
         dtype = values.dtype
-        if dtype not in CODES or not values.flags.c_contiguous or (missing and dtype.kind == "b"):
+        flags = values.flags
+        rows = flags.c_contiguous and (not flags.f_contiguous or len(values) == 1)
+        if not rows or dtype not in CODES or (missing and dtype.kind == "b"):
             return _as_pandas(block, positions)
         if missing and dtype.kind in "iu":
             dtype = np.dtype(np.float64)

@@ -62,8 +62,17 @@ class _Kept:
         if found is not None and found[0] is dead:
             self._codes.pop(number, None)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._codes.clear()
+
 
 _kept = _Kept()
+
+
+def forget() -> None:
+    """Forget the codes of all columns."""
+    _kept.clear()
 
 
 def text_of(values: Any) -> pa.ChunkedArray:
@@ -223,7 +232,13 @@ def _match_column(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, int]:
         left, right = (np.require(keys, requirements=("C", "A")) for keys in (left, right))
         count = _native.match_numbers(left, right, here, there)
     else:
-        count = _native.match_text(chunks(text_of(left)), chunks(text_of(right)), here, there)
+        # The strings of the left are hashed once for all joins and groups: only the different
+        # ones are compared with the right.
+        codes, firsts = encode(left)
+        found = np.empty(len(firsts), np.int64)
+        different = chunks(text_of(left.take(firsts)))
+        count = _native.match_text(different, chunks(text_of(right)), found, there)
         if len(there) and there.min() < 0:
             raise Unsupported("missing keys")
+        _native.gather(codes, found, here)
     return here, there, count

@@ -462,9 +462,6 @@ def group_aggregate(
         When the arrays don't fit.
     """
 
-def group_sizes(codes: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> None:
-    """Count the rows of each group."""
-
 def gather(
     positions: npt.NDArray[np.int64], values: npt.NDArray[Any], out: npt.NDArray[Any]
 ) -> int:

@@ -56,24 +56,3 @@ pub(crate) fn group_aggregate(
     py.detach(|| groups::aggregate(how, codes, values, &mut out, counts, at_least))
         .map_err(invalid)
 }
-
-/// Counts the rows of each group.
-#[pyfunction]
-pub(crate) fn group_sizes(
-    py: Python<'_>,
-    codes: &Bound<'_, PyAny>,
-    counts: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    let inputs = [Array::new(codes, "codes")?];
-    let mut outputs = [Array::new(counts, "counts")?];
-    refuse_overlap(&inputs, &outputs)?;
-    // SAFETY: as in `group_aggregate`.
-    let (codes, counts) = unsafe {
-        (
-            integers(&inputs[0], "codes")?,
-            integers_mut(&mut outputs[0], "counts")?,
-        )
-    };
-    py.detach(|| groups::sizes(codes, counts));
-    Ok(())
-}

@@ -20,7 +20,7 @@ mod _native {
     #[pymodule_export]
     use crate::gather::{Strings, gather};
     #[pymodule_export]
-    use crate::groups::{group_aggregate, group_sizes};
+    use crate::groups::group_aggregate;
     #[pymodule_export]
     use crate::keys::{encode_numbers, encode_pairs, encode_text, match_numbers, match_text};
     #[pymodule_export]

@@ -2,9 +2,11 @@
 //!
 //! Each row has the code of its group. Codes that are negative, or too large, belong to no group.
 
+mod state;
+
 use crate::column::{Column, ColumnMut};
-use crate::dtype::Element;
 use crate::node::ProgramError;
+use state::{Extreme, First, Float, Kahan, Last, Mean, Spread, State, Total, Value};
 
 /// What becomes of the values of a group; missing values are skipped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,236 +113,6 @@ fn floats64(how: Aggregate, rows: Rows<'_, f64>, out: &mut [f64]) -> Result<bool
     Ok(false)
 }
 
-/// A number that groups can hold.
-trait Value: Element {
-    const LOWEST: Self;
-    const HIGHEST: Self;
-    const NOTHING: Self;
-
-    /// The sum, wrapped around.
-    fn plus(self, other: Self) -> Self;
-}
-
-macro_rules! integer_values {
-    ($($T:ty),*) => {$(
-        impl Value for $T {
-            const LOWEST: Self = Self::MIN;
-            const HIGHEST: Self = Self::MAX;
-            const NOTHING: Self = 0;
-
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                self.wrapping_add(other)
-            }
-        }
-    )*};
-}
-integer_values!(i64, i32, i16, i8, u64, u32, u16, u8);
-
-/// A float that groups can hold.
-trait Float: Value {
-    fn minus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
-    fn over(self, other: Self) -> Self;
-    fn root(self) -> Self;
-    fn count(count: i64) -> Self;
-}
-
-macro_rules! float_values {
-    ($($T:ty),*) => {$(
-        impl Value for $T {
-            const LOWEST: Self = Self::NEG_INFINITY;
-            const HIGHEST: Self = Self::INFINITY;
-            const NOTHING: Self = Self::NAN;
-
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                self + other
-            }
-        }
-
-        impl Float for $T {
-            #[inline(always)]
-            fn minus(self, other: Self) -> Self {
-                self - other
-            }
-
-            #[inline(always)]
-            fn times(self, other: Self) -> Self {
-                self * other
-            }
-
-            #[inline(always)]
-            fn over(self, other: Self) -> Self {
-                self / other
-            }
-
-            #[inline(always)]
-            fn root(self) -> Self {
-                self.sqrt()
-            }
-
-            #[inline(always)]
-            fn count(count: i64) -> Self {
-                count as Self
-            }
-        }
-    )*};
-}
-float_values!(f64, f32);
-
-/// What is known of a group so far.
-trait State<T>: Copy {
-    /// Takes in the value that is number `count` of the group, counted from 1.
-    fn add(&mut self, value: T, count: i64);
-
-    /// The result for a group of at least one value, or of none if that is enough.
-    fn result(self, count: i64) -> T;
-}
-
-#[derive(Clone, Copy, Default)]
-struct Total<T>(T);
-
-impl<T: Value> State<T> for Total<T> {
-    #[inline(always)]
-    fn add(&mut self, value: T, _: i64) {
-        self.0 = self.0.plus(value);
-    }
-
-    fn result(self, _: i64) -> T {
-        self.0
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Kahan<T> {
-    sum: T,
-    compensation: T,
-}
-
-impl<T: Float> State<T> for Kahan<T> {
-    #[inline(always)]
-    fn add(&mut self, value: T, _: i64) {
-        let value = value.minus(self.compensation);
-        let sum = self.sum.plus(value);
-        let compensation = sum.minus(self.sum).minus(value);
-        // With an infinity in the sum there is nothing to compensate.
-        self.compensation = if compensation.is_missing() {
-            T::default()
-        } else {
-            compensation
-        };
-        self.sum = sum;
-    }
-
-    fn result(self, _: i64) -> T {
-        self.sum
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Mean<T>(Kahan<T>);
-
-impl<T: Float> State<T> for Mean<T> {
-    #[inline(always)]
-    fn add(&mut self, value: T, count: i64) {
-        self.0.add(value, count);
-    }
-
-    fn result(self, count: i64) -> T {
-        self.0.sum.over(T::count(count))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Spread<T, const ROOT: bool> {
-    mean: T,
-    squares: T,
-    ddof: i64,
-}
-
-impl<T: Float, const ROOT: bool> Spread<T, ROOT> {
-    fn new(ddof: i64) -> Self {
-        Self {
-            mean: T::default(),
-            squares: T::default(),
-            ddof,
-        }
-    }
-}
-
-impl<T: Float, const ROOT: bool> State<T> for Spread<T, ROOT> {
-    #[inline(always)]
-    fn add(&mut self, value: T, count: i64) {
-        let before = value.minus(self.mean);
-        self.mean = self.mean.plus(before.over(T::count(count)));
-        let after = value.minus(self.mean);
-        self.squares = self.squares.plus(after.times(before));
-    }
-
-    fn result(self, count: i64) -> T {
-        let count = T::count(count);
-        let ddof = T::count(self.ddof);
-        if count <= ddof {
-            return T::NOTHING;
-        }
-        let variance = self.squares.over(count.minus(ddof));
-        if ROOT { variance.root() } else { variance }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Extreme<T, const LARGEST: bool>(T);
-
-impl<T: Value, const LARGEST: bool> Extreme<T, LARGEST> {
-    fn new() -> Self {
-        Self(if LARGEST { T::LOWEST } else { T::HIGHEST })
-    }
-}
-
-impl<T: Value, const LARGEST: bool> State<T> for Extreme<T, LARGEST> {
-    #[inline(always)]
-    fn add(&mut self, value: T, _: i64) {
-        if (LARGEST && value > self.0) || (!LARGEST && value < self.0) {
-            self.0 = value;
-        }
-    }
-
-    fn result(self, _: i64) -> T {
-        self.0
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct First<T>(T);
-
-impl<T: Value> State<T> for First<T> {
-    #[inline(always)]
-    fn add(&mut self, value: T, count: i64) {
-        if count == 1 {
-            self.0 = value;
-        }
-    }
-
-    fn result(self, _: i64) -> T {
-        self.0
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Last<T>(T);
-
-impl<T: Value> State<T> for Last<T> {
-    #[inline(always)]
-    fn add(&mut self, value: T, _: i64) {
-        self.0 = value;
-    }
-
-    fn result(self, _: i64) -> T {
-        self.0
-    }
-}
-
 struct Rows<'a, T> {
     codes: &'a [i64],
     values: &'a [T],
@@ -430,16 +202,6 @@ impl Rows<'_, f64> {
     }
 }
 
-/// Counts the rows of each group.
-pub fn sizes(codes: &[i64], counts: &mut [i64]) {
-    counts.fill(0);
-    for &code in codes {
-        if let Some(count) = counts.get_mut(code as usize) {
-            *count += 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -515,8 +277,5 @@ mod tests {
             0,
         );
         assert!(result.is_err());
-        let mut counts = [0, 9];
-        sizes(&[1, 1, -1, 5], &mut counts);
-        assert_eq!(counts, [0, 2]);
     }
 }

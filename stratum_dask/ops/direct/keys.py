@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stratum_dask import _native
+from stratum_dask.ops.frames.symbols import CODES
 from stratum_dask.ops.steps import Unsupported
 
 #: How many columns of strings keep their codes, as long as somebody else holds the columns.
@@ -119,13 +120,15 @@ def chunks(text: pa.ChunkedArray) -> list[tuple[Any, Any, Any, int, int]]:
     return found
 
 
-def encode(values: Any) -> Codes:
+def encode(values: Any, floats: bool = False) -> Codes:
     """Return the codes of a column of strings, integers or bools.
 
     Parameters
     ----------
     values : ndarray or ExtensionArray
         The column.
+    floats : bool
+        Whether it may be one of floats, where NaN is missing, and -0.0 equals 0.0.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def encode(values: Any) -> Codes:
     ([0, 1, 0], [0, 1])
     """
     if isinstance(values, np.ndarray):
-        if values.dtype.kind not in "iub" or values.ndim != 1 or not values.dtype.isnative:
+        if values.dtype not in CODES or (values.dtype.kind == "f" and not floats):
             raise Unsupported("keys")
         keys = np.require(values, requirements=("C", "A"))
         return _run(len(keys), lambda codes, firsts: _native.encode_numbers(keys, codes, firsts))

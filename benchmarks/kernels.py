@@ -54,8 +54,9 @@ COLUMNS = (
 class Chain:
     """Collects steps; each call returns the number of its value."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int = 1) -> None:
         self.steps: list[Step] = []
+        self._inputs = inputs
 
     def __call__(self, op: str, *args: Any, **kwargs: Any) -> Ref:
         """Add a call of `op`; return its value."""
@@ -69,7 +70,7 @@ class Chain:
         else:
             function = methodcaller(name)
         self.steps.append(Step(op, function, args, kwargs, f"step {len(self.steps)}"))
-        return Ref(len(self.steps))
+        return Ref(self._inputs + len(self.steps) - 1)
 
 
 def chain_a() -> list[Step]:
@@ -127,9 +128,9 @@ def chain_b_assign() -> list[Step]:
 CHAINS = {"A": chain_a, "B": chain_b, "B assign": chain_b_assign}
 
 
-def in_pandas(steps: list[Step], frame: pd.DataFrame) -> pd.DataFrame:
+def in_pandas(steps: list[Step], *inputs: Any) -> Any:
     """Run the steps one by one."""
-    values: list[Any] = [frame]
+    values: list[Any] = [*inputs]
     for step in steps:
         args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
         values.append(step.func(*args, **kwargs))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
+import numpy as np
 import numpy.typing as npt
 
 __version__: str
@@ -467,7 +468,7 @@ class Text:
         Writes their offsets (int64) and, if it is given, the bits (uint8) of those that are there.
         """
 
-def gather(values: npt.NDArray[Any], codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+def spread(values: npt.NDArray[Any], codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """Write ``values[codes]``, the last value for negative codes (int32)."""
 
 def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
@@ -488,3 +489,164 @@ def start_of_day(values: npt.NDArray[Any], unit: str, out: npt.NDArray[Any]) -> 
 
 def ufunc_loops() -> list[tuple[str, str]]:
     """Names and dtypes of NumPy's inner loops that programs can use."""
+
+_Text: TypeAlias = list[tuple[_Buffer, _Buffer | None, _Buffer | None, int, int]]
+
+def encode_text(chunks: _Text, codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]) -> int:
+    """Give numbers to strings, counted from 0 in order of first occurrence.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        Arrow's large strings, chunk by chunk: offsets, bytes, validity, first row, rows.
+    codes : ndarray of int64
+        Written: the number of each row's string, -1 where it is missing.
+    firsts : ndarray of int64
+        As long as `codes`; its first entries are written: the row where each number occurs first.
+
+    Returns
+    -------
+    int
+        How many strings there are.
+
+    Raises
+    ------
+    ValueError
+        When the buffers don't fit each other or the arrays.
+    """
+
+def encode_numbers(
+    values: npt.NDArray[Any], codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]
+) -> int:
+    """Give numbers to the values of a column, as :func:`encode_text`; NaN is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> codes, firsts = np.empty(3, np.int64), np.empty(3, np.int64)
+    >>> encode_numbers(np.array([7, 5, 7]), codes, firsts), codes.tolist()
+    (2, [0, 1, 0])
+    """
+
+def encode_pairs(
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+) -> int:
+    """Give numbers to pairs of numbers, as :func:`encode_text`; a negative part is missing."""
+
+def match_text(
+    left: _Text,
+    right: _Text,
+    left_codes: npt.NDArray[np.int64],
+    right_codes: npt.NDArray[np.int64],
+) -> int:
+    """Give the same numbers to the same strings of two columns.
+
+    Parameters
+    ----------
+    left, right : list of tuple
+        As in :func:`encode_text`.
+    left_codes, right_codes : ndarray of int64
+        Written: numbers counted from 0 in order of first occurrence on the right; -1 for missing
+        strings, and for strings of the left that are not on the right.
+
+    Returns
+    -------
+    int
+        How many strings there are on the right.
+    """
+
+def match_numbers(
+    left: npt.NDArray[Any],
+    right: npt.NDArray[Any],
+    left_codes: npt.NDArray[np.int64],
+    right_codes: npt.NDArray[np.int64],
+) -> int:
+    """Give the same numbers to the same values of two columns of one dtype, as :func:`match_text`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> left, right = np.empty(3, np.int64), np.empty(2, np.int64)
+    >>> match_numbers(np.array([5, 6, 7]), np.array([7, 5]), left, right), left.tolist()
+    (2, [1, -1, 0])
+    """
+
+def group_aggregate(
+    how: str,
+    codes: npt.NDArray[np.int64],
+    values: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64],
+    at_least: int,
+    ddof: int = 1,
+) -> bool:
+    """Reduce the values of each group, missing values skipped, in the order of the rows.
+
+    Parameters
+    ----------
+    how : str
+        sum (float64, float32, int64, uint64), mean, var (floats), std, median (float64), min, max,
+        first, last (numbers).
+    codes : ndarray of int64
+        The group of each row; negative ones and those beyond the results are skipped.
+    values, out : ndarray
+        Of one dtype; `out` is written, one entry for each group.
+    counts : ndarray of int64
+        Written: how many values each group has.
+    at_least : int
+        With fewer values the result is NaN (integers: 0).
+    ddof : int
+        Degrees of freedom of var and std.
+
+    Returns
+    -------
+    bool
+        Whether a median is 0 and both -0.0 and 0.0 occur, so that its sign may be another.
+
+    Raises
+    ------
+    ValueError
+        When the arrays don't fit.
+    """
+
+def gather(
+    positions: npt.NDArray[np.int64], values: npt.NDArray[Any], out: npt.NDArray[Any]
+) -> int:
+    """Write the values at some positions; NaN, -1 or False where there is no such position.
+
+    Returns
+    -------
+    int
+        How many positions there are not.
+    """
+
+@final
+class Strings:
+    """The strings of a column, to be picked by position.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        As in :func:`encode_text`.
+    """
+
+    def __new__(cls, chunks: _Text) -> Strings: ...
+    def measure(
+        self,
+        positions: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        validity: npt.NDArray[np.uint8],
+    ) -> int:
+        """Write the offsets and the bitmap of the picked strings, as Arrow stores them.
+
+        Returns
+        -------
+        int
+            How many are missing; those at positions that there are not count as missing.
+        """
+
+    def copy(self, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> None:
+        """Write the picked strings, one after the other, into just as many bytes."""

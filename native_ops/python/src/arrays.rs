@@ -118,3 +118,93 @@ impl Array {
                 U64 => u64, U32 => u32, U16 => u16, U8 => u8, Bool => Bool)
     }
 }
+
+/// Memory that is none of Python's arrays: a buffer of bytes, read as what it holds.
+pub(crate) struct Bytes(PyUntypedBuffer);
+
+impl Bytes {
+    /// Looks at a buffer; `what` names it in errors.
+    pub(crate) fn new(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Self> {
+        let buffer = PyUntypedBuffer::get(object)
+            .map_err(|error| PyValueError::new_err(format!("{what} is no buffer: {error}")))?;
+        if buffer.is_c_contiguous() && buffer.item_size() == 1 {
+            return Ok(Self(buffer));
+        }
+        Err(PyValueError::new_err(format!("{what} holds no bytes")))
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Array::column`].
+    pub(crate) unsafe fn bytes(&self) -> &[u8] {
+        if self.0.len_bytes() == 0 {
+            return &[];
+        }
+        // SAFETY: the buffer is held and contiguous (checked in `new`); the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast::<u8>(), self.0.len_bytes()) }
+    }
+
+    /// The 64-bit integers that fit into the buffer, `None` if it is not aligned.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Array::column`].
+    pub(crate) unsafe fn integers(&self) -> Option<&[i64]> {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { self.bytes() };
+        let start = bytes.as_ptr().cast::<i64>();
+        if bytes.is_empty() || !start.is_aligned() {
+            return bytes.is_empty().then_some(&[]);
+        }
+        // SAFETY: aligned, inside the bytes, and every pattern is an integer.
+        Some(unsafe { std::slice::from_raw_parts(start, bytes.len() / 8) })
+    }
+}
+
+/// The elements of an array of 64-bit integers.
+///
+/// # Safety
+///
+/// As for [`Array::column`].
+pub(crate) unsafe fn integers<'a>(array: &'a Array, what: &str) -> PyResult<&'a [i64]> {
+    // SAFETY: the caller's promise.
+    match unsafe { array.column() } {
+        Column::I64(values) => Ok(values),
+        _ => Err(PyValueError::new_err(format!("{what} must be int64"))),
+    }
+}
+
+/// The elements of an array of 64-bit integers, to write to.
+///
+/// # Safety
+///
+/// As for [`Array::column_mut`], except that it may be read-only, which is an error.
+pub(crate) unsafe fn integers_mut<'a>(array: &'a mut Array, what: &str) -> PyResult<&'a mut [i64]> {
+    if array.is_writeable() {
+        // SAFETY: writeable; the caller's promise.
+        if let ColumnMut::I64(values) = unsafe { array.column_mut() } {
+            return Ok(values);
+        }
+    }
+    Err(PyValueError::new_err(format!(
+        "{what} must be int64 and writeable"
+    )))
+}
+
+/// Refuses arrays to write to that share memory with others.
+pub(crate) fn refuse_overlap(inputs: &[Array], outputs: &[Array]) -> PyResult<()> {
+    for (index, output) in outputs.iter().enumerate() {
+        let own = output.addresses();
+        for other in inputs.iter().chain(&outputs[..index]) {
+            let other = other.addresses();
+            if own.start < other.end && other.start < own.end {
+                return Err(PyValueError::new_err(format!(
+                    "output {index} shares memory with another array"
+                )));
+            }
+        }
+    }
+    Ok(())
+}

@@ -3,6 +3,9 @@
 mod arrays;
 mod dag;
 mod dates;
+mod gather;
+mod groups;
+mod keys;
 mod literals;
 mod program;
 mod text;
@@ -20,11 +23,17 @@ mod _native {
     #[pymodule_export]
     use crate::dates::{date_fields, start_of_day};
     #[pymodule_export]
+    use crate::gather::{Strings, gather};
+    #[pymodule_export]
+    use crate::groups::group_aggregate;
+    #[pymodule_export]
+    use crate::keys::{encode_numbers, encode_pairs, encode_text, match_numbers, match_text};
+    #[pymodule_export]
     use crate::literals::{Encoder, digest};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]
-    use crate::text::{Text, count_codes, gather, one_hot};
+    use crate::text::{Text, count_codes, one_hot, spread};
 
     /// The version of the compiled extension, which must equal the package's.
     #[pymodule_init]

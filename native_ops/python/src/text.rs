@@ -211,7 +211,7 @@ impl Output {
 
 /// Writes the value of each code, the last one for negative codes.
 #[pyfunction]
-pub(crate) fn gather(
+pub(crate) fn spread(
     py: Python<'_>,
     values: &Bound<'_, PyAny>,
     codes: &Bound<'_, PyAny>,
@@ -225,7 +225,7 @@ pub(crate) fn gather(
     // SAFETY: as in `integers`.
     let values = unsafe { values.column() };
     let mut out = out.column();
-    done(py.detach(|| stratum_native_ops::gather(values, codes, &mut out)))
+    done(py.detach(|| stratum_native_ops::spread(values, codes, &mut out)))
 }
 
 /// Counts each code; negative ones for the last.

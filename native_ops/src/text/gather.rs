@@ -23,20 +23,20 @@ fn all_known(codes: &[i32], count: usize) -> bool {
 /// Returns whether it did: lengths and dtypes agree, and every code has a value.
 ///
 /// ```
-/// use stratum_native_ops::gather;
+/// use stratum_native_ops::spread;
 /// let mut out = [0.0_f64; 3];
 /// let values = [0.5, f64::NAN];
-/// assert!(gather(values.as_slice().into(), &[0, -1, 0], &mut out.as_mut_slice().into()));
+/// assert!(spread(values.as_slice().into(), &[0, -1, 0], &mut out.as_mut_slice().into()));
 /// assert!(out[0] == 0.5 && out[1].is_nan());
 /// ```
-pub fn gather(values: Column<'_>, codes: &[i32], out: &mut ColumnMut<'_>) -> bool {
+pub fn spread(values: Column<'_>, codes: &[i32], out: &mut ColumnMut<'_>) -> bool {
     if out.rows() != codes.len() || !all_known(codes, values.rows()) {
         return false;
     }
     macro_rules! each {
         ($($name:ident),*) => {
             match (values, out) {
-                $((Column::$name(values), ColumnMut::$name(out)) => spread(values, codes, out),)*
+                $((Column::$name(values), ColumnMut::$name(out)) => spread_values(values, codes, out),)*
                 _ => return false,
             }
         };
@@ -45,7 +45,7 @@ pub fn gather(values: Column<'_>, codes: &[i32], out: &mut ColumnMut<'_>) -> boo
     true
 }
 
-fn spread<T: Element>(values: &[T], codes: &[i32], out: &mut [T]) {
+fn spread_values<T: Element>(values: &[T], codes: &[i32], out: &mut [T]) {
     for (out, &code) in out.iter_mut().zip(codes) {
         *out = values[position(code, values.len())];
     }
@@ -205,7 +205,7 @@ mod tests {
             let known = codes.iter().all(|&code| code < 2);
             let mut out = vec![0; codes.len()];
             let values = [10, 20];
-            let done = gather(values.as_slice().into(), &codes, &mut out.as_mut_slice().into());
+            let done = spread(values.as_slice().into(), &codes, &mut out.as_mut_slice().into());
             prop_assert_eq!(done, known);
             prop_assert_eq!(count_codes(&codes, &mut [0; 2]), known);
             let mut cells = vec![Bool(0); 2 * codes.len()];

@@ -5,7 +5,7 @@ mod encode;
 mod gather;
 
 pub use encode::{encode, find, order};
-pub use gather::{Strings, count_codes, gather, one_hot};
+pub use gather::{Strings, count_codes, one_hot, spread};
 use std::fmt;
 
 /// Why memory is no column of strings.

@@ -58,7 +58,7 @@ class Dictionary:
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return for each row the value of its string."""
         out = np.empty(len(self.codes), dtype=values.dtype)
-        _native.gather(np.ascontiguousarray(values), self.codes, out)
+        _native.spread(np.ascontiguousarray(values), self.codes, out)
         return out
 
     def spread_strings(self, array: Any) -> Any:

@@ -15,28 +15,42 @@ from typing import Any
 import pandas as pd
 
 from stratum_dask.ops.direct import categories, dates, text
+from stratum_dask.ops.direct.groups import GROUPS
+from stratum_dask.ops.direct.joins import JOINS
+from stratum_dask.ops.direct.rows import ROWS
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
 
-#: Attributes that lead to methods or fields of a column, and cost nothing by themselves.
-_ACCESSORS = frozenset({"dt", "str", "cat"})
+#: Attributes that lead to methods or rows of a value, and cost nothing by themselves.
+_ACCESSORS = {
+    pd.Series: frozenset({"dt", "str", "cat", "iloc"}),
+    pd.DataFrame: frozenset({"loc", "iloc"}),
+}
 
 
 def _attribute(value: Any, name: str, /) -> Any:
-    if name not in _ACCESSORS:
+    if name not in _ACCESSORS[type(value)]:
         raise Unsupported("attribute")
     return getattr(value, name)
 
 
 DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
+    ("getattr", pd.DataFrame): _attribute,
     **dates.DIRECT,
     **text.DIRECT,
     **categories.DIRECT,
+    **GROUPS,
 }
 
-DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)
+PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS}
+"""Entries that take first which columns of their result are read (a set of labels, None for all).
+
+What they put into the other columns, nobody sees.
+"""
+
+DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in (*DIRECT, *PARTIAL))
 """The canonical names that have an entry for some type."""
 
 
@@ -48,10 +62,15 @@ def transparent(attribute: str) -> bool:
     >>> transparent("str"), transparent("plot")
     (True, False)
     """
-    return attribute in _ACCESSORS or attribute in dates.FIELDS
+    return attribute in dates.FIELDS or any(attribute in names for names in _ACCESSORS.values())
 
 
-def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def call(
+    op: str | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    read: frozenset[str] | None = None,
+) -> Any:
     """Run a call natively.
 
     Parameters
@@ -60,6 +79,8 @@ def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
         Canonical name.
     args, kwargs
         The call's arguments.
+    read : set of str or None
+        The columns of the result that anybody will read, None for all.
 
     Returns
     -------
@@ -71,7 +92,12 @@ def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     Unsupported
         If the library has to run it; the message says why.
     """
-    function = DIRECT.get((op, type(args[0]))) if op is not None and args else None
+    if op is None or not args:
+        raise Unsupported("no rule")
+    key = op, type(args[0])
+    function = DIRECT.get(key)
+    if function is None:
+        function, args = PARTIAL.get(key), (read, *args)
     if function is None:
         raise Unsupported("no rule")
     try:

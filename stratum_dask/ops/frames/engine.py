@@ -50,6 +50,7 @@ class FusedFrame:
         self.n_inputs = n_inputs
         self.threads = threads
         self._last_use = _last_uses(steps, n_inputs)
+        self._columns_read = _columns_read(steps, n_inputs)
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._lock = threading.Lock()
 
@@ -135,7 +136,7 @@ class FusedFrame:
             step = self.steps[position]
             args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
             try:
-                value = direct.call(step.op, args, kwargs)
+                value = direct.call(step.op, args, kwargs, self._columns_read[position])
             except Unsupported as why:
                 # A column that programs don't compute with is the other table's affair.
                 told = reason if reason not in ("no rule", "dtype") else str(why)
@@ -170,6 +171,30 @@ def _last_uses(steps: tuple[Step, ...], n_inputs: int) -> list[int]:
             last[number] = position
     last[-1] = len(steps)
     return last
+
+
+def _columns_read(steps: tuple[Step, ...], n_inputs: int) -> list[frozenset[str] | None]:
+    """Return for each step which columns of its value later steps select, None if they do more."""
+    read: list[set[str] | None] = [set() for _ in steps]
+    for step in steps:
+        template: Any = (step.args, dict(step.kwargs))
+        if step.op == "operator.getitem" and len(step.args) == 2 and type(step.args[0]) is Ref:
+            key, number = step.args[1], step.args[0].index - n_inputs
+            labels = key if type(key) is list else [key]
+            if all(type(label) is str for label in labels):
+                columns = read[number] if number >= 0 else None
+                if columns is not None:
+                    columns.update(labels)
+                template = ()
+        found: list[int] = []
+        _collect(template, found)
+        for number in found:
+            if number >= n_inputs:
+                read[number - n_inputs] = None
+    return [
+        None if columns is None or position == len(steps) - 1 else frozenset(columns)
+        for position, columns in enumerate(read)
+    ]
 
 
 def _collect(template: Any, found: list[int]) -> None:

@@ -24,11 +24,13 @@
 
 mod column;
 mod compute;
+mod dictionary;
 mod dtype;
 pub mod flags;
 mod fold;
 mod fpenv;
 mod kernels;
+mod matrix;
 mod memory;
 mod node;
 mod plan;
@@ -39,8 +41,10 @@ mod simd;
 mod table;
 
 pub use column::{Column, ColumnMut};
+pub use dictionary::{Dictionary, Strings, dictionary};
 pub use dtype::{Bool, DType, Element, Scalar};
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
+pub use matrix::{Feature, MatrixError, SparseRows, Step, write_columns, write_rows, write_sparse};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use table::{LookupTable, Set};

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod dag;
+mod features;
 mod program;
 mod ufuncs;
 
@@ -14,6 +15,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
+    #[pymodule_export]
+    use crate::features::{dictionary, write_matrix, write_sparse};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
 

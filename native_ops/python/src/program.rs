@@ -76,12 +76,12 @@ fn invalid(error: ProgramError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn arrays(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
+pub(crate) fn arrays(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
     let named = |(index, object)| Array::new(object, &format!("{what} {index}"));
     objects.iter().enumerate().map(named).collect()
 }
 
-fn refuse_overlap(inputs: &[Array], outputs: &[Array]) -> PyResult<()> {
+pub(crate) fn refuse_overlap(inputs: &[Array], outputs: &[Array]) -> PyResult<()> {
     for (index, output) in outputs.iter().enumerate() {
         let own = output.addresses();
         for other in inputs.iter().chain(&outputs[..index]) {

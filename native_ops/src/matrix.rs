@@ -1,0 +1,471 @@
+//! Writes the columns of a feature matrix in one pass, dense or as compressed sparse rows.
+//!
+//! A feature is numbers that are filled and scaled on the way, or codes that stand for numbers or
+//! for one of several indicator columns. Nothing is computed twice and nothing is stored between.
+
+use crate::column::Column;
+use crate::simd::{Kernel, dispatch};
+
+/// One step of arithmetic on every value of a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the operators are well known")]
+pub enum Step {
+    Add(f64),
+    Sub(f64),
+    Mul(f64),
+    Div(f64),
+}
+
+/// What one or several neighbouring columns of the matrix hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Feature<'a> {
+    /// One column: values as floats, NaN replaced by `fill` (NaN for "as it is"), then the steps.
+    Number {
+        /// Floats or integers.
+        values: Column<'a>,
+        /// What stands for a missing value.
+        fill: f64,
+        /// Applied in order.
+        steps: &'a [Step],
+    },
+    /// One column: the number that each code stands for.
+    Code {
+        /// One per row.
+        codes: &'a [u32],
+        /// One per code.
+        numbers: &'a [f64],
+    },
+    /// Columns of zeros with a one where the row's code says so.
+    OneHot {
+        /// One per row.
+        codes: &'a [u32],
+        /// The column of each code, counted from the feature's first; negative for none.
+        slots: &'a [i32],
+        /// The number of columns.
+        width: usize,
+    },
+}
+
+impl Feature<'_> {
+    fn width(&self) -> usize {
+        match self {
+            Self::OneHot { width, .. } => *width,
+            _ => 1,
+        }
+    }
+
+    /// Whether the feature has these rows, codes that stand for something, and slots inside.
+    fn fits(&self, rows: usize) -> bool {
+        let known = |codes: &[u32], count: usize| {
+            codes.len() == rows && codes.iter().all(|&code| (code as usize) < count)
+        };
+        match self {
+            Self::Number { values, .. } => {
+                values.rows() == rows && !matches!(values, Column::Bool(_))
+            }
+            Self::Code { codes, numbers } => known(codes, numbers.len()),
+            Self::OneHot {
+                codes,
+                slots,
+                width,
+            } => {
+                known(codes, slots.len())
+                    && slots
+                        .iter()
+                        .all(|&slot| slot < 0 || (slot as usize) < *width)
+            }
+        }
+    }
+}
+
+/// Why a matrix was not written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MatrixError {
+    /// The features or the memory have other shapes than they should.
+    Shape,
+    /// A number is infinite, or becomes so.
+    Infinite,
+}
+
+/// Rows that are computed at once: what they need stays in the first-level cache.
+const BLOCK: usize = 256;
+
+/// Computes a block of rows of a column of numbers.
+struct Numbers<'a> {
+    values: Column<'a>,
+    start: usize,
+    fill: f64,
+    steps: &'a [Step],
+    out: &'a mut [f64],
+}
+
+impl Kernel for Numbers<'_> {
+    /// Whether all numbers were finite or NaN, and stayed so.
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let out = self.out;
+        let rows = self.start..self.start + out.len();
+        macro_rules! read {
+            ($($name:ident),*) => {
+                match self.values {
+                    Column::F64(values) => out.copy_from_slice(&values[rows]),
+                    $(Column::$name(values) => {
+                        for (out, &value) in out.iter_mut().zip(&values[rows]) {
+                            *out = value as f64;
+                        }
+                    })*
+                    Column::Bool(_) => unreachable!("refused before"),
+                }
+            };
+        }
+        read!(F32, I64, I32, I16, I8, U64, U32, U16, U8);
+        let finite = no_infinity(out);
+        if !self.fill.is_nan() {
+            for value in out.iter_mut() {
+                *value = if value.is_nan() { self.fill } else { *value };
+            }
+        }
+        for &step in self.steps {
+            match step {
+                Step::Add(x) => out.iter_mut().for_each(|value| *value += x),
+                Step::Sub(x) => out.iter_mut().for_each(|value| *value -= x),
+                Step::Mul(x) => out.iter_mut().for_each(|value| *value *= x),
+                Step::Div(x) => out.iter_mut().for_each(|value| *value /= x),
+            }
+        }
+        finite & no_infinity(out)
+    }
+}
+
+#[inline(always)]
+fn no_infinity(values: &[f64]) -> bool {
+    values
+        .iter()
+        .fold(true, |all, value| all & (value.abs() != f64::INFINITY))
+}
+
+/// Computes a block of a feature that is one column.
+fn numbers(feature: &Feature<'_>, start: usize, out: &mut [f64]) -> Result<(), MatrixError> {
+    match *feature {
+        Feature::Number {
+            values,
+            fill,
+            steps,
+        } => dispatch(Numbers {
+            values,
+            start,
+            fill,
+            steps,
+            out,
+        })
+        .then_some(())
+        .ok_or(MatrixError::Infinite),
+        Feature::Code { codes, numbers } => {
+            for (out, &code) in out.iter_mut().zip(&codes[start..]) {
+                *out = numbers[code as usize];
+            }
+            Ok(())
+        }
+        Feature::OneHot { .. } => unreachable!("has columns of its own"),
+    }
+}
+
+fn starts(features: &[Feature<'_>]) -> (Vec<usize>, usize) {
+    let mut width = 0;
+    let starts = features
+        .iter()
+        .map(|feature| {
+            width += feature.width();
+            width - feature.width()
+        })
+        .collect();
+    (starts, width)
+}
+
+fn check(features: &[Feature<'_>], rows: usize) -> Result<(), MatrixError> {
+    let fit = features.iter().all(|feature| feature.fits(rows));
+    fit.then_some(()).ok_or(MatrixError::Shape)
+}
+
+/// Writes a matrix whose rows lie one after another; `out` holds zeros.
+///
+/// # Errors
+///
+/// When a shape is wrong, or a number infinite.
+pub fn write_rows(
+    features: &[Feature<'_>],
+    rows: usize,
+    out: &mut [f64],
+) -> Result<(), MatrixError> {
+    check(features, rows)?;
+    let (starts, width) = starts(features);
+    if rows.checked_mul(width) != Some(out.len()) {
+        return Err(MatrixError::Shape);
+    }
+    let mut buffer = [0.0; BLOCK];
+    for start in (0..rows).step_by(BLOCK) {
+        let count = BLOCK.min(rows - start);
+        let block = &mut out[start * width..(start + count) * width];
+        for (feature, &column) in features.iter().zip(&starts) {
+            if let Feature::OneHot { codes, slots, .. } = *feature {
+                for (row, &code) in block.chunks_exact_mut(width).zip(&codes[start..]) {
+                    if let Ok(slot) = usize::try_from(slots[code as usize]) {
+                        row[column + slot] = 1.0;
+                    }
+                }
+            } else {
+                numbers(feature, start, &mut buffer[..count])?;
+                for (row, &value) in block.chunks_exact_mut(width).zip(&buffer) {
+                    row[column] = value;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes a matrix whose columns lie one after another; `out` holds zeros.
+///
+/// # Errors
+///
+/// When a shape is wrong, or a number infinite.
+pub fn write_columns(
+    features: &[Feature<'_>],
+    rows: usize,
+    out: &mut [f64],
+) -> Result<(), MatrixError> {
+    check(features, rows)?;
+    let (starts, width) = starts(features);
+    if rows.checked_mul(width) != Some(out.len()) {
+        return Err(MatrixError::Shape);
+    }
+    for (feature, &column) in features.iter().zip(&starts) {
+        let out = &mut out[column * rows..];
+        if let Feature::OneHot { codes, slots, .. } = *feature {
+            for (row, &code) in codes.iter().enumerate() {
+                if let Ok(slot) = usize::try_from(slots[code as usize]) {
+                    out[slot * rows + row] = 1.0;
+                }
+            }
+        } else {
+            for (block, out) in out[..rows].chunks_mut(BLOCK).enumerate() {
+                numbers(feature, block * BLOCK, out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Memory of a matrix of compressed sparse rows.
+#[derive(Debug)]
+pub struct SparseRows<'a> {
+    /// Room for an entry of each feature in each row.
+    pub data: &'a mut [f64],
+    /// As many.
+    pub indices: &'a mut [i32],
+    /// One more than rows.
+    pub indptr: &'a mut [i32],
+}
+
+/// Writes all that is not zero as compressed sparse rows, columns ascending; returns the number of
+/// entries.
+///
+/// # Errors
+///
+/// When a shape is wrong or needs larger integers, or a number infinite.
+pub fn write_sparse(
+    features: &[Feature<'_>],
+    rows: usize,
+    out: SparseRows<'_>,
+) -> Result<usize, MatrixError> {
+    check(features, rows)?;
+    let (starts, width) = starts(features);
+    let SparseRows {
+        data,
+        indices,
+        indptr,
+    } = out;
+    let entries = rows.checked_mul(features.len());
+    let small = |n: usize| i32::try_from(n).is_ok();
+    if entries != Some(data.len())
+        || data.len() != indices.len()
+        || indptr.len() != rows + 1
+        || !(small(data.len()) && small(width))
+    {
+        return Err(MatrixError::Shape);
+    }
+    let mut block = Block {
+        values: vec![0.0; features.len() * BLOCK],
+        columns: vec![0; features.len() * BLOCK],
+        count: 0,
+        full: true,
+    };
+    let mut written = 0;
+    indptr[0] = 0;
+    for start in (0..rows).step_by(BLOCK) {
+        block.count = BLOCK.min(rows - start);
+        block.compute(features, &starts, start)?;
+        let ends = &mut indptr[start + 1..start + 1 + block.count];
+        written = block.write(written, data, indices, ends);
+    }
+    Ok(written)
+}
+
+/// Some rows, feature by feature.
+struct Block {
+    values: Vec<f64>,
+    columns: Vec<i32>,
+    count: usize,
+    /// Whether every row has an entry of every feature.
+    full: bool,
+}
+
+impl Block {
+    fn compute(
+        &mut self,
+        features: &[Feature<'_>],
+        starts: &[usize],
+        start: usize,
+    ) -> Result<(), MatrixError> {
+        self.full = true;
+        let values = self.values.chunks_exact_mut(BLOCK);
+        let columns = self.columns.chunks_exact_mut(BLOCK);
+        for (((feature, &first), values), columns) in
+            features.iter().zip(starts).zip(values).zip(columns)
+        {
+            let (values, columns) = (&mut values[..self.count], &mut columns[..self.count]);
+            if let Feature::OneHot { codes, slots, .. } = *feature {
+                for ((column, value), &code) in columns
+                    .iter_mut()
+                    .zip(values.iter_mut())
+                    .zip(&codes[start..])
+                {
+                    let slot = slots[code as usize];
+                    *column = first as i32 + slot;
+                    *value = f64::from(u8::from(slot >= 0));
+                }
+            } else {
+                numbers(feature, start, values)?;
+                columns.fill(first as i32);
+            }
+            self.full &= values.iter().fold(true, |all, &value| all & (value != 0.0));
+        }
+        Ok(())
+    }
+
+    /// Writes the rows from entry `written` on; returns the number of entries then.
+    fn write(
+        &self,
+        mut written: usize,
+        data: &mut [f64],
+        indices: &mut [i32],
+        ends: &mut [i32],
+    ) -> usize {
+        let features = self.values.len() / BLOCK;
+        if self.full && features > 0 {
+            let entries = written..written + self.count * features;
+            let data = &mut data[entries.clone()];
+            let indices = &mut indices[entries];
+            for feature in 0..features {
+                let first = feature * BLOCK;
+                let values = &self.values[first..first + self.count];
+                for (row, &value) in data.chunks_exact_mut(features).zip(values) {
+                    row[feature] = value;
+                }
+                let columns = &self.columns[first..first + self.count];
+                for (row, &column) in indices.chunks_exact_mut(features).zip(columns) {
+                    row[feature] = column;
+                }
+            }
+            for end in ends {
+                written += features;
+                *end = written as i32;
+            }
+            return written;
+        }
+        for (row, end) in ends.iter_mut().enumerate() {
+            for entry in (row..self.values.len()).step_by(BLOCK) {
+                if self.values[entry] != 0.0 {
+                    data[written] = self.values[entry];
+                    indices[written] = self.columns[entry];
+                    written += 1;
+                }
+            }
+            *end = written as i32;
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_in_all_forms() {
+        let values = [1.0, f64::NAN, 5.0];
+        let (codes, slots) = ([2, 0, 1], [1, -1, 0]);
+        let features = [
+            Feature::Number {
+                values: values.as_slice().into(),
+                fill: 3.0,
+                steps: &[Step::Sub(3.0), Step::Div(2.0)],
+            },
+            Feature::OneHot {
+                codes: &codes,
+                slots: &slots,
+                width: 2,
+            },
+            Feature::Code {
+                codes: &codes,
+                numbers: &[7.0, 8.0, 9.0],
+            },
+        ];
+        let expected = [-1.0, 1.0, 0.0, 9.0, 0.0, 0.0, 1.0, 7.0, 1.0, 0.0, 0.0, 8.0];
+        let mut dense = [0.0; 12];
+        write_rows(&features, 3, &mut dense).unwrap();
+        assert_eq!(dense, expected);
+        let mut columns = [0.0; 12];
+        write_columns(&features, 3, &mut columns).unwrap();
+        let transposed: Vec<f64> = (0..12).map(|i| columns[i % 4 * 3 + i / 4]).collect();
+        assert_eq!(transposed, expected);
+        let (mut data, mut indices, mut indptr) = ([0.0; 9], [0; 9], [0; 4]);
+        let out = SparseRows {
+            data: &mut data,
+            indices: &mut indices,
+            indptr: &mut indptr,
+        };
+        assert_eq!(write_sparse(&features, 3, out), Ok(7));
+        assert_eq!(data[..7], [-1.0, 1.0, 9.0, 1.0, 7.0, 1.0, 8.0]);
+        assert_eq!(indices[..7], [0, 1, 3, 2, 3, 0, 3]);
+        assert_eq!(indptr, [0, 3, 5, 7]);
+    }
+
+    #[test]
+    fn refuses_wrong_shapes_and_infinities() {
+        let number = |values| Feature::Number {
+            values: Column::F64(values),
+            fill: 0.0,
+            steps: &[],
+        };
+        let mut out = [0.0];
+        assert_eq!(
+            write_rows(&[number(&[f64::INFINITY])], 1, &mut out),
+            Err(MatrixError::Infinite)
+        );
+        assert_eq!(
+            write_rows(&[number(&[1.0, 2.0])], 1, &mut out),
+            Err(MatrixError::Shape)
+        );
+        let unknown = Feature::Code {
+            codes: &[1],
+            numbers: &[0.0],
+        };
+        assert_eq!(
+            write_columns(&[unknown], 1, &mut out),
+            Err(MatrixError::Shape)
+        );
+    }
+}

@@ -31,7 +31,10 @@ DIRECT: dict[tuple[str, type], Direct] = {
 }
 
 DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)
-"""The canonical names that have an entry for some type."""
+"""The canonical names that have an entry for some type and may be part of a fused task."""
+
+ESTIMATOR_OPS: frozenset[str] = frozenset({".fit", ".fit_transform", ".transform"})
+"""The canonical names that have an entry for some estimators; these are never fused."""
 
 
 def transparent(attribute: str) -> bool:
@@ -65,7 +68,19 @@ def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     Unsupported
         If the library has to run it; the message says why.
     """
-    function = DIRECT.get((op, type(args[0]))) if op is not None and args else None
+    function = _find(op, type(args[0])) if op is not None and args else None
     if function is None:
         raise Unsupported("no rule")
+    if kwargs and op in ESTIMATOR_OPS:
+        raise Unsupported("arguments")
     return function(*args, **kwargs)
+
+
+def _find(op: str, kind: type) -> Direct | None:
+    function = DIRECT.get((op, kind))
+    if function is None and op in ESTIMATOR_OPS and kind.__module__.startswith("sklearn."):
+        # Imported here: whoever has such an object has paid for importing its module.
+        from stratum_dask.ops.direct.preprocessing import ENTRIES
+
+        return ENTRIES.get((op, kind))
+    return function

@@ -1,0 +1,55 @@
+"""The calls that tasks make: fit, fit_transform and transform of each estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stratum_dask.ops.direct.preprocessing import matrix, trees
+from stratum_dask.ops.direct.preprocessing.cells import Block
+from stratum_dask.ops.direct.preprocessing.frame import block_of, telling_rows
+from stratum_dask.ops.steps import Unsupported
+
+
+def fit(estimator: Any, X: Any, y: Any = None, /) -> Any:
+    """Fit an estimator and return it; no estimator here looks at `y`."""
+    _fit(estimator, X)
+    return estimator
+
+
+def fit_transform(estimator: Any, X: Any, y: Any = None, /) -> Any:
+    """Fit an estimator and return what it makes of `X`."""
+    return matrix.write(_fit(estimator, X))
+
+
+def transform(estimator: Any, X: Any, /) -> Any:
+    """Return what a fitted estimator makes of `X`."""
+    block = block_of(X)
+    trees.check(estimator, X)
+    return matrix.write(trees.apply(estimator, block))
+
+
+def _fit(estimator: Any, X: Any) -> Block:
+    """Fit on the rows that tell all distinct values, then complete what depends on all rows.
+
+    Whatever is refused after `fit` was called is fitted again by scikit-learn, which starts anew.
+    """
+    block = block_of(X)
+    used = block.take(trees.check(estimator, X))
+    rows = telling_rows(used)
+    try:
+        estimator.fit(X.iloc[rows])
+    except Exception as error:  # on all rows, scikit-learn says it in its own words
+        raise Unsupported(f"{type(error).__name__} while fitting") from None
+    return trees.refit(estimator, block)
+
+
+ENTRIES: dict[tuple[str, type], Callable[..., Any]] = {
+    (op, kind): function
+    for op, function in (
+        (".fit", fit),
+        (".fit_transform", fit_transform),
+        (".transform", transform),
+    )
+    for kind in trees.SUPPORTED
+}

@@ -1,0 +1,82 @@
+"""Frames as blocks of columns, and the rows from which an estimator learns what it can meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+
+from stratum_dask.ops.direct.preprocessing.cells import Block, Cell, Number, Other, Strings, Text
+from stratum_dask.ops.steps import Unsupported
+
+_NUMBERS = frozenset(
+    np.dtype(name)
+    for name in ("float64", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8")
+)
+_SPREAD = 1024
+
+
+def block_of(frame: Any) -> Block:
+    """Return the columns of a frame; nothing is copied or looked through yet.
+
+    Raises
+    ------
+    Unsupported
+        If it is no plain frame with distinct names that are strings.
+    """
+    if type(frame) is not pd.DataFrame:
+        raise Unsupported(f"is given {type(frame).__name__}")
+    names = tuple(frame.columns)
+    if not names or len(set(names)) != len(names) or not all(type(name) is str for name in names):
+        raise Unsupported("column names")
+    if not len(frame):
+        raise Unsupported("no rows")
+    return Block(tuple(_cell(frame, i) for i in range(len(names))), len(frame), names)
+
+
+def _cell(frame: pd.DataFrame, position: int) -> Cell:
+    values: Any = frame._mgr.iget_values(position)
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype not in _NUMBERS:
+            return Other(f"dtype {dtype}")
+        if not (values.flags.c_contiguous and values.flags.aligned):
+            return Other("rows are stored next to each other")
+        return Number(values)
+    if isinstance(dtype, pd.StringDtype) and dtype.na_value is not pd.NA:
+        array = getattr(values, "_pa_array", None)
+        if array is not None and array.type == pyarrow.large_string():
+            return Text(Strings(array))
+    return Other(f"dtype {dtype}")
+
+
+def telling_rows(block: Block) -> np.ndarray:
+    """Return rows in which every distinct string occurs, and a number in every numeric column.
+
+    Raises
+    ------
+    Unsupported
+        If a column holds only NaN, or is not understood.
+    """
+    rows: set[int] = set()
+    for cell in block.cells:
+        if isinstance(cell, Number):
+            rows.add(_present(cell.values))
+        elif isinstance(cell, Text):
+            rows.update(cell.strings.dictionary.firsts)
+        elif isinstance(cell, Other):
+            raise Unsupported(cell.reason)
+    return np.array(sorted(rows), dtype=np.intp)
+
+
+def _present(values: np.ndarray) -> int:
+    """Return the first row that is not NaN."""
+    if values.dtype.kind != "f":
+        return 0
+    for part in (values[:_SPREAD], values):
+        present = ~np.isnan(part)
+        if present.any():
+            return int(present.argmax())
+    raise Unsupported("a column of missing values")

@@ -204,6 +204,9 @@ pub fn write_rows(
     if rows.checked_mul(width) != Some(out.len()) {
         return Err(MatrixError::Shape);
     }
+    if width == 0 {
+        return Ok(());
+    }
     let mut buffer = [0.0; BLOCK];
     for start in (0..rows).step_by(BLOCK) {
         let count = BLOCK.min(rows - start);
@@ -441,6 +444,26 @@ mod tests {
         assert_eq!(data[..7], [-1.0, 1.0, 9.0, 1.0, 7.0, 1.0, 8.0]);
         assert_eq!(indices[..7], [0, 1, 3, 2, 3, 0, 3]);
         assert_eq!(indptr, [0, 3, 5, 7]);
+    }
+
+    #[test]
+    fn writes_matrices_without_columns() {
+        let none = [Feature::OneHot {
+            codes: &[0],
+            slots: &[-1],
+            width: 0,
+        }];
+        for features in [&none[..], &[]] {
+            assert_eq!(write_rows(features, 1, &mut []), Ok(()));
+            assert_eq!(write_columns(features, 1, &mut []), Ok(()));
+            let (mut data, mut indices) = (vec![0.0; features.len()], vec![0; features.len()]);
+            let out = SparseRows {
+                data: &mut data,
+                indices: &mut indices,
+                indptr: &mut [0; 2],
+            };
+            assert_eq!(write_sparse(features, 1, out), Ok(0));
+        }
     }
 
     #[test]

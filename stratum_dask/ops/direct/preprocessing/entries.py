@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from stratum_dask.ops.direct.preprocessing import matrix, trees
 from stratum_dask.ops.direct.preprocessing.cells import Block
 from stratum_dask.ops.direct.preprocessing.frame import block_of, telling_rows
@@ -32,16 +34,25 @@ def transform(estimator: Any, X: Any, /) -> Any:
 def _fit(estimator: Any, X: Any) -> Block:
     """Fit on the rows that tell all distinct values, then complete what depends on all rows.
 
-    Whatever is refused after `fit` was called is fitted again by scikit-learn, which starts anew.
+    What is refused in the middle leaves the estimator as it was.
     """
     block = block_of(X)
     used = block.take(trees.check(estimator, X))
     rows = telling_rows(used)
+    before = [(part, dict(vars(part))) for part in trees.changed_by_fit(estimator)]
     try:
-        estimator.fit(X.iloc[rows])
-    except Exception as error:  # on all rows, scikit-learn says it in its own words
+        # Nobody hears of overflows here: what comes out infinite is refused.
+        with np.errstate(all="ignore"):
+            estimator.fit(X.iloc[rows])
+            return trees.refit(estimator, block)
+    except Exception as error:
+        for part, state in before:
+            vars(part).clear()
+            vars(part).update(state)
+        if isinstance(error, Unsupported):
+            raise
+        # On all rows, scikit-learn says it in its own words.
         raise Unsupported(f"{type(error).__name__} while fitting") from None
-    return trees.refit(estimator, block)
 
 
 ENTRIES: dict[tuple[str, type], Callable[..., Any]] = {

@@ -65,7 +65,10 @@ def telling_rows(block: Block) -> np.ndarray:
         if isinstance(cell, Number):
             rows.add(_present(cell.values))
         elif isinstance(cell, Text):
-            rows.update(cell.strings.dictionary.firsts)
+            found = cell.strings.dictionary
+            if len(found.values) == 1 and found.missing is not None:
+                raise Unsupported("a column of missing values")
+            rows.update(found.firsts)
         elif isinstance(cell, Other):
             raise Unsupported(cell.reason)
     return np.array(sorted(rows), dtype=np.intp)

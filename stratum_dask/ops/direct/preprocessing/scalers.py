@@ -69,6 +69,8 @@ def _adopt(scaler: Any, fitted: Any) -> None:
     """Take over what was learnt, except of the input's shape and names."""
     for name, value in vars(fitted).items():
         if name.endswith("_") and name not in ("n_features_in_", "feature_names_in_"):
+            if value is not None and not np.isfinite(value).all():
+                raise Unsupported("huge numbers")
             setattr(scaler, name, value)
 
 

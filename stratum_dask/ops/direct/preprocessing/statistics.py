@@ -23,7 +23,7 @@ Node = tuple[Any, ...]
 
 
 class Moments(NamedTuple):
-    """Counts, sums, and the sums of the deviations from the mean and of their squares, by column."""
+    """Of each column the count, the sum, and the sums of deviations and of their squares."""
 
     counts: np.ndarray
     sums: np.ndarray

@@ -9,7 +9,7 @@ ColumnTransformer            block of all columns
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +116,14 @@ def _check(estimator: Any, frame: pd.DataFrame) -> list[str]:
     return columns
 
 
+def changed_by_fit(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator and all objects in it that its `fit` changes."""
+    yield estimator
+    if type(estimator) is Pipeline:
+        for _, step in estimator.steps:
+            yield from changed_by_fit(step)
+
+
 def _steps(pipeline: Pipeline) -> list[tuple[str, Any]]:
     steps = [
         (name, step) for name, step in pipeline.steps if step is not None and step != "passthrough"
@@ -176,13 +184,15 @@ def _walk(
         if leaf is None:
             raise Unsupported(f"no native form of {kind.__name__}")
         return visit(leaf, estimator, block)
-    parts = []
+    parts: list[Block] = []
     for name, part, _ in estimator.transformers_:
         if isinstance(part, str) and part == "drop":
             continue
         names = estimator.feature_names_in_[estimator._transformer_to_input_indices[name]]
         if len(names):
             parts.append(_walk(part, block.take([str(name) for name in names]), visit, decide))
+    if not parts:
+        raise Unsupported("no columns")
     if decide:
         estimator.sparse_output_ = _is_sparse(parts, estimator.sparse_threshold)
     return _side_by_side(parts, block.rows, estimator.sparse_output_)
@@ -205,8 +215,6 @@ def _is_sparse(parts: list[Block], threshold: float) -> bool:
 
 
 def _side_by_side(parts: list[Block], rows: int, is_sparse: bool) -> Block:
-    if not parts:
-        raise Unsupported("no columns")
     cells: tuple[Cell, ...] = tuple(cell for part in parts for cell in part.cells)
     order = "C"
     if not is_sparse:

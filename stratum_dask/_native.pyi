@@ -342,7 +342,7 @@ def ufunc_loops() -> list[tuple[str, str]]:
 def dictionary(
     chunks: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None, int]],
     codes: npt.NDArray[Any],
-) -> tuple[list[int], list[int], int | None]:
+) -> tuple[list[str | None], list[int], list[int], int | None]:
     """Find the distinct values of a column of strings, in the order of their first rows.
 
     Parameters
@@ -355,6 +355,8 @@ def dictionary(
 
     Returns
     -------
+    values : list of str or None
+        The distinct values, None for missing.
     firsts : list of int
         The row in which each value first occurs.
     counts : list of int
@@ -372,7 +374,7 @@ def dictionary(
     >>> import numpy as np
     >>> offsets, data = np.array([0, 1, 2, 3]), np.frombuffer(b"aba", np.uint8)
     >>> dictionary([(offsets, data, None, 0)], codes := np.empty(3, np.uint32)), codes.tolist()
-    (([0, 1], [2, 1], None), [0, 1, 0])
+    ((['a', 'b'], [0, 1], [2, 1], None), [0, 1, 0])
     """
 
 _Feature: TypeAlias = tuple[Any, ...]

@@ -59,7 +59,9 @@ impl<'a> Strings<'a> {
 
 /// The distinct values of a column, numbered in the order in which they first occur.
 #[derive(Debug, Default)]
-pub struct Dictionary {
+pub struct Dictionary<'a> {
+    /// The bytes of each value, none for the missing one.
+    pub values: Vec<&'a [u8]>,
     /// The row in which each value first occurs.
     pub firsts: Vec<usize>,
     /// How many rows hold each value.
@@ -83,10 +85,11 @@ pub struct Dictionary {
 /// let mut codes = [0; 4];
 /// let found = dictionary(&[strings], &mut codes);
 /// assert_eq!(codes, [0, 1, 2, 0]);
+/// assert_eq!(found.values, [&b"EW"[..], b"", b"JF"]);
 /// assert_eq!((found.firsts, found.counts, found.missing), (vec![0, 1, 2], vec![2, 1, 1], Some(1)));
 /// ```
 #[must_use]
-pub fn dictionary(chunks: &[Strings<'_>], codes: &mut [u32]) -> Dictionary {
+pub fn dictionary<'a>(chunks: &[Strings<'a>], codes: &mut [u32]) -> Dictionary<'a> {
     let rows: usize = chunks.iter().map(Strings::rows).sum();
     assert!(
         codes.len() == rows && u32::try_from(rows).is_ok(),
@@ -108,6 +111,7 @@ pub fn dictionary(chunks: &[Strings<'_>], codes: &mut [u32]) -> Dictionary {
         start += chunk.rows();
     }
     Dictionary {
+        values: table.values,
         firsts: table.firsts,
         counts: table.counts,
         missing,

@@ -4,7 +4,7 @@ use crate::arrays::Array;
 use crate::program::refuse_overlap;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 use stratum_native_ops::{
     Column, ColumnMut, Feature, MatrixError, SparseRows, Step, Strings, write_columns, write_rows,
 };
@@ -17,16 +17,16 @@ type Chunk<'py> = (
     usize,
 );
 
-/// First rows, counts, and the number of the missing value.
-type Found = (Vec<usize>, Vec<u64>, Option<u32>);
+/// Distinct values, first rows, counts, and the number of the missing value.
+type Found<'py> = (Vec<Bound<'py, PyAny>>, Vec<usize>, Vec<u64>, Option<u32>);
 
 /// Numbers the distinct values of a column of strings; writes each row's number to `codes`.
 #[pyfunction]
-pub(crate) fn dictionary(
-    py: Python<'_>,
-    chunks: Vec<Chunk<'_>>,
-    codes: &Bound<'_, PyAny>,
-) -> PyResult<Found> {
+pub(crate) fn dictionary<'py>(
+    py: Python<'py>,
+    chunks: Vec<Chunk<'py>>,
+    codes: &Bound<'py, PyAny>,
+) -> PyResult<Found<'py>> {
     let mut buffers = Vec::new();
     for (offsets, data, validity, _) in &chunks {
         buffers.push(Array::new(offsets, "offsets")?);
@@ -66,7 +66,15 @@ pub(crate) fn dictionary(
         ));
     }
     let found = py.detach(|| stratum_native_ops::dictionary(&strings, codes));
-    Ok((found.firsts, found.counts, found.missing))
+    let values = found.values.iter().enumerate().map(|(number, bytes)| {
+        if found.missing == Some(number as u32) {
+            return Ok(py.None().into_bound(py));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| invalid("data is not UTF-8"))?;
+        Ok(PyString::new(py, text).into_any())
+    });
+    let values = values.collect::<PyResult<_>>()?;
+    Ok((values, found.firsts, found.counts, found.missing))
 }
 
 /// Writes a dense matrix of features into zeros, `order` "C" or "F".

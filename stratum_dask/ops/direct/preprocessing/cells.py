@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow
 
 from stratum_dask import _native
@@ -81,11 +82,17 @@ class Strings:
         """The distinct values."""
         codes = np.empty(len(self.array), dtype=np.uint32)
         chunks = [_buffers(chunk) for chunk in self.array.chunks if len(chunk)]
-        firsts, counts, missing = _native.dictionary(chunks, codes)
-        values = self.array.take(pyarrow.array(firsts, type=pyarrow.int64())).to_pylist()
+        found, firsts, counts, missing = _native.dictionary(chunks, codes)
+        values: list[Any] = list(found)
         if missing is not None:
             values[missing] = NAN
         return Dictionary(codes, values, firsts, counts, missing)
+
+    def take(self, rows: np.ndarray) -> Any:
+        """Return some rows as pandas holds them."""
+        found = self.dictionary
+        values = [found.values[code] for code in found.codes[rows].tolist()]
+        return pd.array(values, dtype=pd.StringDtype("pyarrow", na_value=np.nan))
 
 
 def _buffers(chunk: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int]:

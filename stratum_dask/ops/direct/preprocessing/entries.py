@@ -9,7 +9,7 @@ import numpy as np
 
 from stratum_dask.ops.direct.preprocessing import matrix, trees
 from stratum_dask.ops.direct.preprocessing.cells import Block
-from stratum_dask.ops.direct.preprocessing.frame import block_of, telling_rows
+from stratum_dask.ops.direct.preprocessing.frame import block_of, sample
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -32,18 +32,17 @@ def transform(estimator: Any, X: Any, /) -> Any:
 
 
 def _fit(estimator: Any, X: Any) -> Block:
-    """Fit on the rows that tell all distinct values, then complete what depends on all rows.
+    """Fit on a small frame with all distinct values, then complete what depends on all rows.
 
     What is refused in the middle leaves the estimator as it was.
     """
     block = block_of(X)
-    used = block.take(trees.check(estimator, X))
-    rows = telling_rows(used)
+    small = sample(X, block.take(trees.check(estimator, X)))
     before = [(part, dict(vars(part))) for part in trees.changed_by_fit(estimator)]
     try:
         # Nobody hears of overflows here: what comes out infinite is refused.
         with np.errstate(all="ignore"):
-            estimator.fit(X.iloc[rows])
+            estimator.fit(small)
             return trees.refit(estimator, block)
     except Exception as error:
         for part, state in before:

@@ -1,4 +1,4 @@
-"""Frames as blocks of columns, and the rows from which an estimator learns what it can meet."""
+"""Frames as blocks of columns, and small frames from which estimators learn what they can meet."""
 
 from __future__ import annotations
 
@@ -52,26 +52,40 @@ def _cell(frame: pd.DataFrame, position: int) -> Cell:
     return Other(f"dtype {dtype}")
 
 
-def telling_rows(block: Block) -> np.ndarray:
-    """Return rows in which every distinct string occurs, and a number in every numeric column.
+def sample(frame: pd.DataFrame, used: Block) -> pd.DataFrame:
+    """Return a small frame with every distinct string of the used columns, and a number in each.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        All columns; the others keep their dtypes, with any values.
+    used : Block
+        The columns that count.
 
     Raises
     ------
     Unsupported
-        If a column holds only NaN, or is not understood.
+        If a used column is missing throughout, or not understood.
     """
-    rows: set[int] = set()
-    for cell in block.cells:
+    chosen: set[int] = set()
+    for cell in used.cells:
         if isinstance(cell, Number):
-            rows.add(_present(cell.values))
+            chosen.add(_present(cell.values))
         elif isinstance(cell, Text):
             found = cell.strings.dictionary
             if len(found.values) == 1 and found.missing is not None:
                 raise Unsupported("a column of missing values")
-            rows.update(found.firsts)
+            chosen.update(found.firsts)
         elif isinstance(cell, Other):
             raise Unsupported(cell.reason)
-    return np.array(sorted(rows), dtype=np.intp)
+    rows = np.array(sorted(chosen), dtype=np.intp)
+    small = frame.iloc[: len(rows)].copy(deep=False)
+    for name, cell in zip(used.names or (), used.cells, strict=True):
+        if isinstance(cell, Number):
+            small[name] = cell.values[rows]
+        elif isinstance(cell, Text):
+            small[name] = cell.strings.take(rows)
+    return small
 
 
 def _present(values: np.ndarray) -> int:

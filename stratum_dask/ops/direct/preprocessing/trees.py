@@ -109,7 +109,7 @@ def _check(estimator: Any, frame: pd.DataFrame) -> list[str]:
                 continue
             if not chosen or type(part) is ColumnTransformer:
                 raise Unsupported("parts of a ColumnTransformer")
-            _check(part, frame[chosen[:1]])
+            _check(part, frame)
             used += chosen
         return used
     LEAVES[kind].check(estimator)
@@ -144,7 +144,7 @@ def _chosen(selection: Any, frame: pd.DataFrame) -> list[str]:
 
 
 def refit(estimator: Any, block: Block) -> Block:
-    """Complete an estimator that was fitted on the telling rows; return what it makes of all.
+    """Complete an estimator that was fitted on a sample; return what it makes of all.
 
     Parameters
     ----------

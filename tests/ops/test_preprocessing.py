@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MinMaxScaler,
@@ -27,8 +29,17 @@ from sklearn.preprocessing import (
 
 import stratum_dask as sd
 from stratum_dask.ops import counters, direct
+from stratum_dask.ops.direct.preprocessing import entries
 from stratum_dask.ops.steps import Unsupported
 from tests.ops.oracle import assert_same, observe
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_tables_too():
+    worth, entries.WORTH = entries.WORTH, 0
+    yield
+    entries.WORTH = worth
+
 
 NUMBERS = [0.0, -0.0, 1.0, -1.0, 2.5, 1e-300, 1e200, 5e-324]
 WORDS = ["", "a", "b", "B", "zz", "é", "long enough for two words", "aaaaaaaa"]
@@ -289,6 +300,35 @@ def test_runs_natively(name, flights):
     }
 
 
+@pytest.mark.parametrize("model", [Ridge(), LogisticRegression(), PCA(2, svd_solver="full")])
+def test_pipelines_end_in_models(model, flights):
+    y = (flights["distance"] > 2_000).astype(int)
+    front = chain(sparse_threshold=0 if isinstance(model, PCA) else 0.3)
+    ours, theirs = (make_pipeline(clone(front), clone(model)) for _ in range(2))
+    test = flights.iloc[1_000:1_500]
+    assert native("fit", ours, flights, y) == (ours, True)
+    theirs.fit(flights, y)
+    assert_same_state(ours, theirs)
+    for method in ("predict", "predict_proba", "decision_function", "transform"):
+        if hasattr(theirs, method):
+            actual, ran = native(method, ours, test)
+            assert ran
+            assert_same_matrix(actual, getattr(theirs, method)(test))
+    if hasattr(theirs, "predict"):
+        truth = y.iloc[1_000:1_500]
+        assert native("score", ours, test, truth) == (theirs.score(test, truth), True)
+    else:
+        actual, ran = native("fit_transform", ours, flights)
+        assert ran
+        assert_same_matrix(actual, theirs.fit_transform(flights))
+
+
+def test_a_models_error_is_its_own(flights):
+    pipeline = make_pipeline(chain(), LogisticRegression())
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        native("fit", pipeline, flights, np.zeros(len(flights)))
+
+
 LEFT = {
     "set_output": (StandardScaler().set_output(transform="pandas"), "set_output"),
     "parameters": (SimpleImputer(add_indicator=True), "parameters"),
@@ -323,6 +363,13 @@ def test_leaves_other_inputs_to_scikit_learn(flights):
         direct.call(".transform", (fitted, numbers[["distance", "delay"]]), {})
     with sklearn.config_context(transform_output="pandas"), pytest.raises(Unsupported):
         direct.call(".transform", (fitted, numbers), {})
+
+
+def test_leaves_few_rows_to_scikit_learn(flights, monkeypatch):
+    monkeypatch.setattr(entries, "WORTH", 2_000)
+    with pytest.raises(Unsupported, match="few rows"):
+        direct.call(".fit", (StandardScaler(), flights[["delay"]].iloc[:2_000]), {})
+    assert native("fit", StandardScaler(), flights[["delay"]])[1]
 
 
 def test_unknown_categories_are_scikit_learns_error(flights):

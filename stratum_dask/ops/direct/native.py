@@ -25,9 +25,9 @@ class Native:
     >>> from dask.utils import methodcaller
     >>> import pandas as pd
     >>> from sklearn.preprocessing import MinMaxScaler
-    >>> scale = Native(".fit_transform", methodcaller("fit_transform"))
-    >>> scale(MinMaxScaler(), pd.DataFrame({"a": [1.0, 3.0]})).tolist()
-    [[0.0], [1.0]]
+    >>> scaler = MinMaxScaler().fit(pd.DataFrame({"a": [1.0, 3.0]}))
+    >>> Native(".transform", methodcaller("transform"))(scaler, pd.DataFrame({"a": [2.0]}))
+    array([[0.5]])
     """
 
     def __init__(self, op: str, func: Callable[..., Any]) -> None:

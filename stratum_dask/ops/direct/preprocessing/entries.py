@@ -6,29 +6,37 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
-from stratum_dask.ops.direct.preprocessing import matrix, trees
+from stratum_dask.ops.direct.preprocessing import matrix, models, trees
 from stratum_dask.ops.direct.preprocessing.cells import Block
 from stratum_dask.ops.direct.preprocessing.frame import block_of, sample
 from stratum_dask.ops.steps import Unsupported
 
+#: Fitting on a sample first pays when it leaves out so many rows.
+WORTH = 2_000
+
 
 def fit(estimator: Any, X: Any, y: Any = None, /) -> Any:
-    """Fit an estimator and return it; no estimator here looks at `y`."""
+    """Fit an estimator and return it; no transformer here looks at `y`."""
+    if type(estimator) is Pipeline and models.ends_in_model(estimator):
+        return models.fit(estimator, X, y, _fit)
     _fit(estimator, X)
     return estimator
 
 
 def fit_transform(estimator: Any, X: Any, y: Any = None, /) -> Any:
     """Fit an estimator and return what it makes of `X`."""
+    if type(estimator) is Pipeline and models.ends_in_model(estimator):
+        return models.fit_transform(estimator, X, y, _fit)
     return matrix.write(_fit(estimator, X))
 
 
 def transform(estimator: Any, X: Any, /) -> Any:
     """Return what a fitted estimator makes of `X`."""
-    block = block_of(X)
-    trees.check(estimator, X)
-    return matrix.write(trees.apply(estimator, block))
+    if type(estimator) is Pipeline and models.ends_in_model(estimator):
+        return models.caller("transform")(estimator, X)
+    return trees.transformed(estimator, X)
 
 
 def _fit(estimator: Any, X: Any) -> Block:
@@ -38,6 +46,8 @@ def _fit(estimator: Any, X: Any) -> Block:
     """
     block = block_of(X)
     small = sample(X, block.take(trees.check(estimator, X)))
+    if block.rows - len(small) < WORTH:
+        raise Unsupported("few rows")
     before = [(part, dict(vars(part))) for part in trees.changed_by_fit(estimator)]
     try:
         # Nobody hears of overflows here: what comes out infinite is refused.
@@ -55,11 +65,14 @@ def _fit(estimator: Any, X: Any) -> Block:
 
 
 ENTRIES: dict[tuple[str, type], Callable[..., Any]] = {
-    (op, kind): function
-    for op, function in (
-        (".fit", fit),
-        (".fit_transform", fit_transform),
-        (".transform", transform),
-    )
-    for kind in trees.SUPPORTED
+    **{
+        (op, kind): function
+        for op, function in ((".fit", fit), (".fit_transform", fit_transform))
+        for kind in trees.SUPPORTED
+    },
+    **{(".transform", kind): transform for kind in trees.SUPPORTED},
+    **{
+        (f".{method}", Pipeline): models.caller(method)
+        for method in ("predict", "predict_proba", "decision_function", "score")
+    },
 }

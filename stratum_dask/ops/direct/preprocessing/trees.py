@@ -26,8 +26,9 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from stratum_dask.ops.direct.preprocessing import encoders, imputer, scalers
+from stratum_dask.ops.direct.preprocessing import encoders, imputer, matrix, scalers
 from stratum_dask.ops.direct.preprocessing.cells import Block, Cell, OneHot
+from stratum_dask.ops.direct.preprocessing.frame import block_of
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -169,6 +170,13 @@ def apply(estimator: Any, block: Block) -> Block:
     if type(estimator) is not ColumnTransformer and tuple(names) != block.names:
         raise Unsupported("other columns than it was fitted on")
     return _walk(estimator, block, lambda leaf, part, block: leaf.apply(part, block), decide=False)
+
+
+def transformed(estimator: Any, frame: Any) -> Any:
+    """Return the matrix that a fitted estimator makes of a frame."""
+    block = block_of(frame)
+    check(estimator, frame)
+    return matrix.write(apply(estimator, block))
 
 
 def _walk(

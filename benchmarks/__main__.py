@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.harness import report
 
-NAMES = ("many_tasks", "impure_names", "nothing_shared", "kernels", "preprocessing")
+NAMES = ("many_tasks", "impure_names", "nothing_shared", "kernels", "preprocessing", "reading")
 
 
 def main() -> None:

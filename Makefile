@@ -67,7 +67,7 @@ test-long: build  ## Long fuzzing: many more Hypothesis and proptest cases
 test-oldest: build  ## Run the tests with the oldest supported versions of the dependencies
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv-oldest
 	$(UV) pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --group dev -r pyproject.toml
-	VIRTUAL_ENV=$(CURDIR)/.venv-oldest $(BIN)/maturin develop --release --uv --quiet
+	PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV=$(CURDIR)/.venv-oldest maturin develop --release --uv --quiet
 	.venv-oldest/bin/python -m pytest -q
 
 clean:  ## Remove the environment and the build cache

@@ -1,6 +1,6 @@
 """Types of the compiled extension."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
 import numpy.typing as npt
@@ -13,6 +13,60 @@ class _Buffer(Protocol):
 _Ids: TypeAlias = Sequence[int] | _Buffer
 _Floats: TypeAlias = Sequence[float] | _Buffer
 _Mask: TypeAlias = bytes | bytearray
+
+def digest(data: bytes | _Buffer) -> bytes:
+    """Return the 16-byte hash that all identities are; large buffers release the GIL.
+
+    The first half of BLAKE3.
+
+    Examples
+    --------
+    >>> from stratum_dask._native import digest
+    >>> len(digest(b"text"))
+    16
+    """
+
+@final
+class Encoder:
+    """Encodes literals, and the arguments of tasks, as bytes: equal bytes, equal values.
+
+    Types are part of it (``True``, ``1`` and ``1.0`` differ), NaN equals itself, ``-0.0`` and
+    ``0.0`` differ, sets have no order and dicts have theirs.
+
+    Parameters
+    ----------
+    other : callable
+        Encodes a value that is no plain literal or container, or raises.
+    reference : type, optional
+        Instances stand for the values of tasks, by their attribute ``key``.
+
+    Raises
+    ------
+    RecursionError
+        If a container holds itself, or is nested more than 100 deep.
+    """
+
+    def __new__(cls, other: Callable[[Any], bytes], reference: type | None = None) -> Encoder: ...
+    def encode(self, value: Any, /) -> bytes:
+        """Return the bytes of a literal."""
+    def token(
+        self,
+        head: bytes,
+        args: Iterable[Any],
+        kwargs: dict[str, Any],
+        tokens: dict[Any, bytes],
+    ) -> bytes:
+        """Return the identity of a call.
+
+        Parameters
+        ----------
+        head : bytes
+            The identity of what is called.
+        args, kwargs
+            Its arguments.
+        tokens : dict
+            Identities by key; a reference that it lacks goes to `other`.
+        """
 
 class CycleFound(ValueError):
     """The nodes of a graph depend on each other in a circle.

@@ -10,9 +10,9 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import metadata
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,7 +21,8 @@ from sklearn.base import BaseEstimator
 
 from stratum_dask.files import FileIdentity, identify_file
 from stratum_dask.graph import GraphNode, Key, NodeTypes
-from stratum_dask.literals import PLAIN, Unknown, digest, encode
+from stratum_dask.literals import Unknown, digest, encode, encoder
+from stratum_dask.numeric_class import numeric_class
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected
@@ -34,7 +35,6 @@ from stratum_dask.purity import (
     unwrapped,
 )
 from stratum_dask.semantics import (
-    FITTING,
     MUTATING_METHODS,
     READERS,
     SEEDED,
@@ -65,6 +65,13 @@ class Function:
     token: bytes
     name: str | None
     effects: Effects
+
+    @cached_property
+    def looks_outside(self) -> bool:
+        """Whether its value depends on files, or on a seed among its arguments."""
+        found = self.effects
+        known = self.name in SEEDED or self.name in READERS
+        return known or bool(found.paths or found.seeds)
 
 
 @dataclass
@@ -97,6 +104,9 @@ class Fingerprinter:
         self._functions: dict[int, tuple[Any, Function]] = {}
         self._literals: dict[int, tuple[Any, bytes]] = {}
         self._reads: dict[Key, tuple[FileIdentity, ...]] = {}
+        self._tokens: dict[Key, bytes] = {}
+        self._encoder = encoder(self._special, nodes.ref)
+        self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
 
     # -- what the passes ask --------------------------------------------------------------------
@@ -125,7 +135,7 @@ class Fingerprinter:
         Identities
         """
         found = Identities(dict(known), {})
-        tokens = found.tokens
+        tokens = self._tokens = found.tokens
         data, alias, task_type = self.nodes.data, self.nodes.alias, self.nodes.task
         for key in order:
             if key in tokens:
@@ -136,32 +146,21 @@ class Fingerprinter:
                 if key in private:
                     raise Unknown(private[key])
                 if kind is task_type:
-                    tokens[key] = self._task(key, node, tokens)
+                    tokens[key] = self._task(key, node)
                 elif kind is data:
                     if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
                         self._random.add(key)  # what fits it is impure, each time anew
                         tokens[key] = _external(key)
                     else:
-                        tokens[key] = digest(b"D" + self._encode(node.value, tokens))
+                        tokens[key] = self._encoder.token(b"D", (node.value,), {}, tokens)
                 elif kind is alias:
                     tokens[key] = tokens.get(node.target) or _external(node.target)
                 else:
                     raise Unknown(f"is a {kind.__name__}, which is not known")
-            except Unknown as reason:
+            except (Unknown, RecursionError) as reason:
                 tokens[key] = _external(key)
                 found.why_not[key] = str(reason)
         return found
-
-    def mutates(self, node: Any) -> bool:
-        """Tell whether a task may change objects that it is given."""
-        if type(node) is not self.nodes.task:
-            return False
-        return self.function(node.func).effects.mutates or not _WRITES.isdisjoint(node.kwargs)
-
-    def edits(self, node: Any) -> tuple[int, ...] | None:
-        """Return the positions of the arguments that a task may change; None for any."""
-        name = self.function(node.func).name
-        return (0,) if name and name[1:] in FITTING else None
 
     def fresh(self, node: Any) -> bool:
         """Tell whether a task's result shares no memory with what it is given."""
@@ -185,24 +184,21 @@ class Fingerprinter:
 
     # -- one task -------------------------------------------------------------------------------
 
-    def _task(self, key: Key, node: Any, tokens: dict[Key, bytes]) -> bytes:
+    def _task(self, key: Key, node: Any) -> bytes:
         function = self.function(node.func)
         found = function.effects
         if found.reason is not None:
             raise Unknown(found.reason)
-        parts = [b"T", function.token]
+        head = self._call + function.token
         args, kwargs = node.args, node.kwargs
-        if found.paths or found.seeds or function.name in SEEDED or function.name in READERS:
-            parts += self._outside(key, node, function)
+        if function.looks_outside:
+            head += b"".join(self._outside(key, node, function))
             args, kwargs = _without_paths(node, function)
         if kwargs and not _WRITES.isdisjoint(kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
-        parts += [self._encode(arg, tokens) for arg in args]
-        for name in sorted(kwargs):
-            parts += [name.encode() + b"=", self._encode(kwargs[name], tokens)]
         if self._random and not self._random.isdisjoint(node.dependencies):
             raise Unknown("uses an estimator that draws randomness without an int random_state")
-        return digest(b"".join(parts))
+        return self._encoder.token(head, args, kwargs, self._tokens)
 
     def _outside(self, key: Key, node: Any, function: Function) -> list[bytes]:
         """Return the content of the files that a task reads, and check its seeds."""
@@ -230,31 +226,19 @@ class Fingerprinter:
             self._reads[key] = files
         return [file.content for file in files]
 
-    def _encode(self, arg: Any, tokens: dict[Key, bytes]) -> bytes:
+    def _special(self, value: Any) -> bytes | None:
+        """Encode what stands for the values of tasks, and what takes long once per object."""
         nodes: Any = self.nodes
-        if type(arg) is nodes.ref:
-            return b"R" + (tokens.get(arg.key) or _external(arg.key))
-        plain = PLAIN.get(type(arg))
-        if plain is not None:
-            return plain(arg)
-        if isinstance(arg, nodes.ref):  # a Future
-            return b"R" + (tokens.get(arg.key) or _external(arg.key))
-        if isinstance(arg, nodes.alias):
-            return b"R" + (tokens.get(arg.target) or _external(arg.target))
-        if isinstance(arg, nodes.data):
-            return self._encode(arg.value, tokens)
-        if isinstance(arg, nodes.container):
-            kind = arg.klass.__name__.encode()
-            return b"C" + bytes(kind) + digest(b"".join(self._encode(a, tokens) for a in arg.args))
-        if isinstance(arg, nodes.task):
-            return self._task(arg.key, arg, tokens)
-        encoded = encode(arg, self._slow)
-        if encoded is not None:
-            return encoded
-        raise Unknown(f"has an argument of type {type(arg).__name__}, which cannot be identified")
-
-    def _slow(self, value: Any) -> bytes | None:
-        """Encode what is big or takes long, once per object."""
+        if isinstance(value, nodes.ref):  # a Future among them
+            return b"R" + self._value(value.key)
+        if isinstance(value, nodes.alias):
+            return b"R" + self._value(value.target)
+        if isinstance(value, nodes.data):
+            return self._encoder.encode(value.value)
+        if isinstance(value, nodes.container):
+            return self._encoder.token(b"C", (value.klass, *value.args), {}, self._tokens)
+        if isinstance(value, nodes.task):
+            return self._task(value.key, value)
         known = self._literals.get(id(value))
         if known is not None:
             return known[1]
@@ -274,26 +258,15 @@ class Fingerprinter:
         self._literals[id(value)] = (value, token)
         return token
 
-
-def encode_all(items: Sequence[Any], slow: Callable[[Any], bytes | None]) -> bytes:
-    """Encode a sequence of literals.
-
-    Raises
-    ------
-    Unknown
-        If one cannot be identified.
-    """
-    encoded = encode(list(items), slow)
-    if encoded is None:
-        raise Unknown("holds a value that cannot be identified")
-    return encoded
+    def _value(self, key: Key) -> bytes:
+        return self._tokens.get(key) or _external(key)
 
 
 def _estimator(value: BaseEstimator) -> bytes:
     """Encode an estimator: class, version, and all that it holds, fitted or not."""
     kind = type(value)
     name = [kind.__module__, kind.__qualname__, _version(kind)]
-    return b"E" + encode_all([name, sorted(vars(value).items())], _function_slow)
+    return b"E" + encode([name, sorted(vars(value).items())], _special)
 
 
 def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, Any]]:
@@ -335,22 +308,22 @@ def _describe(func: Any) -> Function:
         reason = (
             "returns an iterator, which can be consumed only once" if consumed_once(name) else None
         )
-        found = Effects(reason, mutates=method in MUTATING_METHODS)
+        found = Effects(reason, changes=None if method in MUTATING_METHODS else frozenset())
         return Function(digest(name.encode() + _version(func)), name, found)
     inner, args, kwargs = unwrapped(func)
     if inner is not func:
         base = _describe(inner)
         try:
-            fixed = encode_all([args, kwargs], _function_slow)
+            fixed = encode([args, kwargs], _special)
         except Unknown as unknown:
-            return Function(b"", None, Effects(str(unknown), mutates=True))
+            return Function(b"", None, Effects(str(unknown), changes=None))
         return Function(digest(b"P" + base.token + fixed), None, base.effects)
     if not isinstance(func, types.FunctionType):
         if declared(func):
-            return Function(digest(repr(type(func)).encode()), None, Effects(mutates=True))
+            return Function(digest(repr(type(func)).encode()), None, Effects(changes=None))
         what = name or getattr(func, "__qualname__", type(func).__name__)
         token = digest(name.encode() + _version(func)) if name else b""
-        return Function(token, name, Effects(f"{what} is not known to be pure", mutates=True))
+        return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
     return _describe_user(func)
 
 
@@ -394,23 +367,23 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ..
         return b"recursive%d" % (len(callers) - callers.index(id(func)))
     callers = (*callers, id(func))
 
-    def slow(value: Any) -> bytes | None:
+    def special(value: Any) -> bytes | None:
         if isinstance(value, types.FunctionType) and name_of(value) is None:
             return b"F" + _code(value, effects(value).uses, callers)
-        return _function_slow(value)
+        return _special(value)
 
     outside = [(name, value) for name, value in sorted(uses.items())]
     parts = [
         _code_object(func.__code__),
-        encode_all([func.__defaults__, func.__kwdefaults__], slow),
-        encode_all(outside, slow),
+        encode([func.__defaults__, func.__kwdefaults__], special),
+        encode(outside, special),
     ]
     return digest(b"U" + b"".join(parts))
 
 
 def _code_object(code: types.CodeType) -> bytes:
     constants = [
-        b"N" + _code_object(c) if isinstance(c, types.CodeType) else encode_all([c], _function_slow)
+        b"N" + _code_object(c) if isinstance(c, types.CodeType) else encode(c, _special)
         for c in code.co_consts
     ]
     shape = (
@@ -424,20 +397,15 @@ def _code_object(code: types.CodeType) -> bytes:
         code.co_cellvars,
     )
     return digest(
-        code.co_code
-        + code.co_exceptiontable
-        + encode_all(shape, _function_slow)
-        + b"".join(constants)
+        code.co_code + code.co_exceptiontable + encode(shape, _special) + b"".join(constants)
     )
 
 
-def _function_slow(value: Any) -> bytes | None:
+def _special(value: Any) -> bytes | None:
     if isinstance(value, types.ModuleType):
         return (
             b"M" + value.__name__.encode() + _distribution_version(value.__name__.partition(".")[0])
         )
-    if value is Ellipsis:
-        return b"..."
     if isinstance(value, BaseEstimator):
         return _estimator(value)
     if callable(value):

@@ -1,18 +1,17 @@
 """Literals as bytes: equal bytes, equal values that no code can tell apart.
 
 Types are part of the encoding (``True``, ``1`` and ``1.0`` differ), NaN equals itself, ``-0.0``
-and ``0.0`` differ, sets have no order and dicts have theirs.
+and ``0.0`` differ, sets have no order and dicts have theirs. Plain literals and containers are
+encoded natively; here is what pandas, NumPy and the standard library add.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
 
@@ -20,193 +19,152 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-Slow = Callable[[Any], bytes | None]
+from stratum_dask._native import Encoder, digest
+
+__all__ = ["Encode", "Unknown", "digest", "encode", "encoder"]
+
+Encode = Callable[[Any], bytes]
+Special = Callable[[Any], bytes | None]
 
 
 class Unknown(Exception):
     """A value or call cannot be identified; the message says why."""
 
 
-def digest(data: bytes) -> bytes:
-    """Return the 16-byte hash that all tokens are.
+def encoder(special: Special, reference: type | None = None) -> Encoder:
+    """Make an encoder of literals.
 
-    Examples
-    --------
-    >>> len(digest(b"text"))
-    16
+    Parameters
+    ----------
+    special : callable
+        Asked first for values that are no plain literals; None from it leaves them to the rules
+        of this module.
+    reference : type, optional
+        See :class:`stratum_dask._native.Encoder`.
     """
-    return blake2b(data, digest_size=16).digest()
+
+    def other(value: Any) -> bytes:
+        found = special(value)
+        return found if found is not None else _other(value, made.encode)
+
+    made = Encoder(other, reference)
+    return made
 
 
-def encode(value: Any, slow: Slow = lambda _: None) -> bytes | None:
+def encode(value: Any, special: Special = lambda _: None) -> bytes:
     """Encode a literal.
 
     Parameters
     ----------
     value : object
-    slow : callable
-        Asked for values of other types; None from it means that they cannot be identified.
+    special : callable
+        See :func:`encoder`.
 
     Returns
     -------
-    bytes or None
-        None if the value cannot be identified. Short values are written out, long ones hashed.
+    bytes
+        Short values are written out, long ones hashed.
+
+    Raises
+    ------
+    Unknown
+        If the value cannot be identified.
 
     Examples
     --------
     >>> encode(1) == encode(1.0), encode(float("nan")) == encode(float("nan"))
     (False, True)
     """
-    plain = PLAIN.get(type(value))
-    if plain is not None:
-        return plain(value)
-    nested = _NESTED.get(type(value))
-    if nested is not None:
-        return nested(value, slow)
-    special = slow(value)
-    return special if special is not None else _other(value, slow)
+    return encoder(special).encode(value)
 
 
-def _framed(tag: bytes, data: bytes) -> bytes:
-    """Make a byte string whose end can be told from what follows."""
-    if len(data) > 64:
-        return tag + b"#" + digest(data)
-    return tag + b"%d:" % len(data) + data
-
-
-PLAIN: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda v: b"0",
-    bool: lambda v: b"t" if v else b"f",
-    int: lambda v: b"i%d;" % v,
-    float: lambda v: b"d" + (struct.pack("<d", v) if v == v else b"nan_____"),
-    complex: lambda v: b"z" + struct.pack("<dd", v.real, v.imag),
-    str: lambda v: _framed(b"s", v.encode("utf-8", "surrogatepass")),
-    bytes: lambda v: _framed(b"b", v),
-    bytearray: lambda v: _framed(b"B", bytes(v)),
-    Ellipsis.__class__: lambda v: b"...",
-    range: lambda v: b"r%d,%d,%d;" % (v.start, v.stop, v.step),
-}
-
-
-def _items(tag: bytes, items: Any, slow: Slow, order: bool = True) -> bytes | None:
-    parts = []
-    for item in items:
-        part = encode(item, slow)
-        if part is None:
-            return None
-        parts.append(part)
-    if not order:
-        parts.sort()
-    return _framed(tag, b"%d," % len(parts) + b"".join(parts))
-
-
-def _array(value: np.ndarray, slow: Slow) -> bytes | None:
-    order = b"F" if value.flags.f_contiguous and not value.flags.c_contiguous else b"C"
-    head = repr((value.dtype.descr if value.dtype.names else value.dtype.str, value.shape))
-    # Strides and writeability can be told, and change the bits of what is computed.
-    head += f"{value.flags.c_contiguous}{value.flags.f_contiguous}{value.flags.writeable}"
-    if value.dtype.hasobject:
-        cells = _items(b"o", value.ravel(order="K").tolist(), slow)
-        return None if cells is None else b"A" + digest(order + head.encode() + cells)
-    hasher = blake2b(order + head.encode(), digest_size=16)
-    hasher.update(
-        np.ascontiguousarray(value.T if order == b"F" else value).view(np.uint8).data
-        if value.size and value.dtype.itemsize
-        else b""
-    )
-    return b"A" + hasher.digest()
-
-
-_NESTED: dict[type, Callable[[Any, Slow], bytes | None]] = {
-    tuple: lambda v, slow: _items(b"(", v, slow),
-    list: lambda v, slow: _items(b"[", v, slow),
-    set: lambda v, slow: _items(b"{", v, slow, order=False),
-    frozenset: lambda v, slow: _items(b"<", v, slow, order=False),
-    dict: lambda v, slow: _items(b"m", [x for item in v.items() for x in item], slow),
-    slice: lambda v, slow: _items(b":", (v.start, v.stop, v.step), slow),
-    np.ndarray: _array,
-}
-
-
-def _frame(value: Any, slow: Slow) -> bytes | None:
-    columns = [value.iloc[:, i].array for i in range(value.shape[1])]
-    layout = [
-        (b.mgr_locs.as_array.tolist(), b.values.flags.c_contiguous)
-        for b in value._mgr.blocks
-        if isinstance(b.values, np.ndarray)
-    ]
-    return _items(
-        b"DF",
-        [
-            value.index,
-            value.columns,
-            columns,
-            value.attrs,
-            layout,
-            value.flags.allows_duplicate_labels,
-        ],
-        slow,
-    )
-
-
-def _other(value: Any, slow: Slow) -> bytes | None:
+def _other(value: Any, encode: Encode) -> bytes:
+    """Encode what is no plain literal, with its type."""
     kind = type(value)
     tag = f"{kind.__module__}.{kind.__qualname__}|".encode()
+    parts = _parts(value, kind)
+    if parts is None:
+        raise Unknown(f"has a value of type {kind.__name__}, which cannot be identified")
+    return tag + encode(parts)
+
+
+def _parts(value: Any, kind: type) -> Sequence[Any] | None:
+    """Return what tells a value from all others of its type; None if that is not known."""
+    if kind is np.ndarray:
+        return _array(value)
     if kind is pd.DataFrame:
-        return _frame(value, slow)
+        return _frame(value)
     if kind is pd.Series:
-        return _items(b"SE", [value.index, value.name, value.array, value.attrs], slow)
+        return value.index, value.name, value.array, value.attrs
     if isinstance(value, pd.MultiIndex):
-        return _items(
-            b"MI", [list(value.names), list(value.levels), list(map(np.asarray, value.codes))], slow
-        )
+        return list(value.names), list(value.levels), [np.asarray(code) for code in value.codes]
     if isinstance(value, pd.RangeIndex):
-        return _items(b"RI", [value.start, value.stop, value.step, value.name], slow)
+        return value.start, value.stop, value.step, value.name
     if isinstance(value, pd.Index):
-        freq = str(getattr(value, "freq", None))
-        return _items(b"IX" + tag, [list(value.names), freq, value.array], slow)
+        return list(value.names), str(getattr(value, "freq", None)), value.array
     if isinstance(value, pd.Categorical):
-        return _items(b"CA", [value.categories, np.asarray(value.codes), value.ordered], slow)
+        return value.categories, np.asarray(value.codes), value.ordered
     if isinstance(value, pd.api.extensions.ExtensionArray):
-        return _extension(value, slow)
+        return _extension(value)
     if isinstance(value, np.dtype | pd.api.extensions.ExtensionDtype):
-        return _framed(b"dt" + tag, repr(value).encode())
+        return (repr(value),)
     if isinstance(value, np.generic):
-        return b"g" + value.dtype.str.encode() + value.tobytes()
+        return value.dtype.str, value.tobytes()
     if isinstance(value, pd.Timestamp | pd.Timedelta):
-        return _framed(
-            tag, repr((value.isoformat(), value.unit, str(getattr(value, "tz", None)))).encode()
-        )
+        return value.isoformat(), value.unit, str(getattr(value, "tz", None))
+    if kind in (slice, range):
+        return value.start, value.stop, value.step
+    if kind is str:  # with lone surrogates
+        return (value.encode("utf-8", "surrogatepass"),)
     if kind in (date, datetime, time, timedelta, Decimal, Fraction) or isinstance(value, PurePath):
-        return _framed(tag, repr(value).encode())
+        return (repr(value),)
     if isinstance(value, Enum):
-        return _framed(b"en" + tag, value.name.encode())
-    if value is pd.NA or value is pd.NaT:
-        return tag
+        return (value.name,)
+    if value is pd.NA or value is pd.NaT or value is Ellipsis:
+        return ()
     if issparse(value):
-        arrays = [
-            getattr(value, name, None)
-            for name in ("data", "indices", "indptr", "row", "col", "offsets")
-        ]
-        return _items(b"sp" + tag, [value.shape, *arrays], slow)
+        names = ("data", "indices", "indptr", "row", "col", "offsets")
+        return value.shape, *(getattr(value, name, None) for name in names)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return _items(b"nt" + tag + repr(value._fields).encode(), tuple(value), slow)
+        return value._fields, tuple(value)
     return None
 
 
-def _extension(value: Any, slow: Slow) -> bytes | None:
+def _array(value: np.ndarray) -> Sequence[Any]:
+    dtype = repr(value.dtype.descr) if value.dtype.names else value.dtype.str
+    flags = value.flags
+    # Strides and writeability can be told, and change the bits of what is computed.
+    layout = flags.c_contiguous, flags.f_contiguous, flags.writeable
+    if value.dtype.hasobject:
+        return dtype, value.shape, layout, value.ravel(order="K").tolist()
+    if not value.size or not value.dtype.itemsize:
+        return dtype, value.shape, layout
+    rows = value.T if flags.f_contiguous and not flags.c_contiguous else value
+    return dtype, value.shape, layout, digest(np.ascontiguousarray(rows).view(np.uint8).data)
+
+
+def _frame(value: pd.DataFrame) -> Sequence[Any]:
+    columns = [value.iloc[:, i].array for i in range(value.shape[1])]
+    layout = [
+        (block.mgr_locs.as_array.tolist(), block.values.flags.c_contiguous)
+        for block in value._mgr.blocks
+        if isinstance(block.values, np.ndarray)
+    ]
+    duplicates = value.flags.allows_duplicate_labels
+    return value.index, value.columns, columns, value.attrs, layout, duplicates
+
+
+def _extension(value: Any) -> Sequence[Any] | None:
     dtype = repr(value.dtype)
     if isinstance(value, pd.arrays.NumpyExtensionArray):
-        return _items(b"NE", [dtype, value.to_numpy()], slow)
+        return dtype, value.to_numpy()
     if hasattr(value, "_mask") and hasattr(value, "_data"):
         # What lies under a missing value cannot be seen.
         data = np.where(value._mask, np.zeros(1, value._data.dtype), value._data)
-        return _items(b"MA", [dtype, data, value._mask.copy()], slow)
+        return dtype, data, value._mask.copy()
     if hasattr(value, "asi8"):
-        return _items(b"DT", [dtype, value.asi8], slow)
-    if dtype.startswith(("str", "string", "<StringDtype", "string[")):
+        return dtype, value.asi8
+    if isinstance(value.dtype, pd.StringDtype):
         cells = value.to_numpy(dtype=object).tolist()
-        return _items(
-            b"ST", [dtype, ["" if c is pd.NA or c != c else "+" + c for c in cells]], slow
-        )
+        return dtype, [None if cell is pd.NA or cell != cell else cell for cell in cells]
     return None

@@ -25,9 +25,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from stratum_dask.ownership import ANYTHING, changed
 from stratum_dask.semantics import (
     DRAWING,
     GENERATORS,
+    LOGGING,
     MUTATING_METHODS,
     PURE_METHODS,
     READERS,
@@ -36,6 +38,7 @@ from stratum_dask.semantics import (
     declared,
     is_pure,
     name_of,
+    of_library,
     uses_randomness,
 )
 
@@ -60,8 +63,10 @@ class Effects:
     ----------
     reason : str or None
         Why it is impure; None if it is pure.
-    mutates : bool
-        Whether it may change objects that are passed in.
+    changes : frozenset of str or None
+        The parameters whose objects it may change; None for any.
+    makes_writers : bool
+        Whether it may make an estimator that writes into its input (``copy_X=False``).
     paths : list of Path
         What it reads.
     seeds : list of str
@@ -71,10 +76,16 @@ class Effects:
     """
 
     reason: str | None = None
-    mutates: bool = False
+    changes: frozenset[str] | None = frozenset()
+    makes_writers: bool = False
     paths: list[Path] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
     uses: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mutates(self) -> bool:
+        """Whether it may change objects that are passed in."""
+        return self.changes is None or bool(self.changes)
 
     @property
     def pure(self) -> bool:
@@ -82,10 +93,6 @@ class Effects:
         return self.reason is None
 
 
-_INPLACE_NAMES = frozenset(
-    {"inplace", "out", "copy_X", "overwrite_a", "overwrite_b", "overwrite_x"}
-)
-_STORES = ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR", "STORE_SLICE")
 _CONSTANT = (
     type(None),
     bool,
@@ -129,10 +136,14 @@ def _of(func: Any, callers: frozenset[int]) -> Effects:
     if said is not None:
         uses = _of_code(func, callers).uses if isinstance(func, types.FunctionType) else {}
         reason = None if said else "declared impure"
-        return Effects(reason, mutates=True, uses=uses)
+        return Effects(reason, changes=None, uses=uses)
     if not isinstance(func, types.FunctionType):
         name = getattr(func, "__qualname__", type(func).__name__)
-        return Effects(f"{name} is no Python function and not known to be pure", mutates=True)
+        return Effects(f"{name} is no Python function and not known to be pure", changes=None)
+    library = of_library(func)
+    if library is not None:
+        name = f"{library}.{func.__qualname__}"
+        return Effects(f"{name} is not known to be pure", changes=None)
     return _of_code(func, callers)
 
 
@@ -144,8 +155,10 @@ def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
     try:
         free = {name: cell.cell_contents for name, cell in cells.items()}
     except ValueError:
-        return Effects("uses a closure variable that is not set yet", mutates=True)
-    _Walk(func, free, found, callers | {id(func)}).code(func.__code__, outer=True)
+        return Effects("uses a closure variable that is not set yet", changes=None)
+    walk = _Walk(func, free, found, callers | {id(func)})
+    walk.code(func.__code__, outer=True)
+    walk.ownership()
     for default in (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()):
         if not isinstance(default, _CONSTANT) and found.mutates:
             found.reason = found.reason or "may change a mutable default argument"
@@ -163,6 +176,7 @@ class _Walk:
         callers: frozenset[int],
     ) -> None:
         self.func, self.free, self.found, self.callers = func, free, found, callers
+        self.inner: dict[types.FunctionType, Effects] = {}
         self.random_calls = 0
         self.has_generator = False
         self.seeded_calls = 0
@@ -184,6 +198,26 @@ class _Walk:
         if outer and self.random_calls > self.seeded_calls:
             self.fail("draws randomness without an int seed (random_state=)")
 
+    def ownership(self) -> None:
+        """Note which parameters the function may change, and that it changes no global."""
+
+        def mutates(func: types.FunctionType) -> bool:
+            inner = self.inner.get(func)
+            return inner is None or inner.mutates
+
+        origins, makes_writers = changed(self.func.__code__, self.visible, mutates)
+        self.found.makes_writers |= makes_writers
+        for origin in sorted(origins):
+            if origin.startswith("global "):
+                self.fail(f"may change the global or closure value {origin[7:]}")
+        self.found.changes = None if ANYTHING in origins else origins
+
+    def visible(self, name: str) -> Any:
+        value = self.free[name] if name in self.free else self.lookup(name)
+        if value is _MISSING:
+            raise KeyError(name)
+        return value
+
     def instruction(
         self,
         all_: list[dis.Instruction],
@@ -198,8 +232,6 @@ class _Walk:
             self.fail(f"changes the global {value}")
         elif op in ("STORE_DEREF", "DELETE_DEREF") and value in self.free:
             self.fail(f"changes the closure variable {value}")
-        elif op in _STORES or (op == "BINARY_OP" and all_[at].argrepr.endswith("=")):
-            self.found.mutates = True
         elif op == "IMPORT_NAME":
             return self.imports(all_, at, imported)
         elif op in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -272,16 +304,14 @@ class _Walk:
             if inner.seeds or any(one.parameter for one in inner.paths):
                 self.fail(f"calls {path}, which reads a path or takes a seed from its arguments")
             self.found.paths += inner.paths
-            self.found.mutates |= inner.mutates
+            self.found.makes_writers |= inner.makes_writers
+            self.inner[value] = inner
         elif callable(value) and not isinstance(value, BaseEstimator):
             self.known_callable(path, value, all_, at)
         elif isinstance(value, logging.Logger | types.ModuleType):
             if isinstance(value, types.ModuleType):
                 self.fail(f"uses the module {path} as a value")
         elif not isinstance(value, _CONSTANT):
-            following = all_[at] if at < len(all_) else None
-            if following is not None and following.argval in MUTATING_METHODS:
-                self.fail(f"changes the global or closure value {path}")
             self.found.uses[path] = value
 
     def known_callable(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
@@ -355,13 +385,13 @@ class _Walk:
             self.fail("reads a path that is not known at plan time")
 
     def method(self, name: str, called: bool) -> None:
-        if name in MUTATING_METHODS:
-            self.found.mutates = True
-        elif f".{name}" in SEEDED:
+        if name in MUTATING_METHODS:  # of what, see `ownership`
+            return
+        if f".{name}" in SEEDED:
             self.random_calls += 1
         elif name in DRAWING and self.has_generator:
             pass  # of the generator with a constant seed that this function made
-        elif called and name not in PURE_METHODS and name not in _LOGGING:
+        elif called and name not in PURE_METHODS and name not in LOGGING:
             self.fail(f"calls .{name}, which is not known to be pure")
         elif name in _NEVER or name.startswith(("to_csv", "to_parquet", "read_")):
             self.fail(f"uses .{name}, which is not known to be pure")
@@ -369,9 +399,7 @@ class _Walk:
     def keywords(
         self, names: tuple[Any, ...], all_: list[dis.Instruction], at: int, code: types.CodeType
     ) -> None:
-        """Note keywords that write into arguments, and seeds."""
-        if not _INPLACE_NAMES.isdisjoint(n for n in names if isinstance(n, str)):
-            self.found.mutates = True
+        """Note seeds."""
         for index, name in enumerate(names):
             if name not in ("random_state", "seed"):
                 continue
@@ -467,5 +495,4 @@ _DECIDING = frozenset({"shuffle", "solver", "selection", "svd_solver", "probabil
 _IGNORED = frozenset(
     {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
 )
-_LOGGING = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 _NEVER = frozenset({"eval", "query", "pipe", "plot", "hist", "tofile", "dump", "dumps", "save"})

@@ -8,6 +8,9 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+import os
+import sys
+import sysconfig
 import types
 from collections.abc import Callable
 from functools import lru_cache
@@ -55,7 +58,12 @@ MUTATING_METHODS = _names("""
     setflags setitem sort update itemset set_flags
 """)
 FITTING = _names("fit fit_predict fit_transform partial_fit set_params set_output")
-"""Methods that change only their receiver, and return what depends on nothing else."""
+"""Methods of estimators that change their receiver; also their input, if `writes_inputs`."""
+TRANSFORMING = _names("transform inverse_transform predict score")
+"""Methods of estimators that change their input if `writes_inputs`, else nothing."""
+
+LOGGING = _names("debug info warning error exception critical")
+"""Methods of loggers: allowed, and done once for all who share a task."""
 
 VIEWS = _names("""
     operator.getitem getattr .array .diagonal .get .ravel .reshape .squeeze .swapaxes .to_numpy
@@ -117,7 +125,39 @@ _SKLEARN = _names("""
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
     sklearn.pipeline.make_union
 """)
-_MATH = frozenset(name for name in vars(math) if not name.startswith("_"))
+_OURS = _names("fit own with_column")
+_LIBRARIES: dict[str, frozenset[str]] = {
+    "collections": _names("Counter OrderedDict defaultdict deque namedtuple"),
+    "copy": _names("copy deepcopy"),
+    "datetime": _names("date datetime time timedelta timezone"),
+    "decimal": _names("Decimal"),
+    "fractions": _names("Fraction"),
+    "functools": _names("partial reduce"),
+    "itertools": _names("""
+        accumulate chain combinations combinations_with_replacement compress dropwhile
+        filterfalse groupby islice pairwise permutations product repeat starmap takewhile
+        zip_longest
+    """),
+    "json": _names("dumps loads"),
+    "math": frozenset(name for name in vars(math) if not name.startswith("_")),
+    "re": _names("compile escape findall fullmatch match search split sub subn"),
+    "scipy.linalg": _names("det eigh inv lstsq norm pinv qr solve svd"),
+    "scipy.sparse": _names("""
+        bmat block_diag coo_array coo_matrix csc_array csc_matrix csr_array csr_matrix diags eye
+        find hstack identity issparse kron vstack
+    """),
+    "scipy.special": _names("""
+        boxcox boxcox1p erf erfc erfinv expit exprel gamma gammaln inv_boxcox log_softmax logit
+        logsumexp ndtr ndtri softmax xlog1py xlogy
+    """),
+    "scipy.stats": _names("""
+        entropy gmean hmean iqr kendalltau kurtosis median_abs_deviation mode moment pearsonr
+        rankdata skew spearmanr trim_mean zscore
+    """),
+    "statistics": _names("fmean geometric_mean harmonic_mean mean median mode pstdev stdev"),
+    "unicodedata": _names("category normalize"),
+}
+"""Of other libraries, by the module that users import them from."""
 
 _NO_RANDOMNESS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "Ridge": lambda p: p["solver"] not in ("sag", "saga"),
@@ -148,14 +188,14 @@ def _cached_name(func: Any) -> str | None:
     if name is None:
         return None
     if isinstance(func, np.ufunc):
-        return f"numpy.{name}" if getattr(np, name, None) is func else None
+        if getattr(np, name, None) is func:
+            return f"numpy.{name}"
+        module = "scipy.special"
     if getattr(builtins, name, None) is func:
         return "getattr" if func is getattr else f"builtins.{name}"
     root = module.partition(".")[0]
     if root in ("_operator", "operator"):
         return f"operator.{name}" if getattr(operator, name, None) is func else None
-    if root == "math":
-        return f"math.{name}"
     if root == "numpy":
         if getattr(np, name, None) is func:
             return f"numpy.{name}"
@@ -167,8 +207,13 @@ def _cached_name(func: Any) -> str | None:
         return f".{name}" if any(getattr(o, name, None) is func for o in owners) else None
     if root == "sklearn":
         return f"sklearn.{module.split('.')[1]}.{name}"
-    if root == "stratum_dask" and name in ("own", "with_column"):
+    if module == "dask.dataframe.dask_expr._expr" and name == "assign":
+        return "dask.assign"
+    if root == "stratum_dask" and name in _OURS:
         return f"stratum.{name}"
+    public = module if module in _LIBRARIES else ".".join(module.split(".")[:2])
+    if public in _LIBRARIES and getattr(sys.modules.get(public), name, None) is func:
+        return f"{public}.{name}"
     return None
 
 
@@ -214,16 +259,19 @@ def is_pure(name: str, func: Any = None) -> bool:
         return rest in _BUILTINS or (isinstance(value, type) and issubclass(value, BaseException))
     if root == "operator":
         return rest not in ("setitem", "delitem") and not rest.startswith("i")
-    return (
-        name in ("getattr", "stratum.with_column", "stratum.own")
-        or (root == "pandas" and rest in _PANDAS)
-        or (root == "math" and rest in _MATH)
-    )
+    if root == "pandas":
+        return rest in _PANDAS
+    module, _, function = name.rpartition(".")
+    if module in _LIBRARIES:
+        return function in _LIBRARIES[module]
+    return name in ("getattr", "dask.assign") or (root == "stratum" and rest in _OURS)
 
 
 def consumed_once(name: str) -> bool:
     """Tell whether a call returns an iterator, which two candidates could not share."""
     root, _, rest = name.partition(".")
+    if root == "itertools":
+        return True
     return (root == "builtins" and rest in _ONCE) or name in (".items", ".iterrows", ".itertuples")
 
 
@@ -254,12 +302,69 @@ def uses_randomness(estimator: Any) -> bool:
     return any(map(_holds_random, params.values()))
 
 
+def writes_inputs(estimator: Any) -> bool:
+    """Tell whether an estimator was asked to work in the memory of its input.
+
+    Parameters
+    ----------
+    estimator : object
+        With the parameters it has; estimators inside it count.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> writes_inputs(Ridge()), writes_inputs(Ridge(copy_X=False))
+    (False, True)
+    """
+    return any(asks_to_write(*item) for item in estimator.get_params(deep=True).items())
+
+
+def asks_to_write(parameter: object, value: object) -> bool:
+    """Tell whether a parameter of this name and value lets an estimator write into its input.
+
+    Examples
+    --------
+    >>> asks_to_write("scaler__copy", False), asks_to_write("copy", True)
+    (True, False)
+    """
+    if not isinstance(parameter, str) or value is None:
+        return False
+    name = parameter.rpartition("__")[2]
+    if name.startswith("copy"):
+        return value is not True
+    return name.startswith("overwrite") and value is not False
+
+
 def _holds_random(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_holds_random, value))
     if isinstance(value, BaseEstimator):
         return uses_randomness(value)
     return False
+
+
+@lru_cache(maxsize=1024)
+def _is_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module.startswith("stratum_dask."):  # the demo's candidates
+        return False
+    paths = sysconfig.get_paths()
+    return any(file.startswith(paths[kind] + os.sep) for kind in ("purelib", "platlib", "stdlib"))
+
+
+def of_library(func: Any) -> str | None:
+    """Return the module of a function that an installed distribution or Python itself defines.
+
+    Such functions count as pure if the table says so; their code is not read.
+
+    Examples
+    --------
+    >>> import textwrap
+    >>> of_library(textwrap.dedent), of_library(lambda: None)
+    ('textwrap', None)
+    """
+    module = getattr(func, "__module__", None)
+    return module if isinstance(module, str) and _is_library(module) else None
 
 
 # -- what users declare ------------------------------------------------------------------------

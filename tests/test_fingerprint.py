@@ -14,6 +14,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
+from dask._task_spec import DataNode
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
@@ -248,3 +249,18 @@ def test_tokens_are_the_same_in_every_process(tmp_path):
         outputs.add(done.stdout)
     assert len(outputs) == 1
     assert "[]" in outputs.pop()
+
+
+def test_a_list_that_holds_itself_is_kept_apart():
+    endless: list = []
+    endless.append(endless)
+    graph, _ = lower({"data": DataNode("data", endless)})
+    found = Fingerprinter(NODE_TYPES).identify(graph.tasks, graph.topology.order, {}, {})
+    assert found.why_not == {"data": "a literal is nested too deeply"}
+
+
+def test_numeric_class_is_a_part_of_the_identity(monkeypatch):
+    call = dask.delayed(np.log1p)(1.0)
+    here = token(call)
+    monkeypatch.setattr("stratum_dask.fingerprint.numeric_class", lambda: b"another machine.")
+    assert token(call) != here

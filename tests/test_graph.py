@@ -159,6 +159,19 @@ def test_big_literal_travels_once():
         pd.testing.assert_frame_equal(result, expected)
 
 
+def total(items):
+    return sum(frame.to_numpy().sum() for frame in items["frames"][0])
+
+
+def test_big_literal_inside_containers_travels_once():
+    frame = pd.DataFrame(np.ones((5_000, 4)))
+    before = [dask.delayed(total)({"frames": ([frame, frame], i)}) for i in range(10)]
+    after = sd.optimize(before)
+    merged = HighLevelGraph.merge(*(x.dask for x in after)).to_dict()
+    assert len([key for key in merged if "literal" in str(key)]) == 1
+    assert dask.compute(*after) == dask.compute(*before)
+
+
 def test_annotations_stay_and_keep_tasks_apart():
     with dask.annotate(workers=["a"]):
         one = dask.delayed(inc)(1)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import stratum_dask as sd
@@ -188,5 +189,7 @@ def test_own_clones_unfitted_and_copies_fitted():
     copied = own(fitted)
     copied.mean_ += 1
     assert fitted.mean_[0] == 1.5
+    pipeline = make_pipeline(StandardScaler(), Ridge()).fit([[1.0], [2.0]], [1.0, 2.0])
+    assert own(pipeline).predict([[3.0]]) == pipeline.predict([[3.0]])
     as_frames = own(StandardScaler().set_output(transform="pandas"))
     assert isinstance(as_frames.fit_transform(pd.DataFrame({"x": [1.0, 2.0]})), pd.DataFrame)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef
+from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef, Tuple
 from dask.base import is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
@@ -33,6 +33,7 @@ BIG_LITERAL = 32 * 1024
 _SMALL = frozenset(
     {int, float, bool, complex, type(None), TaskRef, Alias, List, Dict, Task, slice, type}
 )
+_CONTAINERS: dict[type, Any] = {list: List, tuple: Tuple, dict: Dict}
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class _Reader:
         self.sources: list[Source] = []
         self.outputs: list[Output] = []
         self.hoisted: dict[int, TaskRef] = {}
+        self.partitionwise: set[Key] = set()
         self.deferred: dict[type, list[tuple[int, Any]]] = {}
 
     def add(self, leaf: Any, candidate: Hashable) -> None:
@@ -176,8 +178,10 @@ class _Reader:
             self._add_graph(leaf)
             keys = self._keys_of(leaf)
         elif hasattr(leaf, "expr"):
-            leaf = leaf.optimize()
+            # Dask would hide the calls of a partition in one task each: we fuse them ourselves.
+            leaf = leaf.optimize(fuse=False)
             self._add_graph(leaf.__dask_graph__())
+            self.partitionwise |= _partitionwise(leaf.expr)
             keys = leaf.__dask_keys__()
         else:
             # Array and Bag: Dask's own optimization fuses their blocks first, for all
@@ -194,7 +198,13 @@ class _Reader:
             optimize = getattr(kind, "__dask_optimize__", None)
             self._add_graph(graph if optimize is None else optimize(graph, wanted))
         external = self._check_references()
-        return Graph(self.tasks, tuple(self.outputs), self.annotations, external=external)
+        return Graph(
+            self.tasks,
+            tuple(self.outputs),
+            self.annotations,
+            external=external,
+            partitionwise=frozenset(self.partitionwise),
+        )
 
     def _keys_of(self, dsk: Mapping[Key, Any]) -> list[Key]:
         """Return what is wanted of a plain graph."""
@@ -252,8 +262,8 @@ class _Reader:
 
     def _hoist(self, task: Task) -> Task:
         """Move big literals of a task into data nodes, one per object."""
-        if not any(type(a) not in _SMALL and _nbytes(a) >= BIG_LITERAL for a in task.args) and (
-            not task.kwargs or all(_nbytes(a) < BIG_LITERAL for a in task.kwargs.values())
+        if not any(type(a) not in _SMALL and _is_big(a) for a in task.args) and not (
+            task.kwargs and any(map(_is_big, task.kwargs.values()))
         ):
             return task
         args = [self._literal(a) for a in task.args]
@@ -261,8 +271,12 @@ class _Reader:
         return Task(task.key, task.func, *args, **kwargs)
 
     def _literal(self, value: Any) -> Any:
-        if _nbytes(value) < BIG_LITERAL:
+        if not _is_big(value):
             return value
+        if type(value) in _CONTAINERS and _nbytes(value) < BIG_LITERAL:
+            if type(value) is dict:
+                return Dict({key: self._literal(item) for key, item in value.items()})
+            return _CONTAINERS[type(value)](*map(self._literal, value))
         ref = self.hoisted.get(id(value))
         if ref is None:
             key = f"literal-{type(value).__name__}-{uuid.uuid4().hex}"
@@ -297,12 +311,33 @@ class _Reader:
         return frozenset(futures)
 
 
+def _partitionwise(expr: Any) -> set[Key]:
+    """Return the keys of the tasks that work on one partition each."""
+    from dask.dataframe.dask_expr._expr import Blockwise  # takes long to import
+
+    return {
+        (one._name, partition)
+        for one in expr.walk()
+        if isinstance(one, Blockwise)
+        for partition in range(one.npartitions)
+    }
+
+
 def _deep_references(node: Any) -> Iterable[TaskRef]:
     if isinstance(node, TaskRef):
         yield node
     elif isinstance(node, Task):
         for arg in (*node.args, *node.kwargs.values()):
             yield from _deep_references(arg)
+
+
+def _is_big(value: Any) -> bool:
+    """Tell whether a literal is big, or a container of some big literal."""
+    if _nbytes(value) >= BIG_LITERAL:
+        return True
+    if type(value) not in _CONTAINERS:
+        return False
+    return any(map(_is_big, value.values() if type(value) is dict else value))
 
 
 def _nbytes(value: Any) -> int:

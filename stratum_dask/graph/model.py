@@ -100,6 +100,8 @@ class Graph:
         What is known of this batch's functions and literals.
     external : frozenset of keys
         Keys of Futures: inputs that exist elsewhere.
+    partitionwise : frozenset of keys
+        Tasks of dask DataFrames that work on one partition each.
     """
 
     tasks: Mapping[Key, GraphNode]
@@ -112,6 +114,7 @@ class Graph:
     edited: frozenset[Key] = frozenset()
     fingerprinter: Any = None
     external: frozenset[Key] = frozenset()
+    partitionwise: frozenset[Key] = frozenset()
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -204,6 +207,9 @@ def rewire(
     """
     gone = set(dropped)
     wanted = graph.wanted
+    together = {new for old, new in renamed.items() if old in graph.partitionwise}
+    if together:
+        changes["partitionwise"] = graph.partitionwise | together
     for known in ("tokens", "annotations"):
         about = getattr(graph, known)
         moved = {new: about[old] for old, new in renamed.items() if old in about}

@@ -36,6 +36,7 @@ __all__ = [
     "Task",
     "TaskRef",
     "call_of",
+    "dependencies_at",
     "is_future",
     "key_split",
     "normalize",
@@ -78,6 +79,14 @@ def call_of(node: GraphNode) -> Call | None:
     if type(node) is Task:
         return Call(node.func, node.args, node.kwargs)
     return None
+
+
+def dependencies_at(node: GraphNode, positions: Sequence[int] | None) -> set[Key]:
+    """Return the keys that the positional arguments at `positions` refer to; None for all."""
+    if positions is None or type(node) is not Task:
+        return set(node.dependencies)
+    args = node.args
+    return {ref.key for i in positions if i < len(args) for ref in _references(args[i])}
 
 
 def normalize(key: Key, value: Any, scope: Callable[[], Any]) -> GraphNode | None:

@@ -153,8 +153,13 @@ def _own_cells(cells: Any) -> np.ndarray:
 
 
 def _is_fitted(estimator: BaseEstimator) -> bool:
-    """Tell whether an estimator holds more than its parameters, which a clone would lose."""
-    return not vars(estimator).keys() <= estimator.get_params(deep=False).keys()
+    """Tell whether an estimator, or one inside it, holds more than a clone would have."""
+    nested = estimator.get_params(deep=True).values()
+    return any(
+        not vars(one).keys() <= one.get_params(deep=False).keys()
+        for one in (estimator, *nested)
+        if isinstance(one, BaseEstimator) and not isinstance(one, type)
+    )
 
 
 class Protected:

@@ -10,10 +10,10 @@ candidate alone and is never shared, nor are the tasks kept from editing it.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
+from stratum_dask._native import digest
+from stratum_dask.edits import Edits
 from stratum_dask.fingerprint import Fingerprinter
-from stratum_dask.graph import NODE_TYPES, Graph, Key
+from stratum_dask.graph import NODE_TYPES, Graph, Key, dependencies_at
 
 _PLACEMENT = ("workers", "resources", "allow_other_workers")
 
@@ -42,7 +42,7 @@ def identify(graph: Graph) -> Graph:
         placement = [(name, notes[name]) for name in _PLACEMENT if name in notes]
         if placement and key in tokens:
             # Tasks that must run in different places are not interchangeable.
-            tokens[key] = blake2b(tokens[key] + repr(placement).encode(), digest_size=16).digest()
+            tokens[key] = digest(tokens[key] + repr(placement).encode())
     return graph.with_(
         tokens=tokens, why_not={**graph.why_not, **found.why_not}, edited=frozenset(edited)
     )
@@ -51,16 +51,20 @@ def identify(graph: Graph) -> Graph:
 def _edited_on_purpose(graph: Graph) -> dict[Key, str]:
     """Return the values that a task edits before another, which depends on it, reads them."""
     topology = graph.topology
-    mutates = graph.fingerprinter.mutates
-    editors = [key for key, node in graph.tasks.items() if node.dependencies and mutates(node)]
+    positions = Edits(graph.tasks, graph.fingerprinter.function).positions
+    editors = {
+        key: changed
+        for key, node in graph.tasks.items()
+        if node.dependencies and (changed := positions(node)) != ()
+    }
     edited: dict[Key, str] = {}
     if not editors:
         return edited
     ids, consumers = topology.ids, topology.consumers
-    for editor in editors:
+    for editor, changed in editors.items():
         if not consumers[ids[editor]]:
             continue
-        for key in graph.tasks[editor].dependencies:
+        for key in dependencies_at(graph.tasks[editor], changed):
             i = ids.get(key)
             others = [j for j in consumers[i] if j != ids[editor]] if i is not None else []
             if others and topology.dag.reaches(ids[editor], others):

@@ -12,11 +12,11 @@ ragged rows, undecodable bytes and mixed types raise, warn or pass, and parsing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any
 
 import pandas as pd
 
+from stratum_dask._native import digest
 from stratum_dask.graph import Call, Graph, GraphNode, Key, Task, TaskRef, call_of, rewire
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.semantics import name_of
@@ -69,7 +69,7 @@ def project_reads(graph: Graph) -> Graph:
         call = calls[key]
         names = tuple(sorted(columns_used))
         # Another value than the whole frame, and therefore another identity and name.
-        token = blake2b(tokens[key] + repr(names).encode(), digest_size=16).digest()
+        token = digest(tokens[key] + repr(names).encode())
         renamed[key] = part = graph.invent("read-columns", token.hex())
         tokens[part] = token
         reader: Callable[..., Any] = ColumnRead(_reader(call.func), names)

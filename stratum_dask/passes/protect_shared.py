@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stratum_dask.edits import Edits
 from stratum_dask.graph import Call, Graph, GraphNode, Key, Task, TaskRef, call_of
 from stratum_dask.ops.sharing import Protected, is_immutable
 from stratum_dask.semantics import VIEWS, name_of
@@ -29,7 +30,8 @@ def protect_shared(graph: Graph) -> Graph:
     knowledge = graph.fingerprinter
     if knowledge is None:
         return graph
-    editors = {key for key, node in graph.tasks.items() if knowledge.mutates(node)}
+    edits = Edits(graph.tasks, knowledge.function).positions
+    editors = {key: at for key, node in graph.tasks.items() if (at := edits(node)) != ()}
     if not (editors or graph.edited or graph.merged):
         return graph
     topology = graph.topology
@@ -43,7 +45,7 @@ def protect_shared(graph: Graph) -> Graph:
         call = call_of(node)
         guard = None
         if call is not None and not isinstance(call.func, Protected):
-            guard = _guard(graph, key, node, call, key in editors, sees_exposed)
+            guard = _guard(graph, key, node, call, editors.get(key, ()), sees_exposed)
         if guard is not None and call is not None:
             protected[key] = Task(key, guard, *call.args, **call.kwargs)
         takes_copies = guard is not None and guard.positions is None
@@ -54,15 +56,20 @@ def protect_shared(graph: Graph) -> Graph:
 
 
 def _guard(
-    graph: Graph, key: Key, node: GraphNode, call: Call, edits: bool, sees_exposed: bool
+    graph: Graph,
+    key: Key,
+    node: GraphNode,
+    call: Call,
+    edits: tuple[int, ...] | None,
+    sees_exposed: bool,
 ) -> Protected | None:
     """Return the function of a task with the copies that it needs, or None if it needs none."""
     if key in graph.edited:
         # Its value will be edited on purpose, and must be no view of what others see.
         return Protected(call.func) if sees_exposed else None
-    edits = edits and graph.edited.isdisjoint(node.dependencies)
-    if edits and (sees_exposed or _holds_mutable_literal(call)):
-        return Protected(call.func, graph.fingerprinter.edits(node))
+    on_purpose = not graph.edited.isdisjoint(node.dependencies)
+    if edits != () and not on_purpose and (sees_exposed or _holds_mutable_literal(call)):
+        return Protected(call.func, edits)
     name = name_of(call.func)
     if sees_exposed and key in graph.wanted and (name is None or name in VIEWS):
         return Protected(call.func, positions=(), result=True)

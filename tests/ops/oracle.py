@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from dask.dataframe.dask_expr import _expr as dask_expr
 from dask.utils import methodcaller
 
 from stratum_dask.ops.frames import FusedFrame, with_column
@@ -24,7 +25,8 @@ def function_of(op: str) -> Callable[..., Any]:
     module, _, name = op.rpartition(".")
     if not module:
         return methodcaller(name)
-    return getattr({"operator": operator, "numpy": np, "pandas": pd}[module], name)
+    homes = {"operator": operator, "numpy": np, "pandas": pd, "dask": dask_expr}
+    return getattr(homes[module], name)
 
 
 def step(op: str, *args: Any, **kwargs: Any) -> Step:
@@ -56,12 +58,19 @@ def in_pandas(steps: Sequence[Step], inputs: Sequence[Any]) -> Any:
 
 
 def copies(inputs: Sequence[Any]) -> list[Any]:
-    return [x.copy() if hasattr(x, "copy") else x for x in inputs]
+    def copied(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.copy(order="K")
+        return value.copy() if hasattr(value, "copy") else value
+
+    return [copied(value) for value in inputs]
 
 
 def check(steps: Sequence[Step], inputs: Sequence[Any]) -> Outcome:
     """Run fused twice (planning, then from the cache) and compare with plain pandas."""
     expected = observe(lambda: in_pandas(steps, copies(inputs)))
+    if not is_readable(expected.value):
+        return expected
     blocks = _fails_on_mixed_frame(steps, copies(inputs)) if expected.error else False
     before = copies(inputs)
     fused = FusedFrame(tuple(steps), len(inputs))
@@ -74,6 +83,15 @@ def check(steps: Sequence[Step], inputs: Sequence[Any]) -> Outcome:
         for one, other in zip(inputs, before, strict=True):
             assert_same(one, other)
     return expected
+
+
+def is_readable(value: Any) -> bool:
+    """Whether the columns of a frame can be read.
+
+    With repeated columns and no rows pandas 3.1 makes frames of which they can't.
+    """
+    columns = range(value.shape[1]) if isinstance(value, pd.DataFrame) else ()
+    return observe(lambda: [value.iloc[:, i] for i in columns]).error is None
 
 
 def _fails_on_mixed_frame(steps: Sequence[Step], inputs: list[Any]) -> bool:
@@ -129,7 +147,11 @@ def assert_same(actual: Any, expected: Any) -> None:
         assert_same_values(actual, expected)
     elif isinstance(expected, (np.generic, float)):
         assert_same_values(np.asarray(actual), np.asarray(expected))
-    else:
+    elif isinstance(expected, list):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected, strict=True):
+            assert_same(one, other)
+    elif not (actual is expected or (actual != actual and expected != expected)):
         assert actual == expected
 
 
@@ -144,7 +166,9 @@ def assert_same_values(actual: Any, expected: Any) -> None:
     assert len(np.shape(actual)) == len(np.shape(expected))
     one, other = np.asarray(actual), np.asarray(expected)
     assert one.shape == other.shape
-    if one.dtype.kind == "f":
+    if one.dtype.kind in "cmM" or one.dtype == np.longdouble:
+        np.testing.assert_array_equal(one, other)
+    elif one.dtype.kind == "f":
         nan = np.isnan(other)
         assert (np.isnan(one) == nan).all(), f"{one} is not {other}"
         bits = np.dtype(f"u{one.dtype.itemsize}")

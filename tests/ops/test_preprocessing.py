@@ -30,6 +30,7 @@ from sklearn.preprocessing import (
 import stratum_dask as sd
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.direct.preprocessing import entries
+from stratum_dask.ops.fitting import fit
 from stratum_dask.ops.steps import Unsupported
 from tests.ops.oracle import assert_same, observe
 
@@ -314,6 +315,15 @@ def test_pipelines_end_in_models(model, flights):
             assert ran
             assert_same_matrix(actual, getattr(theirs, method)(test))
     assert native("score", ours, test, truth) == (theirs.score(test, truth), True)
+
+
+def test_fits_clones(flights):
+    estimator = chain()
+    counters.reset()
+    fitted = direct.Native("stratum.fit", fit)(estimator, flights)
+    assert counters.snapshot().hits == {"stratum.fit": 1}
+    assert_same_state(estimator, chain())
+    assert_same_state(fitted, chain().fit(flights))
 
 
 def test_pipelines_end_in_other_transformers(flights):

@@ -3,6 +3,7 @@
 mod arrays;
 mod dag;
 mod features;
+mod literals;
 mod program;
 mod ufuncs;
 
@@ -17,6 +18,8 @@ mod _native {
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]
     use crate::features::{dictionary, write_matrix, write_sparse};
+    #[pymodule_export]
+    use crate::literals::{Encoder, digest};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
 

@@ -34,15 +34,15 @@ DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)
 """The canonical names that have an entry for some type and may be part of a fused task."""
 
 ESTIMATOR_OPS: frozenset[str] = frozenset(
-    f".{method}"
-    for method in (
-        "fit",
-        "fit_transform",
-        "transform",
-        "predict",
-        "predict_proba",
-        "decision_function",
-        "score",
+    (
+        "stratum.fit",
+        ".fit",
+        ".fit_transform",
+        ".transform",
+        ".predict",
+        ".predict_proba",
+        ".decision_function",
+        ".score",
     )
 )
 """The canonical names that have an entry for some estimators; these are never fused."""

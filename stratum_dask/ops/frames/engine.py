@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stratum_dask.ops import counters, direct
+from stratum_dask.ops.frames import environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
 from stratum_dask.ops.frames.table import RULES
@@ -99,20 +100,21 @@ class FusedFrame:
             if last >= start
         ]
         schema = Schema(values, live)
-        underflow_ignored = np.geterr()["under"] == "ignore"
-        key = (start, underflow_ignored, schema.key)
+        state = environment.current(schema.lengths)
+        key = (start, state, schema.key)
         plan = self._plans.get(key)
         if plan is None:
             stop = len(self.steps)
-            plan = make_plan(
-                self.steps,
-                start,
-                stop,
-                self.n_inputs,
-                schema.symbols(),
-                self._last_use,
-                underflow_ignored,
-            )
+            with np.errstate(all="ignore"):  # looking at literals must not warn or raise
+                plan = make_plan(
+                    self.steps,
+                    start,
+                    stop,
+                    self.n_inputs,
+                    schema.symbols(),
+                    self._last_use,
+                    state,
+                )
             with self._lock:
                 if len(self._plans) >= _MAX_PLANS:
                     self._plans.clear()

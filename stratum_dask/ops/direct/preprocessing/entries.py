@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from stratum_dask.ops.direct.preprocessing import matrix, models, trees
@@ -23,6 +24,11 @@ def fit(estimator: Any, X: Any, y: Any = None, /) -> Any:
         return models.fit(estimator, X, y, _fit)
     _fit(estimator, X)
     return estimator
+
+
+def fit_clone(estimator: Any, X: Any, y: Any = None, /) -> Any:
+    """Return a fitted clone."""
+    return fit(clone(estimator), X, y)
 
 
 def fit_transform(estimator: Any, X: Any, y: Any = None, /) -> Any:
@@ -67,7 +73,11 @@ def _fit(estimator: Any, X: Any) -> Block:
 ENTRIES: dict[tuple[str, type], Callable[..., Any]] = {
     **{
         (op, kind): function
-        for op, function in ((".fit", fit), (".fit_transform", fit_transform))
+        for op, function in (
+            (".fit", fit),
+            (".fit_transform", fit_transform),
+            ("stratum.fit", fit_clone),
+        )
         for kind in trees.SUPPORTED
     },
     **{(".transform", kind): transform for kind in trees.SUPPORTED},

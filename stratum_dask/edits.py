@@ -1,0 +1,112 @@
+"""Which of its arguments a task may change.
+
+fit(model, X, y)       changes the model; X too, if the model was made with copy_X=False
+clean(frame)           a user's function that assigns to something: any of its arguments
+df.fillna(0)           nothing
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from stratum_dask.fingerprint import Function
+from stratum_dask.graph import Call, DataNode, GraphNode, Key, TaskRef, call_of
+from stratum_dask.semantics import (
+    FITTING,
+    MUTATING_METHODS,
+    TRANSFORMING,
+    asks_to_write,
+    writes_inputs,
+)
+
+_WRITES = frozenset({"inplace", "out"})
+
+
+class Edits:
+    """Answers for the tasks of one graph.
+
+    Parameters
+    ----------
+    tasks : mapping of key to GraphNode
+    function : callable
+        Gives what is known of a callable.
+    """
+
+    def __init__(self, tasks: Mapping[Key, GraphNode], function: Callable[[Any], Function]) -> None:
+        self._tasks = tasks
+        self._function = function
+        self._writers: dict[Key, bool] = {}
+
+    def positions(self, node: GraphNode) -> tuple[int, ...] | None:
+        """Return the positions of the arguments that a task may change; None for any.
+
+        Examples
+        --------
+        >>> from stratum_dask.fingerprint import Fingerprinter
+        >>> from stratum_dask.graph import NODE_TYPES, Task, TaskRef
+        >>> edits = Edits({}, Fingerprinter(NODE_TYPES).function)
+        >>> edits.positions(Task("x", len, TaskRef("y")))
+        ()
+        """
+        call = call_of(node)
+        if call is None:
+            return ()
+        function = self._function(call.func)
+        method = function.name[1:] if function.name and function.name[0] == "." else None
+        if method in FITTING or method in TRANSFORMING:
+            if call.args and self._makes_writer(call.args[0]):
+                return None
+            return (0,) if method in FITTING else ()
+        if method in MUTATING_METHODS:
+            return (0,)
+        if not _WRITES.isdisjoint(call.kwargs):
+            return None
+        return _positions(call, function.effects.changes)
+
+    def _makes_writer(self, argument: Any) -> bool:
+        """Tell whether a value may hold an estimator that writes into what it is fitted on."""
+        if isinstance(argument, TaskRef):
+            known = self._writers.get(argument.key)
+            if known is None:
+                self._writers[argument.key] = False  # for a circle, which is an error elsewhere
+                node = self._tasks.get(argument.key)
+                known = self._writers[argument.key] = node is not None and self._makes_writer(node)
+            return known
+        if isinstance(argument, DataNode):
+            return self._makes_writer(argument.value)
+        if isinstance(argument, BaseEstimator):
+            return writes_inputs(argument)
+        if isinstance(argument, dict):
+            return any(asks_to_write(*item) for item in argument.items()) or any(
+                map(self._makes_writer, argument.values())
+            )
+        if isinstance(argument, list | tuple):
+            return any(map(self._makes_writer, argument))
+        if not isinstance(argument, GraphNode):
+            return False
+        call = call_of(argument)
+        if call is None:
+            return any(self._makes_writer(TaskRef(key)) for key in argument.dependencies)
+        function = self._function(call.func)
+        if function.name is not None and function.name[1:] in FITTING:
+            return bool(call.args) and self._makes_writer(call.args[0])
+        if function.effects.makes_writers:
+            return True
+        return self._makes_writer(call.kwargs) or self._makes_writer(call.args)
+
+
+def _positions(call: Call, names: frozenset[str] | None) -> tuple[int, ...] | None:
+    """Return where a call passes the parameters of these names; None if that cannot be said."""
+    if not names:
+        return None if names is None else ()
+    if not isinstance(call.func, types.FunctionType) or not names.isdisjoint(call.kwargs):
+        return None
+    code = call.func.__code__
+    plain = code.co_varnames[: code.co_argcount]
+    if not names <= set(plain):
+        return None
+    return tuple(i for i, name in enumerate(plain) if name in names)

@@ -128,8 +128,8 @@ def check(estimator, train, test):
         ours, theirs = clone(estimator), clone(estimator)
         assert both("fit", train)
         assert_same_state(ours, theirs)
-    assert_same(train, before[0])
-    assert_same(test, before[1])
+    for frame, copy in zip((train, test), before, strict=True):
+        pd.testing.assert_frame_equal(frame, copy, check_exact=True)
     return ran
 
 
@@ -207,6 +207,7 @@ PARTS = st.lists(
     st.one_of(
         st.tuples(NUMERIC, st.lists(st.sampled_from("xyz"), min_size=1, unique=True)),
         st.tuples(ENCODED, st.lists(st.sampled_from("st"), min_size=1, unique=True)),
+        st.tuples(ENCODED, st.lists(st.sampled_from("xyzst"), min_size=1, unique=True)),
         st.tuples(NUMERIC, st.just(make_column_selector(dtype_include="number"))),
         st.tuples(st.just("drop"), st.just(["x"])),
     ),
@@ -237,6 +238,12 @@ def test_strings(data, estimator):
 
 
 @SLOW
+@given(frames(), ENCODED, st.lists(st.sampled_from("xyzst"), min_size=1, unique=True))
+def test_strings_and_integers(data, estimator, columns):
+    check(estimator, *(frame[columns] for frame in data))
+
+
+@SLOW
 @given(frames(), TABLE)
 def test_tables(data, estimator):
     check(estimator, *data)
@@ -256,6 +263,7 @@ def flights():
         {
             "delay": delay,
             "distance": rng.integers(80, 5_000, n),
+            "hour": rng.integers(0, 24, n).astype("int8"),
             "air_time": rng.normal(150, 90, n),
             "carrier": pd.array(words[rng.integers(0, 5, n)], dtype="str"),
             "tail": pd.array([f"N{i}" for i in rng.integers(0, 900, n)], dtype="str"),
@@ -286,6 +294,8 @@ NATIVE = {
     "onehot": (OneHotEncoder(), ["carrier", "tail"]),
     "dense onehot": (OneHotEncoder(sparse_output=False, drop="first"), ["carrier"]),
     "ordinal": (OrdinalEncoder(), ["carrier", "tail"]),
+    "integers": (OneHotEncoder(drop="first"), ["distance", "hour"]),
+    "integers and strings": (OrdinalEncoder(), ["hour", "carrier"]),
     "one column": (StandardScaler(), ["delay"]),
 }
 

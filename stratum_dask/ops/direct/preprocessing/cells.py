@@ -17,6 +17,28 @@ from stratum_dask.ops.steps import Unsupported
 NAN = float("nan")
 
 
+class Dictionary(NamedTuple):
+    """The distinct values of a column; NaN stands for missing.
+
+    Attributes
+    ----------
+    codes : ndarray of uint32
+        The number of each row's value.
+    values : list
+        In the order of their first rows.
+    firsts, counts : list of int
+        For each value its first row, and how many rows hold it.
+    missing : int or None
+        The number of the missing value.
+    """
+
+    codes: np.ndarray
+    values: list[Any]
+    firsts: list[int]
+    counts: list[int]
+    missing: int | None
+
+
 @dataclass(frozen=True)
 class Number:
     """Numbers of which NaN will be filled, and to which steps of arithmetic will be applied.
@@ -43,27 +65,16 @@ class Number:
         """Return the column as native code takes it."""
         return ("number", self.values, self.fill, list(self.steps))
 
-
-class Dictionary(NamedTuple):
-    """The distinct values of a column; NaN stands for missing.
-
-    Attributes
-    ----------
-    codes : ndarray of uint32
-        The number of each row's value.
-    values : list
-        In the order of their first rows.
-    firsts, counts : list of int
-        For each value its first row, and how many rows hold it.
-    missing : int or None
-        The number of the missing value.
-    """
-
-    codes: np.ndarray
-    values: list[Any]
-    firsts: list[int]
-    counts: list[int]
-    missing: int | None
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """The distinct values of a column of integers."""
+        codes, values = pd.factorize(self.values)
+        firsts = np.empty(len(values), dtype=np.intp)
+        firsts[codes[::-1]] = np.arange(len(codes))[::-1]
+        counts = np.bincount(codes, minlength=len(values))
+        return Dictionary(
+            codes.astype(np.uint32), values.tolist(), firsts.tolist(), counts.tolist(), None
+        )
 
 
 class Strings:

@@ -1,4 +1,4 @@
-"""OneHotEncoder and OrdinalEncoder of strings: a code per distinct value, looked up once."""
+"""OneHotEncoder and OrdinalEncoder of strings and integers: each distinct value looked up once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from stratum_dask.ops.direct.preprocessing.cells import NAN, Block, Code, OneHot, Text
+from stratum_dask.ops.direct.preprocessing.cells import (
+    NAN,
+    Block,
+    Code,
+    Dictionary,
+    Number,
+    OneHot,
+    Other,
+    Text,
+)
+from stratum_dask.ops.direct.preprocessing.frame import integers
 from stratum_dask.ops.steps import Unsupported
 
 #: Stands for missing among the categories: NaN equals nothing, itself included.
@@ -28,14 +38,14 @@ def check(encoder: Any) -> None:
 
 def refit(encoder: Any, block: Block) -> None:
     """Leave all as it is: what was learnt from all distinct values is all there is to learn."""
-    block.text()
+    _distinct(block)
 
 
 def apply_onehot(encoder: Any, block: Block) -> Block:
     """Return a column for each category that is not dropped."""
     dropped = encoder.drop_idx_
     cells = []
-    for i, (cell, positions) in enumerate(_positions(encoder, block)):
+    for i, (dictionary, positions) in enumerate(_positions(encoder, block)):
         drop = None if dropped is None else dropped[i]
         width = len(encoder.categories_[i]) - (drop is not None)
         slots = []
@@ -48,7 +58,6 @@ def apply_onehot(encoder: Any, block: Block) -> Block:
                 slots.append(position)
             else:
                 slots.append(-1 if position == drop else position - 1)
-        dictionary = cell.strings.dictionary
         cells.append(OneHot(dictionary, np.array(slots, dtype=np.int32), width))
     return block.then(cells, order="C", sparse=encoder.sparse_output)
 
@@ -56,7 +65,7 @@ def apply_onehot(encoder: Any, block: Block) -> Block:
 def apply_ordinal(encoder: Any, block: Block) -> Block:
     """Return the number of each value's category."""
     cells = []
-    for i, (cell, positions) in enumerate(_positions(encoder, block)):
+    for i, (dictionary, positions) in enumerate(_positions(encoder, block)):
         categories = encoder.categories_[i]
         missing = len(categories) - 1 if _is_nan(categories[-1]) else None
         numbers = []
@@ -67,30 +76,46 @@ def apply_ordinal(encoder: Any, block: Block) -> Block:
                 numbers.append(encoder.unknown_value)
             else:
                 numbers.append(encoder.encoded_missing_value if position == missing else position)
-        cells.append(Code(cell.strings.dictionary, np.array(numbers, dtype=np.float64)))
+        cells.append(Code(dictionary, np.array(numbers, dtype=np.float64)))
     return block.then(cells, order="C")
 
 
-def _positions(encoder: Any, block: Block) -> list[tuple[Text, list[int | None]]]:
+def _positions(encoder: Any, block: Block) -> list[tuple[Dictionary, list[int | None]]]:
     """Return for each column the position of each distinct value among the categories."""
-    cells = block.text()
-    if len(encoder.categories_) != len(cells):
+    columns = _distinct(block)
+    if len(encoder.categories_) != len(columns):
         raise Unsupported("number of columns")
     found = []
-    for cell, categories in zip(cells, encoder.categories_, strict=True):
-        if categories.dtype != object:
-            raise Unsupported("categories that are no strings")
-        positions = {_key(category): i for i, category in enumerate(categories)}
-        found.append((cell, [positions.get(_key(value)) for value in cell.values]))
+    for (dictionary, values, kinds), categories in zip(columns, encoder.categories_, strict=True):
+        if categories.dtype.kind not in kinds:
+            raise Unsupported("categories of another kind")
+        positions = {_key(category): i for i, category in enumerate(categories.tolist())}
+        found.append((dictionary, [positions.get(_key(value)) for value in values]))
+    return found
+
+
+def _distinct(block: Block) -> list[tuple[Dictionary, list[Any], str]]:
+    """Return for each column its dictionary, the values as filled, and the kinds of its dtype."""
+    found = []
+    for cell in block.cells:
+        if isinstance(cell, Text):
+            found.append((cell.strings.dictionary, cell.values, "O"))
+        elif isinstance(cell, Number) and block.names is not None:
+            dictionary = integers(cell)
+            found.append((dictionary, dictionary.values, "iu"))
+        else:
+            raise Unsupported(
+                cell.reason if isinstance(cell, Other) else "encodes what was computed"
+            )
     return found
 
 
 def _key(value: Any) -> Any:
-    if type(value) is str:
+    if type(value) is str or type(value) is int:
         return value
     if _is_nan(value):
         return _MISSING
-    raise Unsupported("categories that are no strings")
+    raise Unsupported("categories that are neither strings nor integers")
 
 
 def _is_nan(value: Any) -> bool:

@@ -51,7 +51,9 @@ def _fit(estimator: Any, X: Any) -> Block:
     What is refused in the middle leaves the estimator as it was.
     """
     block = block_of(X)
-    small = sample(X, block.take(trees.check(estimator, X)))
+    used = trees.check(estimator, X)
+    encoded = frozenset(name for name, encodes in used.items() if encodes)
+    small = sample(X, block.take(list(used)), encoded)
     if block.rows - len(small) < WORTH:
         raise Unsupported("few rows")
     before = [(part, dict(vars(part))) for part in trees.changed_by_fit(estimator)]

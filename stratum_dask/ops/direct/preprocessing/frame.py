@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 import pyarrow
 
-from stratum_dask.ops.direct.preprocessing.cells import Block, Cell, Number, Other, Strings, Text
+from stratum_dask.ops.direct.preprocessing.cells import (
+    Block,
+    Cell,
+    Dictionary,
+    Number,
+    Other,
+    Strings,
+    Text,
+)
 from stratum_dask.ops.steps import Unsupported
 
 _NUMBERS = frozenset(
@@ -52,7 +60,7 @@ def _cell(frame: pd.DataFrame, position: int) -> Cell:
     return Other(f"dtype {dtype}")
 
 
-def sample(frame: pd.DataFrame, used: Block) -> pd.DataFrame:
+def sample(frame: pd.DataFrame, used: Block, encoded: frozenset[str]) -> pd.DataFrame:
     """Return a small frame with every distinct string of the used columns, and a number in each.
 
     Parameters
@@ -61,6 +69,8 @@ def sample(frame: pd.DataFrame, used: Block) -> pd.DataFrame:
         All columns; the others keep their dtypes, with any values.
     used : Block
         The columns that count.
+    encoded : frozenset of str
+        Those of which distinct integers count, too.
 
     Raises
     ------
@@ -68,8 +78,10 @@ def sample(frame: pd.DataFrame, used: Block) -> pd.DataFrame:
         If a used column is missing throughout, or not understood.
     """
     chosen: set[int] = set()
-    for cell in used.cells:
-        if isinstance(cell, Number):
+    for name, cell in zip(used.names or (), used.cells, strict=True):
+        if isinstance(cell, Number) and name in encoded:
+            chosen.update(integers(cell).firsts)
+        elif isinstance(cell, Number):
             chosen.add(_present(cell.values))
         elif isinstance(cell, Text):
             found = cell.strings.dictionary
@@ -86,6 +98,13 @@ def sample(frame: pd.DataFrame, used: Block) -> pd.DataFrame:
         elif isinstance(cell, Text):
             small[name] = cell.strings.take(rows)
     return small
+
+
+def integers(cell: Number) -> Dictionary:
+    """Return the distinct values of a column that must hold integers to which nothing was done."""
+    if cell.values.dtype.kind not in "iu" or cell.steps:
+        raise Unsupported("encodes numbers that are no integers")
+    return cell.dictionary
 
 
 def _present(values: np.ndarray) -> int:

@@ -43,11 +43,14 @@ class Leaf(NamedTuple):
         Puts in place what the fitted estimator must learn from all rows of a block.
     apply : callable
         Returns what the fitted estimator makes of a block.
+    encodes : bool
+        Whether distinct values are what it learns from.
     """
 
     check: Callable[[Any], None]
     refit: Callable[[Any, Block], None]
     apply: Callable[[Any, Block], Block]
+    encodes: bool = False
 
 
 LEAVES: dict[type, Leaf] = {
@@ -55,13 +58,13 @@ LEAVES: dict[type, Leaf] = {
     StandardScaler: Leaf(scalers.check, scalers.refit_standard, scalers.apply_standard),
     MinMaxScaler: Leaf(scalers.check, scalers.refit_minmax, scalers.apply_minmax),
     RobustScaler: Leaf(scalers.check, scalers.refit_on_array, scalers.apply_robust),
-    OneHotEncoder: Leaf(encoders.check, encoders.refit, encoders.apply_onehot),
-    OrdinalEncoder: Leaf(encoders.check, encoders.refit, encoders.apply_ordinal),
+    OneHotEncoder: Leaf(encoders.check, encoders.refit, encoders.apply_onehot, True),
+    OrdinalEncoder: Leaf(encoders.check, encoders.refit, encoders.apply_ordinal, True),
 }
 SUPPORTED = (*LEAVES, Pipeline, ColumnTransformer)
 
 
-def check(estimator: Any, frame: pd.DataFrame) -> list[str]:
+def check(estimator: Any, frame: pd.DataFrame) -> dict[str, bool]:
     """Refuse an estimator that has no native form; return the columns of `frame` that it uses.
 
     Parameters
@@ -70,6 +73,11 @@ def check(estimator: Any, frame: pd.DataFrame) -> list[str]:
         Fitted or not.
     frame : DataFrame
         What it will be given.
+
+    Returns
+    -------
+    dict of str to bool
+        By name, whether the column is encoded as it is.
 
     Raises
     ------
@@ -82,7 +90,7 @@ def check(estimator: Any, frame: pd.DataFrame) -> list[str]:
     return _check(estimator, frame)
 
 
-def _check(estimator: Any, frame: pd.DataFrame) -> list[str]:
+def _check(estimator: Any, frame: pd.DataFrame) -> dict[str, bool]:
     kind = type(estimator)
     if kind not in SUPPORTED:
         raise Unsupported(f"no native form of {kind.__name__}")
@@ -90,7 +98,6 @@ def _check(estimator: Any, frame: pd.DataFrame) -> list[str]:
         raise Unsupported("set_output")
     if getattr(estimator, "_skl_callbacks", None):
         raise Unsupported("callbacks")
-    columns = list(frame.columns)
     if kind is Pipeline:
         if estimator.memory is not None or estimator.verbose or estimator.transform_input:
             raise Unsupported("parameters")
@@ -103,18 +110,18 @@ def _check(estimator: Any, frame: pd.DataFrame) -> list[str]:
     if kind is ColumnTransformer:
         if estimator.remainder != "drop" or estimator.transformer_weights or estimator.verbose:
             raise Unsupported("parameters")
-        used: list[str] = []
+        used: dict[str, bool] = {}
         for _, part, selection in estimator.transformers:
             chosen = _chosen(selection, frame)
             if isinstance(part, str) and part == "drop":
                 continue
             if not chosen or type(part) is ColumnTransformer:
                 raise Unsupported("parts of a ColumnTransformer")
-            _check(part, frame)
-            used += chosen
+            encodes = any(_check(part, frame).values())
+            used.update({name: encodes or used.get(name, False) for name in chosen})
         return used
     LEAVES[kind].check(estimator)
-    return columns
+    return dict.fromkeys(frame.columns, LEAVES[kind].encodes)
 
 
 def changed_by_fit(estimator: Any) -> Iterator[Any]:

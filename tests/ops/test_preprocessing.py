@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
@@ -155,7 +155,14 @@ def table(seed, rows, missing, few):
     def strings():
         return pd.array(np.where(holes(), None, rng.choice(WORDS[:few], rows)), dtype="str")
 
-    return pd.DataFrame({**{n: numbers() for n in "xyz"}, **{n: strings() for n in "st"}})
+    return pd.DataFrame(
+        {
+            **{name: numbers() for name in "xyz"},
+            "i": rng.integers(0, few, rows),
+            "j": rng.integers(-few, 1, rows).astype("int8"),
+            **{name: strings() for name in "st"},
+        }
+    )
 
 
 @st.composite
@@ -207,7 +214,7 @@ PARTS = st.lists(
     st.one_of(
         st.tuples(NUMERIC, st.lists(st.sampled_from("xyz"), min_size=1, unique=True)),
         st.tuples(ENCODED, st.lists(st.sampled_from("st"), min_size=1, unique=True)),
-        st.tuples(ENCODED, st.lists(st.sampled_from("xyzst"), min_size=1, unique=True)),
+        st.tuples(ENCODE, st.lists(st.sampled_from("ijst"), min_size=1, unique=True)),
         st.tuples(NUMERIC, st.just(make_column_selector(dtype_include="number"))),
         st.tuples(st.just("drop"), st.just(["x"])),
     ),
@@ -225,28 +232,32 @@ TABLE = st.builds(
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
+def tell(ran):
+    event(f"natively: {', '.join(method for method, was in ran.items() if was) or 'nothing'}")
+
+
 @SLOW
 @given(frames(), NUMERIC)
 def test_numbers(data, estimator):
-    check(estimator, *(frame[["x", "y", "z"]] for frame in data))
+    tell(check(estimator, *(frame[["x", "y", "z"]] for frame in data)))
 
 
 @SLOW
 @given(frames(), ENCODED)
 def test_strings(data, estimator):
-    check(estimator, *(frame[["s", "t"]] for frame in data))
+    tell(check(estimator, *(frame[["s", "t"]] for frame in data)))
 
 
 @SLOW
-@given(frames(), ENCODED, st.lists(st.sampled_from("xyzst"), min_size=1, unique=True))
+@given(frames(), ENCODE, st.lists(st.sampled_from("ijstx"), min_size=1, unique=True))
 def test_strings_and_integers(data, estimator, columns):
-    check(estimator, *(frame[columns] for frame in data))
+    tell(check(estimator, *(frame[columns] for frame in data)))
 
 
 @SLOW
 @given(frames(), TABLE)
 def test_tables(data, estimator):
-    check(estimator, *data)
+    tell(check(estimator, *data))
 
 
 # -- what must run natively ----------------------------------------------------------------------

@@ -51,6 +51,8 @@ def _fit(estimator: Any, X: Any) -> Block:
     What is refused in the middle leaves the estimator as it was.
     """
     block = block_of(X)
+    if block.rows < WORTH:
+        raise Unsupported("few rows")
     used = trees.check(estimator, X)
     encoded = frozenset(name for name, encodes in used.items() if encodes)
     small = sample(X, block.take(list(used)), encoded)

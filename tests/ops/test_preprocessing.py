@@ -461,3 +461,10 @@ def test_select_native_leaves_others_alone(flights):
     (after,) = sd.optimize(before)
     functions = [getattr(task, "func", None) for task in dict(after.dask).values()]
     assert not any(isinstance(func, direct.Native) for func in functions)
+
+
+def test_what_has_no_native_form_is_no_fallback(flights):
+    counters.reset()
+    numbers = flights[["distance"]]
+    assert direct.Native(".fit", lambda e, *a: e.fit(*a))(Ridge(), numbers, numbers)
+    assert counters.snapshot() == counters.Counters({}, {})

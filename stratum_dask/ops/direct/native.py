@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct.table import call
+from stratum_dask.ops.direct.table import call, has_form
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -39,7 +39,12 @@ class Native:
         return getattr(self.func, "__name__", type(self.func).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the native form, or the user's function where there is none."""
+        """Run the native form, or the user's function where there is none.
+
+        What was never to run natively, like the fit of a forest, is no fallback to count.
+        """
+        if not has_form(self.op, args):
+            return self.func(*args, **kwargs)
         try:
             value = call(self.op, args, kwargs)
         except Unsupported as why:

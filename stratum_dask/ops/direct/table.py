@@ -59,6 +59,11 @@ def transparent(attribute: str) -> bool:
     return attribute in _ACCESSORS
 
 
+def has_form(op: str | None, args: tuple[Any, ...]) -> bool:
+    """Tell whether a call of this name has an entry for the type of its first argument."""
+    return op is not None and bool(args) and _find(op, type(args[0])) is not None
+
+
 def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Run a call natively.
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from benchmarks.harness import report
 
-NAMES = ("many_tasks", "impure_names", "nothing_shared", "kernels", "text", "tables")
+NAMES = (
+    "many_tasks",
+    "impure_names",
+    "nothing_shared",
+    "kernels",
+    "text",
+    "tables",
+    "preprocessing",
+    "reading",
+)
 
 
 def main() -> None:

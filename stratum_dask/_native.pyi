@@ -650,3 +650,100 @@ class Strings:
 
     def copy(self, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> None:
         """Write the picked strings, one after the other, into just as many bytes."""
+
+def dictionary(
+    chunks: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None, int]],
+    codes: npt.NDArray[Any],
+) -> tuple[list[str | None], list[int], list[int], int | None]:
+    """Find the distinct values of a column of strings, in the order of their first rows.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        Buffers of Arrow arrays of ``large_string``: offsets (int64), data (uint8), validity bitmap
+        (uint8) or None, and the bit of the bitmap that belongs to the first row.
+    codes : ndarray of uint32
+        Gets the number of each row's value; all missing values count as one value.
+
+    Returns
+    -------
+    values : list of str or None
+        The distinct values, None for missing.
+    firsts : list of int
+        The row in which each value first occurs.
+    counts : list of int
+        How many rows hold each value.
+    missing : int or None
+        The number of the missing value.
+
+    Raises
+    ------
+    ValueError
+        When the arrays don't fit together; then nothing is written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> offsets, data = np.array([0, 1, 2, 3]), np.frombuffer(b"aba", np.uint8)
+    >>> dictionary([(offsets, data, None, 0)], codes := np.empty(3, np.uint32)), codes.tolist()
+    ((['a', 'b'], [0, 1], [2, 1], None), [0, 1, 0])
+    """
+
+_Feature: TypeAlias = tuple[Any, ...]
+
+def write_matrix(features: list[_Feature], rows: int, out: npt.NDArray[Any], order: str) -> None:
+    """Write a feature matrix in one pass.
+
+    Parameters
+    ----------
+    features : list of tuple
+        One per column, or per neighbouring columns:
+
+        - ``("number", values, fill, steps)``: numbers as floats; NaN becomes `fill` unless that is
+          NaN; then the steps ``("add"|"sub"|"mul"|"div", x)`` in order
+        - ``("code", codes, numbers)``: the number of each code
+        - ``("onehot", codes, slots, width)``: a one in column ``slots[code]`` of `width` columns,
+          none where that is negative
+    rows : int
+    out : ndarray of float64
+        One-dimensional, all zeros; gets the matrix in the `order` "C" or "F".
+
+    Raises
+    ------
+    OverflowError
+        When a number is infinite, or becomes so.
+    ValueError
+        When shapes or dtypes don't fit.
+    """
+
+def write_sparse(
+    features: list[_Feature],
+    rows: int,
+    data: npt.NDArray[Any],
+    indices: npt.NDArray[Any],
+    indptr: npt.NDArray[Any],
+) -> int:
+    """Write what is not zero of a feature matrix as compressed sparse rows.
+
+    Parameters
+    ----------
+    features, rows
+        As in :func:`write_matrix`.
+    data : ndarray of float64
+    indices : ndarray of int32
+        Room for an entry of each feature in each row.
+    indptr : ndarray of int32
+        One more than rows.
+
+    Returns
+    -------
+    int
+        The number of entries; columns ascend in each row.
+
+    Raises
+    ------
+    OverflowError
+        When a number is infinite, or becomes so.
+    ValueError
+        When shapes or dtypes don't fit.
+    """

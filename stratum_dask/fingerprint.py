@@ -23,6 +23,7 @@ from stratum_dask.files import FileIdentity, identify_file
 from stratum_dask.graph import GraphNode, Key, NodeTypes
 from stratum_dask.literals import Unknown, digest, encode, encoder
 from stratum_dask.numeric_class import numeric_class
+from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.purity import (
@@ -176,7 +177,7 @@ class Fingerprinter:
         known = self._functions.get(id(func))
         if known is None:
             inner = func
-            while isinstance(inner, ReadOnce | ColumnRead | Protected):
+            while isinstance(inner, ReadOnce | ColumnRead | Protected | Native):
                 inner = inner.func
             known = self._functions[id(func)] = (func, _describe(inner))
         return known[1]

@@ -16,6 +16,7 @@ from stratum_dask.passes.order_for_memory import order_for_memory
 from stratum_dask.passes.pack_chains import pack_chains
 from stratum_dask.passes.project_reads import project_reads
 from stratum_dask.passes.protect_shared import protect_shared
+from stratum_dask.passes.select_native import select_native
 
 Pass = Callable[[Graph], Graph]
 
@@ -40,8 +41,9 @@ PIPELINE = (
     Stage("share", (cull, identify, merge_identical), until="stable"),
     # Who shares is decided now, and fused tasks would hide it.
     Stage("rewrite", (project_reads, protect_shared)),
-    # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task.
-    Stage("fuse", (fuse_frames, pack_chains)),
+    # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task, and what
+    # they leave may have a native form of its own.
+    Stage("fuse", (fuse_frames, select_native, pack_chains)),
     # Last: the order depends on what is one task.
     Stage("place", (order_for_memory,)),
 )

@@ -51,7 +51,7 @@ def test_names_and_order_of_the_passes():
         [
             ("share", ["cull", "identify", "merge_identical"]),
             ("rewrite", ["project_reads", "protect_shared"]),
-            ("fuse", ["fuse_frames", "pack_chains"]),
+            ("fuse", ["fuse_frames", "select_native", "pack_chains"]),
             ("place", ["order_for_memory"]),
         ]
     )

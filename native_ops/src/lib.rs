@@ -26,6 +26,7 @@ mod column;
 mod compute;
 mod dates;
 pub mod dictionary;
+mod distinct;
 mod dtype;
 pub mod flags;
 mod fold;
@@ -33,6 +34,7 @@ mod fpenv;
 pub mod gather;
 pub mod groups;
 mod kernels;
+mod matrix;
 mod memory;
 mod node;
 mod plan;
@@ -47,8 +49,10 @@ pub use column::{Column, ColumnMut};
 pub use dates::{
     DateError, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
 };
+pub use distinct::{Dictionary, StringColumn, dictionary};
 pub use dtype::{Bool, DType, Element, Scalar};
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
+pub use matrix::{Feature, MatrixError, SparseRows, Step, write_columns, write_rows, write_sparse};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use table::{LookupTable, Set};

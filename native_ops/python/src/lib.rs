@@ -3,6 +3,7 @@
 mod arrays;
 mod dag;
 mod dates;
+mod features;
 mod gather;
 mod groups;
 mod keys;
@@ -22,6 +23,8 @@ mod _native {
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]
     use crate::dates::{date_fields, start_of_day};
+    #[pymodule_export]
+    use crate::features::{dictionary, write_matrix, write_sparse};
     #[pymodule_export]
     use crate::gather::{Strings, gather};
     #[pymodule_export]

@@ -76,7 +76,7 @@ fn invalid(error: ProgramError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn arrays(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
+pub(crate) fn arrays(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
     let named = |(index, object)| Array::new(object, &format!("{what} {index}"));
     objects.iter().enumerate().map(named).collect()
 }

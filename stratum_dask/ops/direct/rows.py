@@ -28,7 +28,9 @@ _Loc = type(pd.DataFrame().loc)
 _ILoc = type(pd.DataFrame().iloc)
 
 
-def _filter(read: Read, frame: pd.DataFrame, mask: Any, /) -> pd.DataFrame:
+def _filter(read: Read, frame: pd.DataFrame, mask: Any, /) -> Any:
+    if type(mask) in (str, list) and read is None:
+        return frame[mask]  # columns as they are, by themselves: pandas shares them
     return _where(frame, _mask(frame, mask), read)
 
 

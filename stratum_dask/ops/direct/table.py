@@ -51,7 +51,21 @@ What they put into the other columns, nobody sees.
 """
 
 DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in (*DIRECT, *PARTIAL))
-"""The canonical names that have an entry for some type."""
+"""The canonical names that have an entry for some type and may be part of a fused task."""
+
+ESTIMATOR_OPS: frozenset[str] = frozenset(
+    (
+        "stratum.fit",
+        ".fit",
+        ".fit_transform",
+        ".transform",
+        ".predict",
+        ".predict_proba",
+        ".decision_function",
+        ".score",
+    )
+)
+"""The canonical names that have an entry for some estimators; these are never fused."""
 
 
 def transparent(attribute: str) -> bool:
@@ -63,6 +77,11 @@ def transparent(attribute: str) -> bool:
     (True, False)
     """
     return attribute in dates.FIELDS or any(attribute in names for names in _ACCESSORS.values())
+
+
+def has_form(op: str | None, args: tuple[Any, ...]) -> bool:
+    """Tell whether a call of this name has an entry for the type of its first argument."""
+    return op is not None and bool(args) and _find(op, type(args[0]))[0] is not None
 
 
 def call(
@@ -94,12 +113,13 @@ def call(
     """
     if op is None or not args:
         raise Unsupported("no rule")
-    key = op, type(args[0])
-    function = DIRECT.get(key)
-    if function is None:
-        function, args = PARTIAL.get(key), (read, *args)
+    function, partial = _find(op, type(args[0]))
     if function is None:
         raise Unsupported("no rule")
+    if kwargs and op in ESTIMATOR_OPS:
+        raise Unsupported("arguments")
+    if partial:
+        args = (read, *args)
     try:
         _signature(function).bind(*args, **kwargs)
     except TypeError as error:
@@ -110,3 +130,16 @@ def call(
 @cache
 def _signature(function: Direct) -> inspect.Signature:
     return inspect.signature(function)
+
+
+def _find(op: str, kind: type) -> tuple[Direct | None, bool]:
+    """Return the entry for a call, and whether it takes the columns that are read."""
+    function = DIRECT.get((op, kind))
+    if function is not None:
+        return function, False
+    if op in ESTIMATOR_OPS and kind.__module__.startswith("sklearn."):
+        # Imported here: whoever has such an object has paid for importing its module.
+        from stratum_dask.ops.direct.preprocessing import ENTRIES
+
+        return ENTRIES.get((op, kind)), False
+    return PARTIAL.get((op, kind)), True

@@ -10,7 +10,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import metadata
@@ -42,6 +42,7 @@ from stratum_dask.semantics import (
     declared,
     is_pure,
     name_of,
+    of_library,
     uses_randomness,
 )
 
@@ -327,15 +328,16 @@ def _describe(func: Any) -> Function:
     return _describe_user(func)
 
 
-_described: WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, Function]] = (
-    WeakKeyDictionary()
-)
+_State = tuple[types.CodeType, bool | None]
+"""The code of a function, and what the user declared of it."""
+
+_described: WeakKeyDictionary[types.FunctionType, tuple[_State, Function]] = WeakKeyDictionary()
 
 
 def _describe_user(func: types.FunctionType) -> Function:
     """Analyse a user's function, or remember it while all that it refers to is the same."""
-    code, known = _described.get(func, (None, None))
-    if known is not None and code is func.__code__ and is_current(func, known.effects.uses):
+    known = _remembered(func, frozenset())
+    if known is not None:
         return known
     found = effects(func)
     try:
@@ -344,8 +346,34 @@ def _describe_user(func: types.FunctionType) -> Function:
         found.reason = found.reason or str(unknown)
         known = Function(b"", None, found)
     if is_settled(func, found.uses):
-        _described[func] = func.__code__, known
+        _described[func] = (func.__code__, declared(func)), known
+        for inner in _inner(found.uses):
+            if inner not in _described:
+                _describe_user(inner)
     return known
+
+
+def _remembered(
+    func: types.FunctionType, callers: frozenset[types.FunctionType]
+) -> Function | None:
+    """Return what is known of a function, if it and all that it calls are as they were."""
+    state, known = _described.get(func, (None, None))
+    if known is None or state != (func.__code__, declared(func)):
+        return None
+    if not is_current(func, known.effects.uses):
+        return None
+    callers |= {func}
+    for inner in _inner(known.effects.uses):
+        if inner not in callers and _remembered(inner, callers) is None:
+            return None
+    return known
+
+
+def _inner(uses: Mapping[str, Any]) -> Iterator[types.FunctionType]:
+    """Yield the user's own functions among what a function refers to."""
+    for value in uses.values():
+        if isinstance(value, types.FunctionType) and not (name_of(value) or of_library(value)):
+            yield value
 
 
 @lru_cache(maxsize=1024)

@@ -108,3 +108,13 @@ def test_missing_mode_that_nobody_needs(op):
 @some(1, values=operands(count=1), key=st.sampled_from([0, 0, 0, 1, "a", np.int64(0)]))
 def test_first_mode(op, values, key):
     check([step(op, Ref(0)), step("operator.getitem", Ref(1), key)], values)
+
+
+@pytest.mark.parametrize("op", [".mean", ".var", ".std"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("state", ["raise", "warn", "ignore"])
+def test_underflow_is_reported_as_by_numpy(op, dtype, state):
+    tiny = np.finfo(dtype).smallest_subnormal
+    for values in ([0, 0, 0, 0, tiny], [0, 0, tiny, tiny], [1e-200, 0, 0], [1e-30, 0, 0]):
+        with np.errstate(all=state):
+            check([step(op, Ref(0))], [pd.Series(values, dtype=dtype)])

@@ -121,7 +121,9 @@ def _mean(b: Builder, node: int) -> Scalar:
         _refuse_pieces(b, dtype)
     total = b.add("sum", dtype, node)
     count = b.cast(b.add("count", "i64", node), dtype)
-    return _finite(b, Scalar(dtype, b.add("truediv", dtype, total, count)))
+    # NumPy reports what happens when it divides, whoever reads the result.
+    mean = b.guard_visible(b.add("truediv", dtype, total, count), loud=True)
+    return _finite(b, Scalar(dtype, mean))
 
 
 def _sum(b: Builder, node: int) -> Scalar:
@@ -161,6 +163,7 @@ def _spread(b: Builder, node: int, ddof: int, *, root: bool) -> Scalar:
     if dtype == "f32" and not b.environment.default_buffer:
         raise Unsupported("buffer size")  # NumPy adds float32 up as float64
     variance = _finite(b, _reduce(b, "var", dtype, node, ddof))
+    b.guard_visible(variance.node, loud=True)
     return Scalar(dtype, b.add("sqrt", dtype, variance.node)) if root else variance
 
 

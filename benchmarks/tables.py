@@ -18,7 +18,7 @@ import pandas as pd
 from benchmarks.harness import Row, report
 from benchmarks.kernels import Chain, in_pandas, same_bits
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct import keys
+from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref, Step
 
@@ -65,7 +65,7 @@ def measure(name: str, steps: list[Step], inputs: list[Any], seconds: float) -> 
     planned = FusedFrame(tuple(steps), len(inputs))
 
     def cold() -> Any:
-        keys.forget()
+        dictionary.forget()
         return planned(*inputs)
 
     counters.reset()

@@ -410,7 +410,6 @@ class Text:
     def __new__(
         cls, chunks: list[tuple[_Buffer | None, _Buffer, _Buffer | None, int, int]]
     ) -> Text: ...
-    def __len__(self) -> int: ...
     def parse_dates(self, format: str, unit: str, out: npt.NDArray[Any]) -> tuple[int, int] | None:
         """Parse dates of years 1 to 9999 whose parts have their full width.
 
@@ -430,8 +429,10 @@ class Text:
             another, or a row is no such date, or out of the unit's range.
         """
 
-    def encode(self, limit: int, codes: npt.NDArray[Any], first: npt.NDArray[Any]) -> int | None:
-        """Give each distinct string a number, in the order in which they appear.
+    def encode(
+        self, limit: int, codes: npt.NDArray[np.int32], firsts: npt.NDArray[np.int64]
+    ) -> tuple[int, bytearray, bytearray] | None:
+        """Give each distinct string a number, counted from 0 in order of first occurrence.
 
         Parameters
         ----------
@@ -439,13 +440,15 @@ class Text:
             How many there may be.
         codes : ndarray of int32
             Is written: the number of each row's string, -1 for missing rows.
-        first : ndarray of int64
-            Is written: at which row each number first appears; as long as the column.
+        firsts : ndarray of int64
+            As long as the column; its first entries are written: at which row each number first
+            appears.
 
         Returns
         -------
-        int or None
-            How many there are; None if there seem to be more than `limit`.
+        (count, offsets, data) or None
+            How many there are, and their buffers as Arrow has them, with room for a missing string
+            after the last; None if there seem to be more than `limit`.
         """
 
     def find(self, keys: Text, out: npt.NDArray[Any]) -> bool:
@@ -456,20 +459,6 @@ class Text:
 
     def order(self, out: npt.NDArray[Any]) -> None:
         """Write the positions (int64) of the rows, of which none is missing, in their order."""
-
-    def gather(
-        self,
-        codes: npt.NDArray[Any],
-        offsets: npt.NDArray[Any],
-        validity: npt.NDArray[Any] | None,
-    ) -> bytearray:
-        """Return the bytes of the strings at `codes` (int32; negative: the last one).
-
-        Writes their offsets (int64) and, if it is given, the bits (uint8) of those that are there.
-        """
-
-def spread(values: npt.NDArray[Any], codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
-    """Write ``values[codes]``, the last value for negative codes (int32)."""
 
 def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
     """Add to `counts` (int64) how often each code appears; negative codes count for the last."""
@@ -490,35 +479,23 @@ def start_of_day(values: npt.NDArray[Any], unit: str, out: npt.NDArray[Any]) -> 
 def ufunc_loops() -> list[tuple[str, str]]:
     """Names and dtypes of NumPy's inner loops that programs can use."""
 
-_Text: TypeAlias = list[tuple[_Buffer, _Buffer | None, _Buffer | None, int, int]]
-
-def encode_text(chunks: _Text, codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]) -> int:
-    """Give numbers to strings, counted from 0 in order of first occurrence.
+def encode_numbers(
+    values: npt.NDArray[Any], codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]
+) -> int:
+    """Give numbers to the values of a column, counted from 0 in order of first occurrence.
 
     Parameters
     ----------
-    chunks : list of tuple
-        Arrow's large strings, chunk by chunk: offsets, bytes, validity, first row, rows.
+    values : ndarray
     codes : ndarray of int64
-        Written: the number of each row's string, -1 where it is missing.
+        Written: the number of each row's value, -1 for NaN.
     firsts : ndarray of int64
         As long as `codes`; its first entries are written: the row where each number occurs first.
 
     Returns
     -------
     int
-        How many strings there are.
-
-    Raises
-    ------
-    ValueError
-        When the buffers don't fit each other or the arrays.
-    """
-
-def encode_numbers(
-    values: npt.NDArray[Any], codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]
-) -> int:
-    """Give numbers to the values of a column, as :func:`encode_text`; NaN is missing.
+        How many values there are.
 
     Examples
     --------
@@ -534,29 +511,7 @@ def encode_pairs(
     codes: npt.NDArray[np.int64],
     firsts: npt.NDArray[np.int64],
 ) -> int:
-    """Give numbers to pairs of numbers, as :func:`encode_text`; a negative part is missing."""
-
-def match_text(
-    left: _Text,
-    right: _Text,
-    left_codes: npt.NDArray[np.int64],
-    right_codes: npt.NDArray[np.int64],
-) -> int:
-    """Give the same numbers to the same strings of two columns.
-
-    Parameters
-    ----------
-    left, right : list of tuple
-        As in :func:`encode_text`.
-    left_codes, right_codes : ndarray of int64
-        Written: numbers counted from 0 in order of first occurrence on the right; -1 for missing
-        strings, and for strings of the left that are not on the right.
-
-    Returns
-    -------
-    int
-        How many strings there are on the right.
-    """
+    """Give numbers to pairs of numbers, as :func:`encode_numbers`; a negative part is missing."""
 
 def match_numbers(
     left: npt.NDArray[Any],
@@ -564,7 +519,19 @@ def match_numbers(
     left_codes: npt.NDArray[np.int64],
     right_codes: npt.NDArray[np.int64],
 ) -> int:
-    """Give the same numbers to the same values of two columns of one dtype, as :func:`match_text`.
+    """Give the same numbers to the same values of two columns of one dtype.
+
+    Parameters
+    ----------
+    left, right : ndarray
+    left_codes, right_codes : ndarray of int64
+        Written: numbers counted from 0 in order of first occurrence on the right; -1 for NaN, and
+        for values of the left that are not on the right.
+
+    Returns
+    -------
+    int
+        How many values there are on the right.
 
     Examples
     --------
@@ -613,14 +580,20 @@ def group_aggregate(
     """
 
 def gather(
-    positions: npt.NDArray[np.int64], values: npt.NDArray[Any], out: npt.NDArray[Any]
-) -> int:
-    """Write the values at some positions; NaN, -1 or False where there is no such position.
+    positions: npt.NDArray[Any],
+    values: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    last: bool = False,
+) -> None:
+    """Write the values at some positions (int64 or int32).
 
-    Returns
-    -------
-    int
-        How many positions there are not.
+    Where there is no such position, `last` means the last value, else NaN, -1 or False.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gather(np.array([1, -1]), np.array([0.5, 1.5]), out := np.empty(2)), out.tolist()
+    (None, [1.5, nan])
     """
 
 @final
@@ -629,14 +602,15 @@ class Strings:
 
     Parameters
     ----------
-    chunks : list of tuple
-        As in :func:`encode_text`.
+    text : Text
+    last : bool
+        Whether a position that there is not means the last string, else a missing one.
     """
 
-    def __new__(cls, chunks: _Text) -> Strings: ...
+    def __new__(cls, text: Text, last: bool = False) -> Strings: ...
     def measure(
         self,
-        positions: npt.NDArray[np.int64],
+        positions: npt.NDArray[Any],
         ends: npt.NDArray[np.int64],
         validity: npt.NDArray[np.uint8],
     ) -> int:
@@ -645,49 +619,11 @@ class Strings:
         Returns
         -------
         int
-            How many are missing; those at positions that there are not count as missing.
+            How many are missing.
         """
 
-    def copy(self, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint8]) -> None:
+    def copy(self, positions: npt.NDArray[Any], out: npt.NDArray[np.uint8]) -> None:
         """Write the picked strings, one after the other, into just as many bytes."""
-
-def dictionary(
-    chunks: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None, int]],
-    codes: npt.NDArray[Any],
-) -> tuple[list[str | None], list[int], list[int], int | None]:
-    """Find the distinct values of a column of strings, in the order of their first rows.
-
-    Parameters
-    ----------
-    chunks : list of tuple
-        Buffers of Arrow arrays of ``large_string``: offsets (int64), data (uint8), validity bitmap
-        (uint8) or None, and the bit of the bitmap that belongs to the first row.
-    codes : ndarray of uint32
-        Gets the number of each row's value; all missing values count as one value.
-
-    Returns
-    -------
-    values : list of str or None
-        The distinct values, None for missing.
-    firsts : list of int
-        The row in which each value first occurs.
-    counts : list of int
-        How many rows hold each value.
-    missing : int or None
-        The number of the missing value.
-
-    Raises
-    ------
-    ValueError
-        When the arrays don't fit together; then nothing is written.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> offsets, data = np.array([0, 1, 2, 3]), np.frombuffer(b"aba", np.uint8)
-    >>> dictionary([(offsets, data, None, 0)], codes := np.empty(3, np.uint32)), codes.tolist()
-    ((['a', 'b'], [0, 1], [2, 1], None), [0, 1, 0])
-    """
 
 _Feature: TypeAlias = tuple[Any, ...]
 
@@ -701,7 +637,7 @@ def write_matrix(features: list[_Feature], rows: int, out: npt.NDArray[Any], ord
 
         - ``("number", values, fill, steps)``: numbers as floats; NaN becomes `fill` unless that is
           NaN; then the steps ``("add"|"sub"|"mul"|"div", x)`` in order
-        - ``("code", codes, numbers)``: the number of each code
+        - ``("code", codes, numbers)``: the number of each code (int32; negative: the last one)
         - ``("onehot", codes, slots, width)``: a one in column ``slots[code]`` of `width` columns,
           none where that is negative
     rows : int

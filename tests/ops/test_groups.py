@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
+from stratum_dask.ops.direct import dictionary
+from stratum_dask.ops.direct.keys import encode
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import DTYPES, indexes, values_of
 from tests.ops.oracle import check, step
@@ -185,19 +187,17 @@ def test_it_really_runs_natively(how, by):
     assert counters.snapshot().hits[".transform"] == 2
 
 
-def test_codes_of_a_column_are_kept_while_it_lives():
-    from stratum_dask.ops.direct import keys as module
-
-    series = pd.Series(["one", "two", None, "one"], dtype="str")
-    codes = module.encode(series.array)
-    assert codes.codes.tolist() == [0, 1, -1, 0]
-    assert module.encode(series.copy(deep=False).array) is codes
+def test_groups_joins_and_strings_share_one_dictionary():
+    series = pd.Series(["one", "two", None, "one"] * 600, dtype="str")
+    found = dictionary.dictionary_of(series)
+    codes, firsts = encode(series.array)
+    assert codes is found.positions
+    assert codes[:4].tolist() == [0, 1, -1, 0]
+    assert firsts.tolist() == [0, 1]
+    assert encode(series.copy(deep=False).array).codes is codes
     changed = series.copy()
     changed[0] = "three"
-    assert module.encode(changed.array).firsts.tolist() == [0, 1, 3]
-    before = len(module._kept._codes)
-    del series, changed
-    assert len(module._kept._codes) < before
+    assert encode(changed.array).firsts.tolist() == [0, 1, 3]
 
 
 def test_nothing_is_left_on_the_users_groups():

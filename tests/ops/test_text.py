@@ -274,6 +274,14 @@ def test_dictionaries_go_with_their_columns():
     assert len(dictionary._living) <= before
 
 
+@pytest.mark.parametrize("call", [".unique", ".value_counts", ".factorize"])
+def test_filled_strings_have_their_place_in_the_order(call):
+    for rows in ([None, "a", "b"], ["a", None, "b"], ["a", "b", None], ["b", None, "a"]):
+        for value in ("x", "a"):
+            column = pd.Series(rows * 5, dtype="str")
+            assert ran_natively([step(".fillna", Ref(0), value), step(call, Ref(1))], column)
+
+
 def test_threads_share_dictionaries():
     columns = [pd.Series(["a", f"{i}"] * 1_000) for i in range(8)]
     with ThreadPoolExecutor(4) as pool:

@@ -3,6 +3,7 @@
 use pyo3::buffer::{ElementType, PyUntypedBuffer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::fmt::Display;
 use std::ops::Range;
 use stratum_native_ops::{Bool, Column, ColumnMut, DType};
 
@@ -163,34 +164,62 @@ impl Bytes {
     }
 }
 
-/// The elements of an array of 64-bit integers.
-///
-/// # Safety
-///
-/// As for [`Array::column`].
-pub(crate) unsafe fn integers<'a>(array: &'a Array, what: &str) -> PyResult<&'a [i64]> {
-    // SAFETY: the caller's promise.
-    match unsafe { array.column() } {
-        Column::I64(values) => Ok(values),
-        _ => Err(PyValueError::new_err(format!("{what} must be int64"))),
+/// The arrays that a kernel reads.
+pub(crate) struct Inputs<const N: usize>([Array; N]);
+
+impl<const N: usize> Inputs<N> {
+    /// Looks at arrays, each with its name in errors.
+    pub(crate) fn new(objects: [(&Bound<'_, PyAny>, &str); N]) -> PyResult<Self> {
+        arrays(objects).map(Self)
+    }
+
+    pub(crate) fn arrays(&self) -> &[Array] {
+        &self.0
+    }
+
+    pub(crate) fn columns(&self) -> [Column<'_>; N] {
+        // SAFETY: callers write to arrays only while nobody computes with them, as NumPy has it,
+        // and outputs overlap no inputs (`Outputs::new`).
+        self.0.each_ref().map(|array| unsafe { array.column() })
     }
 }
 
-/// The elements of an array of 64-bit integers, to write to.
-///
-/// # Safety
-///
-/// As for [`Array::column_mut`], except that it may be read-only, which is an error.
-pub(crate) unsafe fn integers_mut<'a>(array: &'a mut Array, what: &str) -> PyResult<&'a mut [i64]> {
-    if array.is_writeable() {
-        // SAFETY: writeable; the caller's promise.
-        if let ColumnMut::I64(values) = unsafe { array.column_mut() } {
-            return Ok(values);
+/// The arrays that a kernel writes.
+pub(crate) struct Outputs<const N: usize>([Array; N]);
+
+impl<const N: usize> Outputs<N> {
+    /// Looks at arrays, each with its name in errors; refuses those that are read-only, or share
+    /// memory with each other or an input.
+    pub(crate) fn new(objects: [(&Bound<'_, PyAny>, &str); N], inputs: &[Array]) -> PyResult<Self> {
+        let outputs = arrays(objects)?;
+        for (array, (_, what)) in outputs.iter().zip(objects) {
+            if !array.is_writeable() {
+                return Err(invalid(format!("{what} is read-only")));
+            }
         }
+        refuse_overlap(inputs, &outputs)?;
+        Ok(Self(outputs))
     }
-    Err(PyValueError::new_err(format!(
-        "{what} must be int64 and writeable"
-    )))
+
+    pub(crate) fn columns(&mut self) -> [ColumnMut<'_>; N] {
+        // SAFETY: writeable and apart from all other arrays (checked in `new`); callers tell
+        // nobody else of them before the kernel returns. Arrow's buffers are immutable, so that
+        // none of them is an output.
+        (self.0.each_mut()).map(|array| unsafe { array.column_mut() })
+    }
+}
+
+fn arrays<const N: usize>(objects: [(&Bound<'_, PyAny>, &str); N]) -> PyResult<[Array; N]> {
+    let arrays = objects
+        .iter()
+        .map(|(object, what)| Array::new(object, what));
+    let arrays: Vec<_> = arrays.collect::<PyResult<_>>()?;
+    Ok((arrays.try_into()).unwrap_or_else(|_| unreachable!("one array for each object")))
+}
+
+/// The error for arguments that don't fit.
+pub(crate) fn invalid(why: impl Display) -> PyErr {
+    PyValueError::new_err(why.to_string())
 }
 
 /// Refuses arrays to write to that share memory with others.

@@ -1,10 +1,8 @@
 //! The functions on dates: arrays of int64 with a unit.
 
-use crate::arrays::Array;
-use crate::text::{Output, integers};
-use pyo3::exceptions::PyValueError;
+use crate::arrays::{Inputs, Outputs, invalid};
 use pyo3::prelude::*;
-use stratum_native_ops::{ColumnMut, DateError, Field, TimeUnit};
+use stratum_native_ops::{Column, ColumnMut, DateError, Field, TimeUnit};
 
 /// Writes a field of dates to `out`; returns whether any date is missing.
 #[pyfunction]
@@ -16,13 +14,14 @@ pub(crate) fn date_fields(
     out: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     let unit = unit_of(unit)?;
-    let field = Field::parse(field)
-        .ok_or_else(|| PyValueError::new_err(format!("no such field: {field}")))?;
-    let values = Array::new(values, "the dates")?;
-    let (values, mut out) = (integers(&values)?, Output::new(out)?);
-    let mut out = out.column();
+    let field = Field::parse(field).ok_or_else(|| invalid(format!("no such field: {field}")))?;
+    let inputs = Inputs::new([(values, "dates")])?;
+    let mut outputs = Outputs::new([(out, "out")], inputs.arrays())?;
+    let ([Column::I64(values)], [mut out]) = (inputs.columns(), outputs.columns()) else {
+        return Err(invalid("dates must be int64"));
+    };
     py.detach(|| stratum_native_ops::date_fields(values, unit, field, &mut out))
-        .map_err(invalid)
+        .map_err(failed)
 }
 
 /// Writes the midnight of each date to `out`.
@@ -34,22 +33,23 @@ pub(crate) fn start_of_day(
     out: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let unit = unit_of(unit)?;
-    let values = Array::new(values, "the dates")?;
-    let (values, mut out) = (integers(&values)?, Output::new(out)?);
-    let ColumnMut::I64(out) = out.column() else {
-        return Err(PyValueError::new_err("dates go to an array of int64"));
+    let inputs = Inputs::new([(values, "dates")])?;
+    let mut outputs = Outputs::new([(out, "out")], inputs.arrays())?;
+    let ([Column::I64(values)], [ColumnMut::I64(out)]) = (inputs.columns(), outputs.columns())
+    else {
+        return Err(invalid("dates must be int64"));
     };
     py.detach(|| stratum_native_ops::start_of_day(values, unit, out))
-        .map_err(invalid)
+        .map_err(failed)
 }
 
 fn unit_of(name: &str) -> PyResult<TimeUnit> {
-    TimeUnit::parse(name).ok_or_else(|| PyValueError::new_err(format!("no such unit: {name}")))
+    TimeUnit::parse(name).ok_or_else(|| invalid(format!("no such unit: {name}")))
 }
 
-fn invalid(error: DateError) -> PyErr {
+fn failed(error: DateError) -> PyErr {
     match error {
         DateError::OutOfRange => pyo3::exceptions::PyOverflowError::new_err(error.to_string()),
-        DateError::Output => PyValueError::new_err(error.to_string()),
+        DateError::Output => invalid(error),
     }
 }

@@ -1,81 +1,12 @@
-//! Dictionaries of strings and feature matrices, on NumPy arrays.
+//! Feature matrices, on NumPy arrays.
 
-use crate::arrays::{Array, refuse_overlap};
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use crate::arrays::{Array, Outputs, invalid};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::PyTuple;
 use stratum_native_ops::{
-    Column, ColumnMut, Feature, MatrixError, SparseRows, Step, StringColumn, write_columns,
-    write_rows,
+    Column, ColumnMut, Feature, MatrixError, SparseRows, Step, write_columns, write_rows,
 };
-
-/// Offsets, data, validity bitmap, and the bit of the first row.
-type Chunk<'py> = (
-    Bound<'py, PyAny>,
-    Bound<'py, PyAny>,
-    Option<Bound<'py, PyAny>>,
-    usize,
-);
-
-/// Distinct values, first rows, counts, and the number of the missing value.
-type Found<'py> = (Vec<Bound<'py, PyAny>>, Vec<usize>, Vec<u64>, Option<u32>);
-
-/// Numbers the distinct values of a column of strings; writes each row's number to `codes`.
-#[pyfunction]
-pub(crate) fn dictionary<'py>(
-    py: Python<'py>,
-    chunks: Vec<Chunk<'py>>,
-    codes: &Bound<'py, PyAny>,
-) -> PyResult<Found<'py>> {
-    let mut buffers = Vec::new();
-    for (offsets, data, validity, _) in &chunks {
-        buffers.push(Array::new(offsets, "offsets")?);
-        buffers.push(Array::new(data, "data")?);
-        if let Some(bits) = validity {
-            buffers.push(Array::new(bits, "validity")?);
-        }
-    }
-    let mut codes = writeable(codes, "codes")?;
-    refuse_overlap(&buffers, std::slice::from_ref(&codes))?;
-    // SAFETY: Arrow arrays don't change, and `codes` overlaps none of them.
-    let mut columns = buffers.iter().map(|buffer| unsafe { buffer.column() });
-    let mut strings = Vec::with_capacity(chunks.len());
-    for (_, _, validity, start) in &chunks {
-        let (offsets, data) = (columns.next(), columns.next());
-        let bits = validity.as_ref().and_then(|_| columns.next());
-        let (Some(Column::I64(offsets)), Some(Column::U8(data))) = (offsets, data) else {
-            return Err(invalid("offsets must be int64 and data uint8"));
-        };
-        let bits = match bits {
-            None => None,
-            Some(Column::U8(bits)) => Some((bits, *start)),
-            Some(_) => return Err(invalid("validity must be uint8")),
-        };
-        let chunk = StringColumn::new(offsets, data, bits);
-        strings.push(chunk.ok_or_else(|| invalid("the buffers don't fit together"))?);
-    }
-    // SAFETY: writeable (checked), and nobody else is told of it before this returns.
-    let ColumnMut::U32(codes) = (unsafe { codes.column_mut() }) else {
-        return Err(invalid("codes must be uint32"));
-    };
-    if codes.len() != strings.iter().map(StringColumn::rows).sum::<usize>()
-        || u32::try_from(codes.len()).is_err()
-    {
-        return Err(invalid(
-            "codes must have one entry per row, fewer than 2**32",
-        ));
-    }
-    let found = py.detach(|| stratum_native_ops::dictionary(&strings, codes));
-    let values = found.values.iter().enumerate().map(|(number, bytes)| {
-        if found.missing == Some(number as u32) {
-            return Ok(py.None().into_bound(py));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| invalid("data is not UTF-8"))?;
-        Ok(PyString::new(py, text).into_any())
-    });
-    let values = values.collect::<PyResult<_>>()?;
-    Ok((values, found.firsts, found.counts, found.missing))
-}
 
 /// Writes a dense matrix of features into zeros, `order` "C" or "F".
 #[pyfunction]
@@ -87,11 +18,9 @@ pub(crate) fn write_matrix(
     order: &str,
 ) -> PyResult<()> {
     let features = parse(&features)?;
-    let mut out = writeable(out, "out")?;
-    features.refuse_overlap(std::slice::from_ref(&out))?;
+    let mut outputs = Outputs::new([(out, "out")], &features.arrays)?;
     let features = features.view()?;
-    // SAFETY: writeable, overlaps no feature, and nobody else is told of it before this returns.
-    let ColumnMut::F64(out) = (unsafe { out.column_mut() }) else {
+    let [ColumnMut::F64(out)] = outputs.columns() else {
         return Err(invalid("out must be float64"));
     };
     py.detach(|| match order {
@@ -112,18 +41,15 @@ pub(crate) fn write_sparse(
     indptr: &Bound<'_, PyAny>,
 ) -> PyResult<usize> {
     let features = parse(&features)?;
-    let mut out = [
-        writeable(data, "data")?,
-        writeable(indices, "indices")?,
-        writeable(indptr, "indptr")?,
-    ];
-    refuse_overlap(&[], &out)?;
-    features.refuse_overlap(&out)?;
+    let out = [(data, "data"), (indices, "indices"), (indptr, "indptr")];
+    let mut outputs = Outputs::new(out, &features.arrays)?;
     let features = features.view()?;
-    let [data, indices, indptr] = &mut out;
-    // SAFETY: as in `write_matrix`; they don't overlap each other.
-    let columns = unsafe { (data.column_mut(), indices.column_mut(), indptr.column_mut()) };
-    let (ColumnMut::F64(data), ColumnMut::I32(indices), ColumnMut::I32(indptr)) = columns else {
+    let [
+        ColumnMut::F64(data),
+        ColumnMut::I32(indices),
+        ColumnMut::I32(indptr),
+    ] = outputs.columns()
+    else {
         return Err(invalid("data must be float64, indices and indptr int32"));
     };
     let out = SparseRows {
@@ -191,12 +117,8 @@ fn step(name: &str, x: f64) -> PyResult<Step> {
 }
 
 impl Features {
-    fn refuse_overlap(&self, out: &[Array]) -> PyResult<()> {
-        refuse_overlap(&self.arrays, out)
-    }
-
     fn view(&self) -> PyResult<Vec<Feature<'_>>> {
-        // SAFETY: nobody writes to them while kernels run: outputs overlap none (checked).
+        // SAFETY: nobody writes to them while kernels run: outputs overlap none (`Outputs::new`).
         let mut columns = self.arrays.iter().map(|array| unsafe { array.column() });
         let mut next = || columns.next().expect("as many as were parsed");
         self.forms
@@ -209,36 +131,23 @@ impl Features {
                         steps,
                     },
                     Form::Code => match (next(), next()) {
-                        (Column::U32(codes), Column::F64(numbers)) => {
+                        (Column::I32(codes), Column::F64(numbers)) => {
                             Feature::Code { codes, numbers }
                         }
-                        _ => return Err(invalid("codes must be uint32 and numbers float64")),
+                        _ => return Err(invalid("codes must be int32 and numbers float64")),
                     },
                     Form::OneHot(width) => match (next(), next()) {
-                        (Column::U32(codes), Column::I32(slots)) => Feature::OneHot {
+                        (Column::I32(codes), Column::I32(slots)) => Feature::OneHot {
                             codes,
                             slots,
                             width: *width,
                         },
-                        _ => return Err(invalid("codes must be uint32 and slots int32")),
+                        _ => return Err(invalid("codes must be int32 and slots int32")),
                     },
                 })
             })
             .collect()
     }
-}
-
-fn writeable(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Array> {
-    let array = Array::new(object, what)?;
-    if array.is_writeable() {
-        Ok(array)
-    } else {
-        Err(invalid(&format!("{what} is read-only")))
-    }
-}
-
-fn invalid(why: &str) -> PyErr {
-    PyValueError::new_err(why.to_owned())
 }
 
 fn failed(error: MatrixError) -> PyErr {

@@ -1,14 +1,9 @@
 //! Reductions by group.
 
-use crate::arrays::{Array, integers, integers_mut, refuse_overlap};
-use pyo3::exceptions::PyValueError;
+use crate::arrays::{Inputs, Outputs, invalid};
 use pyo3::prelude::*;
-use stratum_native_ops::ProgramError;
 use stratum_native_ops::groups::{self, Aggregate};
-
-fn invalid(error: ProgramError) -> PyErr {
-    PyValueError::new_err(error.to_string())
-}
+use stratum_native_ops::{Column, ColumnMut};
 
 /// Writes the aggregate of each group and its count; returns whether a zero's sign is ambiguous.
 #[pyfunction]
@@ -34,24 +29,14 @@ pub(crate) fn group_aggregate(
         "median" => Aggregate::Median,
         "var" => Aggregate::Var(ddof),
         "std" => Aggregate::Std(ddof),
-        _ => return Err(PyValueError::new_err(format!("no such aggregate: {how}"))),
+        _ => return Err(invalid(format!("no such aggregate: {how}"))),
     };
-    let inputs = [Array::new(codes, "codes")?, Array::new(values, "values")?];
-    let mut outputs = [Array::new(out, "out")?, Array::new(counts, "counts")?];
-    refuse_overlap(&inputs, &outputs)?;
-    if !outputs[0].is_writeable() {
-        return Err(PyValueError::new_err("out is read-only"));
-    }
-    let [out, counts] = &mut outputs;
-    // SAFETY: the outputs are writeable, apart from each other and from the inputs, and nobody
-    // else is told of them before this returns.
-    let (codes, values, mut out, counts) = unsafe {
-        (
-            integers(&inputs[0], "codes")?,
-            inputs[1].column(),
-            out.column_mut(),
-            integers_mut(counts, "counts")?,
-        )
+    let inputs = Inputs::new([(codes, "codes"), (values, "values")])?;
+    let mut outputs = Outputs::new([(out, "out"), (counts, "counts")], inputs.arrays())?;
+    let ([Column::I64(codes), values], [mut out, ColumnMut::I64(counts)]) =
+        (inputs.columns(), outputs.columns())
+    else {
+        return Err(invalid("codes and counts must be int64"));
     };
     py.detach(|| groups::aggregate(how, codes, values, &mut out, counts, at_least))
         .map_err(invalid)

@@ -13,7 +13,7 @@ const FREE: u32 = u32::MAX;
 
 impl Table {
     pub(super) fn new() -> Self {
-        let bits = 9;
+        let bits = 10;
         Self {
             slots: vec![(0, FREE); 1 << bits],
             used: 0,
@@ -59,9 +59,9 @@ impl Table {
         if 2 * self.used <= self.slots.len() {
             return;
         }
-        self.shift -= 1;
-        let doubled = vec![(0, FREE); 2 * self.slots.len()];
-        let old = std::mem::replace(&mut self.slots, doubled);
+        self.shift -= 2;
+        let larger = vec![(0, FREE); 4 * self.slots.len()];
+        let old = std::mem::replace(&mut self.slots, larger);
         let mask = self.slots.len() - 1;
         for (tag, number) in old.into_iter().filter(|&(_, number)| number != FREE) {
             let mut at = self.home(tag) & mask;

@@ -1,6 +1,7 @@
 //! Dense matrices, rows or columns one after another.
 
 use super::{BLOCK, Feature, MatrixError, check, numbers, starts};
+use crate::dictionary::entry;
 
 /// Writes a matrix whose rows lie one after another; `out` holds zeros.
 ///
@@ -27,7 +28,7 @@ pub fn write_rows(
         for (feature, &column) in features.iter().zip(&starts) {
             if let Feature::OneHot { codes, slots, .. } = *feature {
                 for (row, &code) in block.chunks_exact_mut(width).zip(&codes[start..]) {
-                    if let Ok(slot) = usize::try_from(slots[code as usize]) {
+                    if let Ok(slot) = usize::try_from(entry(slots, code)) {
                         row[column + slot] = 1.0;
                     }
                 }
@@ -61,7 +62,7 @@ pub fn write_columns(
         let out = &mut out[column * rows..];
         if let Feature::OneHot { codes, slots, .. } = *feature {
             for (row, &code) in codes.iter().enumerate() {
-                if let Ok(slot) = usize::try_from(slots[code as usize]) {
+                if let Ok(slot) = usize::try_from(entry(slots, code)) {
                     out[slot * rows + row] = 1.0;
                 }
             }

@@ -10,6 +10,7 @@ pub use dense::{write_columns, write_rows};
 pub use sparse::{SparseRows, write_sparse};
 
 use crate::column::Column;
+use crate::dictionary::{all_known, entry};
 use crate::simd::{Kernel, dispatch};
 
 /// One step of arithmetic on every value of a column.
@@ -37,15 +38,16 @@ pub enum Feature<'a> {
     /// One column: the number that each code stands for.
     Code {
         /// One per row.
-        codes: &'a [u32],
-        /// One per code.
+        codes: &'a [i32],
+        /// One per code, the last one for negative codes.
         numbers: &'a [f64],
     },
     /// Columns of zeros with a one where the row's code says so.
     OneHot {
         /// One per row.
-        codes: &'a [u32],
-        /// The column of each code, counted from the feature's first; negative for none.
+        codes: &'a [i32],
+        /// The column of each code, counted from the feature's first; negative for none. The last
+        /// one is for negative codes.
         slots: &'a [i32],
         /// The number of columns.
         width: usize,
@@ -62,9 +64,7 @@ impl Feature<'_> {
 
     /// Whether the feature has these rows, codes that stand for something, and slots inside.
     fn fits(&self, rows: usize) -> bool {
-        let known = |codes: &[u32], count: usize| {
-            codes.len() == rows && codes.iter().all(|&code| (code as usize) < count)
-        };
+        let known = |codes: &[i32], size| codes.len() == rows && all_known(codes, size);
         match self {
             Self::Number { values, .. } => {
                 values.rows() == rows && !matches!(values, Column::Bool(_))
@@ -170,7 +170,7 @@ fn numbers(feature: &Feature<'_>, start: usize, out: &mut [f64]) -> Result<(), M
         .ok_or(MatrixError::Infinite),
         Feature::Code { codes, numbers } => {
             for (out, &code) in out.iter_mut().zip(&codes[start..]) {
-                *out = numbers[code as usize];
+                *out = entry(numbers, code);
             }
             Ok(())
         }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn writes_in_all_forms() {
         let values = [1.0, f64::NAN, 5.0];
-        let (codes, slots) = ([2, 0, 1], [1, -1, 0]);
+        let (codes, slots) = ([-1, 0, 1], [1, -1, 0]);
         let features = [
             Feature::Number {
                 values: values.as_slice().into(),

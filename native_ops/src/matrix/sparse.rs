@@ -1,6 +1,7 @@
 //! Matrices of compressed sparse rows.
 
 use super::{BLOCK, Feature, MatrixError, check, numbers, starts};
+use crate::dictionary::entry;
 
 /// Memory of a matrix of compressed sparse rows.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ impl Block {
                     .zip(values.iter_mut())
                     .zip(&codes[start..])
                 {
-                    let slot = slots[code as usize];
+                    let slot = entry(slots, code);
                     *column = first as i32 + slot;
                     *value = f64::from(u8::from(slot >= 0));
                 }

@@ -1,11 +1,12 @@
 //! Columns of strings in Arrow's layout: chunks of offsets into bytes, with a bitmap of what is
 //! there.
 
-mod encode;
 mod gather;
+mod order;
 
-pub use encode::{encode, find, order};
-pub use gather::{Strings, count_codes, one_hot, spread};
+use crate::simd::{Kernel, dispatch};
+pub use gather::Strings;
+pub use order::order;
 use std::fmt;
 
 /// Why memory is no column of strings.
@@ -54,9 +55,7 @@ impl<'a> Chunk<'a> {
         if first < 0 || usize::try_from(last).is_ok_and(|last| last > data.len()) {
             return Err(TextError("offsets lie outside the bytes"));
         }
-        // No early exit, so that it is compiled to vector instructions.
-        let descends = offsets.windows(2).fold(false, |bad, w| bad | (w[0] > w[1]));
-        if descends {
+        if dispatch(Descends(offsets)) {
             return Err(TextError("offsets are not ascending"));
         }
         if let Some((bits, start)) = validity {
@@ -80,6 +79,23 @@ impl<'a> Chunk<'a> {
         self.offsets.len() - 1
     }
 
+    /// The chunk in parts of so many rows, the last one perhaps shorter.
+    pub(crate) fn parts(self, rows: usize) -> impl Iterator<Item = Self> {
+        (0..self.rows()).step_by(rows).map(move |start| {
+            let end = self.rows().min(start + rows);
+            Self {
+                validity: self.validity.map(|(bits, first)| (bits, first + start)),
+                offsets: &self.offsets[start..=end],
+                data: self.data,
+            }
+        })
+    }
+
+    /// Whether it is known that every row is there.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.validity.is_none()
+    }
+
     /// Whether a row is there.
     #[inline(always)]
     #[must_use]
@@ -97,10 +113,15 @@ impl<'a> Chunk<'a> {
         self.is_valid(row).then(|| &self.data[self.range(row)])
     }
 
-    /// Where a row's bytes are in [`Self::data`].
+    /// Where a row's bytes are in [`Self::data`], be it there or not.
     #[inline(always)]
     pub(crate) fn range(&self, row: usize) -> std::ops::Range<usize> {
         self.offsets[row] as usize..self.offsets[row + 1] as usize
+    }
+
+    /// Where each row starts in [`Self::data`], and where the last one ends.
+    pub(crate) fn offsets(&self) -> &'a [i64] {
+        self.offsets
     }
 
     /// The bytes of all rows.
@@ -109,10 +130,45 @@ impl<'a> Chunk<'a> {
     }
 }
 
+struct Descends<'a>(&'a [i64]);
+
+impl Kernel for Descends<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        // No early exit, so that it is compiled to vector instructions.
+        let pairs = self.0.windows(2);
+        pairs.fold(false, |bad, pair| bad | (pair[0] > pair[1]))
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// The buffers of a chunk, the bitmap starting at a bit.
+    pub(crate) struct Buffers(Vec<i64>, Vec<u8>, Vec<u8>, usize);
+
+    impl Buffers {
+        pub(crate) fn new(strings: &[Option<String>], start: usize) -> Self {
+            let (mut offsets, mut data) = (vec![0], Vec::new());
+            let mut bits = vec![0; (start + strings.len()).div_ceil(8)];
+            for (row, string) in strings.iter().enumerate() {
+                if let Some(string) = string {
+                    data.extend_from_slice(string.as_bytes());
+                    bits[(start + row) / 8] |= 1 << ((start + row) % 8);
+                }
+                offsets.push(data.len() as i64);
+            }
+            Self(offsets, data, bits, start)
+        }
+
+        pub(crate) fn chunk(&self) -> Chunk<'_> {
+            Chunk::new(Some((&self.2, self.3)), &self.0, &self.1).unwrap()
+        }
+    }
 
     proptest! {
         #[test]
@@ -129,5 +185,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn malformed_text_is_refused() {
+        assert!(Chunk::new(None, &[], b"").is_err());
+        assert!(Chunk::new(None, &[0, 2, 1], b"ab").is_err());
+        assert!(Chunk::new(None, &[0, 3], b"ab").is_err());
+        assert!(Chunk::new(None, &[-1, 1], b"ab").is_err());
+        assert!(Chunk::new(Some((&[3], 7)), &[0, 1, 2], b"ab").is_err());
+        assert!(Chunk::new(Some((&[3], 0)), &[0, 1, 2], b"ab").is_ok());
     }
 }

@@ -21,33 +21,55 @@ def plain(series: pd.Series) -> None:
         raise Unsupported("attrs or flags")
 
 
-def chunks_of(series: Any) -> pyarrow.ChunkedArray:
-    """Return the Arrow array of a Series of pandas' `str` dtype.
+def text_of(values: Any) -> pyarrow.ChunkedArray:
+    """Return the Arrow strings of an array of pandas' `str` dtype.
 
     Raises
     ------
     Unsupported
         If it has another dtype, or another way to store strings.
     """
+    dtype = values.dtype
+    if not isinstance(dtype, pd.StringDtype) or dtype.na_value is pd.NA:
+        raise Unsupported(f"dtype {dtype}")
+    chunks = values._pa_array if dtype.storage == "pyarrow" else None
+    if chunks is None or chunks.type != _LARGE_STRING:
+        raise Unsupported("strings stored otherwise")
+    return chunks
+
+
+def is_text(values: Any) -> bool:
+    """Whether `text_of` takes an array."""
+    try:
+        text_of(values)
+    except Unsupported:
+        return False
+    return True
+
+
+def chunks_of(series: Any) -> pyarrow.ChunkedArray:
+    """Return the Arrow strings of a Series that carries nothing else.
+
+    Raises
+    ------
+    Unsupported
+        As `text_of` does.
+    """
     if type(series) is not pd.Series:
         raise Unsupported("operand")
     plain(series)
-    dtype = series.dtype
-    if not isinstance(dtype, pd.StringDtype) or dtype.storage != "pyarrow":
-        raise Unsupported("dtype")
-    if not isinstance(dtype.na_value, float):
-        raise Unsupported("missing values are not NaN")
-    chunks = series.array._pa_array
-    if chunks.type != _LARGE_STRING:
-        raise Unsupported("dtype")
-    return chunks
+    return text_of(series.array)
 
 
 def native(chunks: pyarrow.ChunkedArray) -> _native.Text:
     """Return strings as kernels take them, without a copy."""
-    return _native.Text(
-        [(*chunk.buffers(), chunk.offset, len(chunk)) for chunk in chunks.iterchunks()]
-    )
+    parts = []
+    for chunk in chunks.iterchunks():
+        validity, offsets, data = chunk.buffers()
+        if len(chunk):  # others may lack offsets
+            validity = validity if chunk.null_count else None
+            parts.append((validity, offsets, data, chunk.offset, len(chunk)))
+    return _native.Text(parts)
 
 
 def first_string(chunks: pyarrow.ChunkedArray) -> str | None:
@@ -60,19 +82,42 @@ def first_string(chunks: pyarrow.ChunkedArray) -> str | None:
     return None
 
 
-def take_ascending(
-    chunks: pyarrow.ChunkedArray, rows: npt.NDArray[np.int64], *, missing: bool
-) -> pyarrow.ChunkedArray:
-    """Return some rows, in ascending order, as one chunk, and perhaps a missing one at the end."""
-    parts, start, begin = [], 0, 0
-    for chunk in chunks.iterchunks():
-        stop = start + len(chunk)
-        end = begin + int(np.searchsorted(rows[begin:], stop))
-        if end > begin:
-            parts.append(chunk.take(pyarrow.array(rows[begin:end] - start)))
-        start, begin = stop, end
-    if missing:
-        parts.append(pyarrow.nulls(1, _LARGE_STRING))
-    if not parts:
-        return pyarrow.chunked_array([], _LARGE_STRING)
-    return pyarrow.chunked_array([pyarrow.concat_arrays(parts)])
+def made_of(like: Any, rows: int, missing: int, *buffers: Any) -> Any:
+    """Return an array of strings of the dtype of another.
+
+    Parameters
+    ----------
+    like : ArrowStringArray
+    rows, missing : int
+        How many strings there are, and are missing.
+    *buffers
+        The validity, offsets and bytes; the validity counts only if strings are missing.
+    """
+    validity, offsets, data = (pyarrow.py_buffer(buffer) for buffer in buffers)
+    parts = [validity if missing else None, offsets, data]
+    array = pyarrow.Array.from_buffers(_LARGE_STRING, rows, parts, missing)
+    return like._from_pyarrow_array(pyarrow.chunked_array([array]))
+
+
+def pick(values: Any, positions: npt.NDArray[Any], *, last: bool = False) -> Any:
+    """Return the strings at some positions.
+
+    Parameters
+    ----------
+    values : ArrowStringArray
+    positions : ndarray of int64 or int32
+    last : bool
+        Whether a negative position means the last string, else a missing one.
+
+    Examples
+    --------
+    >>> words = pd.array(["a", "b"], dtype="str")
+    >>> pick(words, np.array([1, -1, 0])).tolist()
+    ['b', nan, 'a']
+    """
+    strings, rows = _native.Strings(native(text_of(values)), last), len(positions)
+    ends, validity = np.empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
+    missing = strings.measure(positions, ends, validity)
+    data = np.empty(ends[-1], np.uint8)
+    strings.copy(positions, data)
+    return made_of(values, rows, missing, validity, ends, data)

@@ -72,11 +72,10 @@ def value_counts(
     if not all(type(flag) is bool for flag in (normalize, sort, ascending)):
         raise Unsupported("arguments")
     dictionary = dictionary_of(series, any_number=True)
-    counts = np.zeros(len(dictionary.array), dtype="int64")
-    _native.count_codes(dictionary.codes, counts)
     index = pd.Index(dictionary.array[: dictionary.count], name=series.name, copy=False)
     name = "proportion" if normalize else "count"
-    result = pd.Series(counts[: dictionary.count], index=index, name=name, copy=False)
+    counts = dictionary.counts[: dictionary.count].copy()
+    result = pd.Series(counts, index=index, name=name, copy=False)
     if sort:
         result = result.sort_values(ascending=ascending, kind="stable")
     return result / result.sum() if normalize else result

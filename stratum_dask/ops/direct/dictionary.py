@@ -2,7 +2,7 @@
 
 What a column's strings are asked for is asked of the distinct ones, by pandas itself, and spread
 over the rows. A dictionary is kept as long as the column's Arrow array lives, so that a chain of
-calls looks at every row once.
+calls looks at every row once, be they calls on strings, groups, joins or encoders.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow
 
 from stratum_dask import _native
 from stratum_dask.ops.direct import arrow
@@ -33,21 +33,27 @@ _MOST, _BYTES = 64, 2**28
 
 
 class Dictionary:
-    """The distinct strings of a column.
+    """The distinct values of a column.
 
     Attributes
     ----------
     codes : ndarray of int32
-        Which string each row has, -1 where it is missing.
+        Which value each row has, -1 where it is missing.
     array : ArrowStringArray
-        The strings in the order in which they first appear; then a missing one, if any is.
+        The strings in the order in which they first appear; then a missing one, if any is. (An
+        ndarray, if the values are no strings.)
+    firsts : ndarray of int64
+        The row in which each of `array` first appears.
     count : int
         How many there are, the missing one left out.
     """
 
-    def __init__(self, codes: npt.NDArray[np.int32], array: Any, count: int) -> None:
+    def __init__(
+        self, codes: npt.NDArray[np.int32], array: Any, firsts: npt.NDArray[np.int64], count: int
+    ) -> None:
         self.codes = codes
         self.array = array
+        self.firsts = firsts
         self.count = count
 
     @property
@@ -55,43 +61,57 @@ class Dictionary:
         """Whether no row is missing."""
         return len(self.array) == self.count
 
+    @cached_property
+    def positions(self) -> npt.NDArray[np.int64]:
+        """The codes in the dtype in which pandas takes them."""
+        return self.codes.astype(np.int64)
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many rows have each value of `array`."""
+        counts = np.zeros(len(self.array), dtype="int64")
+        _native.count_codes(self.codes, counts)
+        return counts
+
+    @property
+    def values(self) -> list[Any]:
+        """The values of `array` as Python's, NaN for the missing one."""
+        values: list[Any] = np.asarray(self.array, dtype=object).tolist()
+        return values
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes."""
+        positions = self.__dict__.get("positions", self.firsts[:0])
+        sizes = (part.nbytes for part in (self.codes, positions, self.array, self.firsts))
+        return sum(sizes)
+
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return for each row the value of its string."""
+        """Return for each row what `values` has for its value of `array`."""
         out = np.empty(len(self.codes), dtype=values.dtype)
-        _native.spread(np.ascontiguousarray(values), self.codes, out)
+        _native.gather(self.codes, np.ascontiguousarray(values), out, True)
         return out
 
     def spread_strings(self, array: Any) -> Any:
-        """Return for each row the string that `array` has for its own.
-
-        Parameters
-        ----------
-        array : ArrowStringArray
-            As long as the dictionary's own.
-        """
-        rows = len(self.codes)
-        chunks = array._pa_array
-        offsets = np.empty(rows + 1, dtype="int64")
-        bits = np.empty((rows + 7) // 8, dtype="uint8") if chunks.null_count else None
-        data = arrow.native(chunks).gather(self.codes, offsets, bits)
-        buffers = [
-            None if bits is None else pyarrow.py_buffer(bits),
-            pyarrow.py_buffer(offsets),
-            pyarrow.py_buffer(data),
-        ]
-        spread = pyarrow.chunked_array(
-            [pyarrow.Array.from_buffers(pyarrow.large_string(), rows, buffers)]
-        )
-        _remember(spread, self._renamed(array))
-        return array._from_pyarrow_array(spread)
+        """Return for each row the string that `array` has for its own, with a dictionary."""
+        spread = arrow.pick(array, self.codes, last=True)
+        _remember(spread._pa_array, self._renamed(array))
+        return spread
 
     def _renamed(self, array: Any) -> Dictionary:
         """Return the dictionary of a column that has `array` in place of the own strings."""
-        inner = _encode(array, len(array))
+        order = np.arange(len(array))
+        if not self.complete:  # missing rows may get a string, which has its place in the order
+            order = np.argsort(self.firsts)
+            array = array.take(order)
+        inner = _encode(array, array._pa_array, len(array))
         assert inner is not None
-        if inner.count == self.count and inner.complete == self.complete:
-            return Dictionary(self.codes, array, self.count)
-        return Dictionary(self.spread(inner.codes), inner.array, inner.count)
+        codes = np.empty(len(order), dtype="int32")
+        codes[order] = inner.codes
+        own = np.arange(len(order), dtype="int32")
+        own[self.count :] = -1
+        rows = self.codes if np.array_equal(codes, own) else self.spread(codes)
+        return Dictionary(rows, inner.array, self.firsts[order[inner.firsts]], inner.count)
 
 
 def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False) -> Dictionary:
@@ -120,28 +140,46 @@ def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False)
     chunks = arrow.chunks_of(series)
     if len(series) < _LEAST:
         raise Unsupported("few rows")
-    limit = len(series) if any_number else len(series) // _SHARE + 16
-    found, recalled = _recall(chunks)
-    if known and not recalled:
+    if known and not _recall(chunks)[1]:
         raise Unsupported("cheap in pandas")
-    if not recalled or (found is None and any_number):
-        found = _encode(series.array, limit)
+    return encoded(series.array, None if any_number else len(series) // _SHARE + 16)
+
+
+def encoded(array: Any, limit: int | None = None) -> Dictionary:
+    """Return the dictionary of an array of strings, however few they are.
+
+    Parameters
+    ----------
+    array : ArrowStringArray
+    limit : int, optional
+        How many distinct strings there may be.
+
+    Raises
+    ------
+    Unsupported
+        If `array` is none, or there are more.
+    """
+    chunks = arrow.text_of(array)
+    found, recalled = _recall(chunks)
+    if not recalled or (found is None and limit is None):
+        found = _encode(array, chunks, len(array) if limit is None else limit)
         _remember(chunks, found)
-    if found is None or found.count > limit:
+    if found is None or (limit is not None and found.count > limit):
         raise Unsupported(MANY)
     return found
 
 
-def _encode(array: Any, limit: int) -> Dictionary | None:
-    codes = np.empty(len(array), dtype="int32")
-    first = np.empty(len(array), dtype="int64")
-    chunks = array._pa_array
-    count = arrow.native(chunks).encode(limit, codes, first)
-    if count is None:
+def _encode(array: Any, chunks: Any, limit: int) -> Dictionary | None:
+    codes, firsts = np.empty(len(array), dtype="int32"), np.empty(len(array), dtype="int64")
+    found = arrow.native(chunks).encode(limit, codes, firsts)
+    if found is None:
         return None
-    missing = chunks.null_count > 0
-    distinct = arrow.take_ascending(chunks, first[:count], missing=missing)
-    return Dictionary(codes, array._from_pyarrow_array(distinct), count)
+    count, offsets, data = found
+    missing = int(chunks.null_count > 0)
+    rows = np.append(firsts[:count], codes.argmin()) if missing else firsts[:count].copy()
+    there = np.packbits(np.arange(count + missing) < count, bitorder="little")
+    distinct = arrow.made_of(array, count + missing, missing, there, offsets, data)
+    return Dictionary(codes, distinct, rows, count)
 
 
 # -- the dictionaries of living columns ---------------------------------------------------------
@@ -183,7 +221,7 @@ def _forget(key: int, dead: Any) -> None:
 
 
 def _size() -> int:
-    arrays = {id(d.codes): d.codes.nbytes for _, d in _living.values() if d is not None}
+    arrays = {id(d.codes): d.nbytes for _, d in _living.values() if d is not None}
     return sum(arrays.values())
 
 

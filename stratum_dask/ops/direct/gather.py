@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from stratum_dask import _native
-from stratum_dask.ops.direct.keys import chunks, is_text, text_of
+from stratum_dask.ops.direct import arrow
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.frames.symbols import CODES
 
@@ -25,25 +24,6 @@ def pick_numbers(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
     out = np.empty(len(positions), values.dtype)
     _native.gather(positions, values, out)
     return out
-
-
-def pick_text(values: Any, positions: np.ndarray) -> Any:
-    """Return the strings at some positions, missing ones where a position is negative.
-
-    Examples
-    --------
-    >>> words = pd.array(["a", "b"], dtype="str")
-    >>> pick_text(words, np.array([1, -1, 0])).tolist()
-    ['b', nan, 'a']
-    """
-    strings, rows = _native.Strings(chunks(text_of(values))), len(positions)
-    ends, validity = np.empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
-    missing = strings.measure(positions, ends, validity)
-    text = np.empty(ends[-1], np.uint8)
-    strings.copy(positions, text)
-    buffers = [pa.py_buffer(validity) if missing else None, pa.py_buffer(ends), pa.py_buffer(text)]
-    array = pa.LargeStringArray.from_buffers(rows, buffers[1], buffers[2], buffers[0], missing)
-    return type(values)(pa.chunked_array([array]), dtype=values.dtype)
 
 
 def take(
@@ -77,14 +57,14 @@ def take(
         values = block.values
         wanted = [read is None or labels[column] in read for column in columns]
         if not isinstance(values, np.ndarray):
-            if not is_text(values):
+            if not arrow.is_text(values):
                 return _as_pandas(block, positions)
             if not wanted[0] and len(positions) <= len(values):
                 return values[: len(positions)]
             # Finding all strings first pays off if each is picked several times. Arrow is as
             # quick otherwise, except where rows are missing.
             if missing or len(positions) > 2 * len(values):
-                return pick_text(values, positions)
+                return arrow.pick(values, positions)
             return _as_pandas(block, positions)
         dtype = values.dtype
         flags = values.flags

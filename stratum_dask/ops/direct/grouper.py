@@ -18,7 +18,7 @@ from pandas.util._decorators import cache_readonly
 
 from stratum_dask import _native
 from stratum_dask.ops.direct.gather import pick_numbers
-from stratum_dask.ops.direct.keys import Codes, encode, encode_all
+from stratum_dask.ops.direct.keys import Codes, distinct, encode, encode_all
 from stratum_dask.ops.steps import Unsupported
 
 _FLOATS = frozenset({"float64", "float32"})
@@ -55,9 +55,9 @@ def keys_of(grouping: Grouping) -> Any:
 def _codes_and_uniques(grouping: Grouping) -> tuple[np.ndarray, Any]:
     """Return the codes and keys of the groups, in pandas' order."""
     keys = keys_of(grouping)
-    codes, firsts = encode(keys)
-    numbers, uniques = pd.factorize(keys.take(firsts), sort=grouping._sort)
-    return pick_numbers(numbers, codes) if grouping._sort else codes, uniques
+    codes = encode(keys)
+    numbers, uniques = pd.factorize(distinct(keys, codes), sort=grouping._sort)
+    return pick_numbers(numbers, codes.codes) if grouping._sort else codes.codes, uniques
 
 
 class NativeGrouper(BaseGrouper):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 
 from stratum_dask import _native
+from stratum_dask.ops.direct.arrow import native, text_of
+from stratum_dask.ops.direct.dictionary import encoded
 from stratum_dask.ops.frames.symbols import CODES
 from stratum_dask.ops.steps import Unsupported
-
-#: How many columns of strings keep their codes, as long as somebody else holds the columns.
-_MAX_KEPT = 16
 
 
 class Codes(NamedTuple):
@@ -32,92 +26,6 @@ class Codes(NamedTuple):
 
     codes: np.ndarray
     firsts: np.ndarray
-
-
-class _Kept:
-    """Remembers the codes of the last columns of strings: Arrow's arrays never change."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._codes: OrderedDict[int, tuple[weakref.ref[Any], Codes]] = OrderedDict()
-
-    def get(self, text: pa.ChunkedArray) -> Codes | None:
-        with self._lock:
-            found = self._codes.get(id(text))
-            if found is None or found[0]() is not text:
-                return None
-            self._codes.move_to_end(id(text))
-            return found[1]
-
-    def put(self, text: pa.ChunkedArray, codes: Codes) -> None:
-        number = id(text)
-        codes_of = weakref.ref(text, lambda dead: self._drop(number, dead))
-        with self._lock:
-            self._codes[number] = codes_of, codes
-            while len(self._codes) > _MAX_KEPT:
-                self._codes.popitem(last=False)
-
-    def _drop(self, number: int, dead: Any) -> None:
-        # Without the lock: the collector may run this on a thread that holds it.
-        found = self._codes.get(number)
-        if found is not None and found[0] is dead:
-            self._codes.pop(number, None)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._codes.clear()
-
-
-_kept = _Kept()
-
-
-def forget() -> None:
-    """Forget the codes of all columns."""
-    _kept.clear()
-
-
-def text_of(values: Any) -> pa.ChunkedArray:
-    """Return the Arrow strings of an array of dtype ``str``.
-
-    Raises
-    ------
-    Unsupported
-        If it is none, or stores its strings otherwise.
-    """
-    dtype = values.dtype
-    if type(dtype) is pd.StringDtype and dtype.storage == "pyarrow" and dtype.na_value is np.nan:
-        text = values._pa_array
-        if pa.types.is_large_string(text.type):
-            return text
-    raise Unsupported("keys")
-
-
-def is_text(values: Any) -> bool:
-    """Whether `text_of` takes an array."""
-    try:
-        text_of(values)
-    except Unsupported:
-        return False
-    return True
-
-
-def chunks(text: pa.ChunkedArray) -> list[tuple[Any, Any, Any, int, int]]:
-    """Return the buffers of Arrow strings as kernels take them, chunk by chunk.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> [(_, bits, text, start, rows)] = chunks(pd.Series(["a", "bc"], dtype="str").array._pa_array)
-    >>> start, rows
-    (0, 2)
-    """
-    found = []
-    for chunk in text.chunks:
-        if len(chunk):
-            validity, offsets, data = chunk.buffers()
-            bits = validity if chunk.null_count else None
-            found.append((offsets, data, bits, chunk.offset, len(chunk)))
-    return found
 
 
 def encode(values: Any, floats: bool = False) -> Codes:
@@ -146,13 +54,15 @@ def encode(values: Any, floats: bool = False) -> Codes:
             raise Unsupported("keys")
         keys = np.require(values, requirements=("C", "A"))
         return _run(len(keys), lambda codes, firsts: _native.encode_numbers(keys, codes, firsts))
-    text = text_of(values)
-    kept = _kept.get(text)
-    if kept is None:
-        parts = chunks(text)
-        kept = _run(len(text), lambda codes, firsts: _native.encode_text(parts, codes, firsts))
-        _kept.put(text, kept)
-    return kept
+    found = encoded(values)
+    return Codes(found.positions, found.firsts[: found.count])
+
+
+def distinct(values: Any, codes: Codes) -> Any:
+    """Return the keys of a column that `encode` has given codes, one of each."""
+    if isinstance(values, np.ndarray):
+        return values.take(codes.firsts)
+    return encoded(values).array[: len(codes.firsts)]
 
 
 def encode_all(columns: list[Any]) -> Codes:
@@ -228,20 +138,16 @@ def match(left: list[Any], right: list[Any]) -> tuple[np.ndarray, np.ndarray, in
 def _match_column(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, int]:
     if left.dtype != right.dtype:
         raise Unsupported("keys of different dtypes")
-    here, there = np.empty(len(left), np.int64), np.empty(len(right), np.int64)
     if isinstance(left, np.ndarray):
         if left.dtype.kind not in "iu" or not left.dtype.isnative:
             raise Unsupported("keys")
+        here, there = np.empty(len(left), np.int64), np.empty(len(right), np.int64)
         left, right = (np.require(keys, requirements=("C", "A")) for keys in (left, right))
-        count = _native.match_numbers(left, right, here, there)
-    else:
-        # The strings of the left are hashed once for all joins and groups: only the different
-        # ones are compared with the right.
-        codes, firsts = encode(left)
-        found = np.empty(len(firsts), np.int64)
-        different = chunks(text_of(left.take(firsts)))
-        count = _native.match_text(different, chunks(text_of(right)), found, there)
-        if len(there) and there.min() < 0:
-            raise Unsupported("missing keys")
-        _native.gather(codes, found, here)
-    return here, there, count
+        return here, there, _native.match_numbers(left, right, here, there)
+    # Only the different strings are compared with each other.
+    one, other = encoded(left), encoded(right)
+    if not other.complete:
+        raise Unsupported("missing keys")
+    found = np.empty(len(one.array), np.int32)
+    native(text_of(one.array)).find(native(text_of(other.array)), found)
+    return one.spread(found.astype(np.int64)), other.positions, other.count

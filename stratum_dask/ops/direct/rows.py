@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from pandas._libs import lib
 
-from stratum_dask.ops.direct.gather import pick_numbers, pick_text, take
+from stratum_dask.ops.direct import arrow
+from stratum_dask.ops.direct.gather import pick_numbers, take
 from stratum_dask.ops.direct.keys import encode, encode_all
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.frames.symbols import CODES
@@ -63,7 +64,7 @@ def _take(read: Read, value: Any, positions: Any, /) -> Any:
         raise Unsupported("rows by position")
     values = blocks.series_values(value)
     if not isinstance(values, np.ndarray):
-        picked = pick_text(values, positions)
+        picked = arrow.pick(values, positions)
     elif values.dtype in CODES and values.flags.c_contiguous:
         picked = pick_numbers(values, positions)
     else:

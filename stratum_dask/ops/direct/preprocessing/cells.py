@@ -5,38 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow
 
-from stratum_dask import _native
+from stratum_dask.ops.direct.dictionary import Dictionary, encoded
+from stratum_dask.ops.direct.keys import encode
 from stratum_dask.ops.steps import Unsupported
 
 NAN = float("nan")
-
-
-class Dictionary(NamedTuple):
-    """The distinct values of a column; NaN stands for missing.
-
-    Attributes
-    ----------
-    codes : ndarray of uint32
-        The number of each row's value.
-    values : list
-        In the order of their first rows.
-    firsts, counts : list of int
-        For each value its first row, and how many rows hold it.
-    missing : int or None
-        The number of the missing value.
-    """
-
-    codes: np.ndarray
-    values: list[Any]
-    firsts: list[int]
-    counts: list[int]
-    missing: int | None
 
 
 @dataclass(frozen=True)
@@ -68,54 +45,9 @@ class Number:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The distinct values of a column of integers."""
-        codes, values = pd.factorize(self.values)
-        firsts = np.empty(len(values), dtype=np.intp)
-        firsts[codes[::-1]] = np.arange(len(codes))[::-1]
-        counts = np.bincount(codes, minlength=len(values))
-        return Dictionary(
-            codes.astype(np.uint32), values.tolist(), firsts.tolist(), counts.tolist(), None
-        )
-
-
-class Strings:
-    """A column of strings, looked through once when that is needed.
-
-    Parameters
-    ----------
-    array : pyarrow.ChunkedArray of large_string
-    """
-
-    def __init__(self, array: pyarrow.ChunkedArray) -> None:
-        self.array = array
-
-    @cached_property
-    def dictionary(self) -> Dictionary:
-        """The distinct values."""
-        codes = np.empty(len(self.array), dtype=np.uint32)
-        chunks = [_buffers(chunk) for chunk in self.array.chunks if len(chunk)]
-        found, firsts, counts, missing = _native.dictionary(chunks, codes)
-        values: list[Any] = list(found)
-        if missing is not None:
-            values[missing] = NAN
-        return Dictionary(codes, values, firsts, counts, missing)
-
-    def take(self, rows: np.ndarray) -> Any:
-        """Return some rows as pandas holds them."""
-        found = self.dictionary
-        values = [found.values[code] for code in found.codes[rows].tolist()]
-        return pd.array(values, dtype=pd.StringDtype("pyarrow", na_value=np.nan))
-
-
-def _buffers(chunk: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int]:
-    validity, offsets, data = chunk.buffers()
-    start, rows = chunk.offset, len(chunk)
-    empty = np.empty(0, dtype=np.uint8)
-    return (
-        np.frombuffer(offsets, dtype=np.int64)[start : start + rows + 1],
-        np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else empty,
-        None if not chunk.null_count else np.frombuffer(validity, dtype=np.uint8),
-        start,
-    )
+        codes, firsts = encode(self.values)
+        values = self.values.take(firsts)
+        return Dictionary(codes.astype(np.int32), values, firsts, len(firsts))
 
 
 @dataclass(frozen=True)
@@ -124,23 +56,31 @@ class Text:
 
     Attributes
     ----------
-    strings : Strings
+    array : ArrowStringArray
     fill : str or None
         None to leave them missing.
     """
 
-    strings: Strings
+    array: Any
     fill: str | None = None
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The distinct strings before filling."""
+        return encoded(self.array)
 
     @property
     def values(self) -> list[Any]:
         """The distinct values after filling; one of them may occur twice then."""
-        found = self.strings.dictionary
-        if self.fill is None or found.missing is None:
+        found = self.dictionary
+        if self.fill is None or found.complete:
             return found.values
-        values = found.values.copy()
-        values[found.missing] = self.fill
-        return values
+        return [*found.values[:-1], self.fill]
+
+    def take(self, rows: np.ndarray) -> Any:
+        """Return some rows before filling."""
+        found = self.dictionary
+        return found.array.take(found.codes[rows])  # the last is the missing one
 
 
 @dataclass(frozen=True)
@@ -162,7 +102,7 @@ class OneHot:
 
     def entries(self) -> int:
         """Return how many ones there are."""
-        return int(np.array(self.dictionary.counts, dtype=np.int64)[self.slots >= 0].sum())
+        return int(self.dictionary.counts[self.slots >= 0].sum())
 
     def feature(self) -> tuple[Any, ...]:
         """Return the columns as native code takes them."""

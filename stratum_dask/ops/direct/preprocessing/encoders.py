@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from stratum_dask.ops.direct.dictionary import Dictionary
 from stratum_dask.ops.direct.preprocessing.cells import (
     NAN,
     Block,
     Code,
-    Dictionary,
     Number,
     OneHot,
     Other,
@@ -99,7 +99,7 @@ def _distinct(block: Block) -> list[tuple[Dictionary, list[Any], str]]:
     found = []
     for cell in block.cells:
         if isinstance(cell, Text):
-            found.append((cell.strings.dictionary, cell.values, "O"))
+            found.append((cell.dictionary, cell.values, "O"))
         elif isinstance(cell, Number) and block.names is not None:
             dictionary = integers(cell)
             found.append((dictionary, dictionary.values, "iu"))

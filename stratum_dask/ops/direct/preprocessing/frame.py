@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow
 
+from stratum_dask.ops.direct.arrow import text_of
+from stratum_dask.ops.direct.dictionary import Dictionary
 from stratum_dask.ops.direct.preprocessing.cells import (
     Block,
     Cell,
-    Dictionary,
     Number,
     Other,
-    Strings,
     Text,
 )
 from stratum_dask.ops.steps import Unsupported
@@ -53,11 +52,11 @@ def _cell(frame: pd.DataFrame, position: int) -> Cell:
         if not (values.flags.c_contiguous and values.flags.aligned):
             return Other("rows are stored next to each other")
         return Number(values)
-    if isinstance(dtype, pd.StringDtype) and dtype.na_value is not pd.NA:
-        array = getattr(values, "_pa_array", None)
-        if array is not None and array.type == pyarrow.large_string():
-            return Text(Strings(array))
-    return Other(f"dtype {dtype}")
+    try:
+        text_of(values)
+    except Unsupported as why:
+        return Other(str(why))
+    return Text(values)
 
 
 def sample(frame: pd.DataFrame, used: Block, encoded: frozenset[str]) -> pd.DataFrame:
@@ -80,14 +79,14 @@ def sample(frame: pd.DataFrame, used: Block, encoded: frozenset[str]) -> pd.Data
     chosen: set[int] = set()
     for name, cell in zip(used.names or (), used.cells, strict=True):
         if isinstance(cell, Number) and name in encoded:
-            chosen.update(integers(cell).firsts)
+            chosen.update(integers(cell).firsts.tolist())
         elif isinstance(cell, Number):
             chosen.add(_present(cell.values))
         elif isinstance(cell, Text):
-            found = cell.strings.dictionary
-            if len(found.values) == 1 and found.missing is not None:
+            found = cell.dictionary
+            if not found.count:
                 raise Unsupported("a column of missing values")
-            chosen.update(found.firsts)
+            chosen.update(found.firsts.tolist())
         elif isinstance(cell, Other):
             raise Unsupported(cell.reason)
     rows = np.array(sorted(chosen), dtype=np.intp)
@@ -96,7 +95,7 @@ def sample(frame: pd.DataFrame, used: Block, encoded: frozenset[str]) -> pd.Data
         if isinstance(cell, Number):
             small[name] = cell.values[rows]
         elif isinstance(cell, Text):
-            small[name] = cell.strings.take(rows)
+            small[name] = cell.take(rows)
     return small
 
 

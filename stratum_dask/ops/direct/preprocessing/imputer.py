@@ -87,10 +87,10 @@ def _is_number(value: Any) -> bool:
 
 def _most_frequent(cell: Text) -> str:
     """Return the most frequent string; of several the smallest."""
-    found = cell.strings.dictionary
+    found = cell.dictionary
     counts: dict[str, int] = {}
-    for number, (value, count) in enumerate(zip(cell.values, found.counts, strict=True)):
-        if number != found.missing or cell.fill is not None:
+    for value, count in zip(cell.values, found.counts.tolist(), strict=True):
+        if type(value) is str:
             counts[value] = counts.get(value, 0) + count
     if not counts:
         raise Unsupported("a column of missing values")

@@ -17,6 +17,7 @@ NAMES = (
     "tables",
     "preprocessing",
     "reading",
+    "search",
 )
 
 

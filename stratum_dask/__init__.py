@@ -6,21 +6,26 @@
 (1, 1)
 """
 
-from stratum_dask import errors
+from stratum_dask import errors, model_selection
 from stratum_dask.api import delayed_optimize, explain, optimize
 from stratum_dask.config import load_defaults
+from stratum_dask.evaluation import evaluate
 from stratum_dask.explanation import Explanation
 from stratum_dask.ops.frames import with_column
+from stratum_dask.results import Results
 from stratum_dask.semantics import declare_impure as impure
 from stratum_dask.semantics import declare_pure as pure
 
 __version__ = "0.1.0"
 __all__ = [
     "Explanation",
+    "Results",
     "delayed_optimize",
     "errors",
+    "evaluate",
     "explain",
     "impure",
+    "model_selection",
     "optimize",
     "pure",
     "with_column",

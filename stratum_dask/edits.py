@@ -15,13 +15,17 @@ from sklearn.base import BaseEstimator
 
 from stratum_dask.fingerprint import Function
 from stratum_dask.graph import Call, DataNode, GraphNode, Key, TaskRef, call_of
+from stratum_dask.ops.whole import WholeCall
 from stratum_dask.semantics import (
     FITTING,
     MUTATING_METHODS,
+    OPAQUE,
+    OWN_FITS,
+    OWN_USES,
     TRANSFORMING,
     asks_to_write,
-    writes_inputs,
 )
+from stratum_dask.writers import may_write
 
 _WRITES = frozenset({"inplace", "out"})
 
@@ -56,6 +60,13 @@ class Edits:
         if call is None:
             return ()
         function = self._function(call.func)
+        if isinstance(call.func, WholeCall):
+            return ()
+        if function.name in OPAQUE:
+            # A scorer stays the user's own object, which may keep records.
+            return (0, 1, 2) if function.name == "stratum.opaque_score" else None
+        if function.name in OWN_FITS or function.name in OWN_USES:
+            return None if self._makes_writer(call.args[0]) else ()
         method = function.name[1:] if function.name and function.name[0] == "." else None
         if method in FITTING or method in TRANSFORMING:
             if call.args and self._makes_writer(call.args[0]):
@@ -79,7 +90,7 @@ class Edits:
         if isinstance(argument, DataNode):
             return self._makes_writer(argument.value)
         if isinstance(argument, BaseEstimator):
-            return writes_inputs(argument)
+            return may_write(argument)
         if isinstance(argument, dict):
             return any(asks_to_write(*item) for item in argument.items()) or any(
                 map(self._makes_writer, argument.values())
@@ -92,7 +103,7 @@ class Edits:
         if call is None:
             return any(self._makes_writer(TaskRef(key)) for key in argument.dependencies)
         function = self._function(call.func)
-        if function.name is not None and function.name[1:] in FITTING:
+        if function.name in OWN_FITS or (function.name and function.name[1:] in FITTING):
             return bool(call.args) and self._makes_writer(call.args[0])
         if function.effects.makes_writers:
             return True

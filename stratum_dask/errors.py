@@ -44,3 +44,7 @@ class InputChangedError(StratumError, RuntimeError):
 
 class NotShareableError(StratumError, TypeError):
     """A value can be consumed only once and therefore not be shared between candidates."""
+
+
+class CandidateError(StratumError, RuntimeError):
+    """A candidate failed in another process, with an exception that could not be sent here."""

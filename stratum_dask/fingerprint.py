@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib import metadata
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -45,6 +45,7 @@ from stratum_dask.semantics import (
     of_library,
     uses_randomness,
 )
+from stratum_dask.writers import CALLED
 
 _WRITES = frozenset({"inplace", "out"})
 
@@ -247,6 +248,8 @@ class Fingerprinter:
             if uses_randomness(value):
                 raise Unknown("has an estimator that draws randomness without an int random_state")
             token = _estimator(value)
+        elif type(value).__module__ == _SCORERS:
+            token = _scorer(value)
         elif callable(value):
             function = self.function(value)
             if function.effects.reason is not None:
@@ -263,11 +266,80 @@ class Fingerprinter:
         return self._tokens.get(key) or _external(key)
 
 
+_SCORERS = "sklearn.metrics._scorer"
+
+
 def _estimator(value: BaseEstimator) -> bytes:
     """Encode an estimator: class, version, and all that it holds, fitted or not."""
     kind = type(value)
-    name = [kind.__module__, kind.__qualname__, _version(kind)]
-    return b"E" + encode([name, sorted(vars(value).items())], _special)
+    name: list[Any] = [kind.__module__, kind.__qualname__, _version(kind)]
+    if of_library(kind) is None:
+        name.append(_users_class(kind))
+    return b"E" + encode([name, sorted(vars(value).items())], _inside)
+
+
+def _inside(value: Any) -> bytes | None:
+    """Encode what an estimator or a scorer holds: functions among it are called."""
+    if isinstance(value, types.FunctionType | partial) and not declared(value):
+        found = _describe(value).effects
+        if found.reason or found.paths or found.seeds:
+            why = found.reason or "reads a path or takes a seed"
+            raise Unknown(f"has an estimator or scorer that calls {value!r}, which {why}")
+    if type(value).__module__ == _SCORERS:
+        return _scorer(value)
+    return _special(value)
+
+
+def _scorer(value: Any) -> bytes:
+    """Encode one of scikit-learn's scorers."""
+    kind = type(value).__qualname__
+    # What passes on to an estimator's own `score` holds an estimator, but never looks at it.
+    held = {} if kind == "_PassthroughScorer" else vars(value)
+    return b"S" + encode([kind, _version(type(value)), sorted(held.items())], _inside)
+
+
+def _users_class(kind: type) -> bytes:
+    """Identify an estimator's class that the user wrote, by the code of what is called of it.
+
+    Raises
+    ------
+    Unknown
+        If that is not known to be pure.
+    """
+    said = declared(kind)
+    if said is False:
+        raise Unknown(f"has an estimator of the class {kind.__name__}, declared impure")
+    parts: list[bytes] = []
+    for base in kind.__mro__:
+        if of_library(base) is not None or base.__module__ == "builtins":
+            continue
+        for name, method in sorted(vars(base).items()):
+            if isinstance(method, types.FunctionType):
+                method = inspect.unwrap(method)  # scikit-learn wraps some, for `set_output`
+                found = effects(method)
+                if name in ("__init__", *CALLED) and found.reason and not said:
+                    raise Unknown(
+                        f"has an estimator of the class {kind.__name__}, whose method {name} "
+                        f"{found.reason}; declare the class with stratum_dask.pure if its fits "
+                        "and predictions depend on nothing but parameters and data"
+                    )
+                parts += [name.encode(), _code(method, found.uses, ())]
+            elif not name.startswith("__") and name not in _MADE_BY_LIBRARIES:
+                parts += [name.encode(), encode(method, _held_by_class)]
+    return digest(b"".join(parts))
+
+
+_MADE_BY_LIBRARIES = frozenset({"_abc_impl", "_parameter_constraints"})
+
+
+def _held_by_class(value: Any) -> bytes | None:
+    """Encode an attribute of a class; what libraries add to it follows from its code."""
+    if isinstance(value, property | classmethod | staticmethod):
+        inner = [getattr(value, name, None) for name in ("fget", "__func__")]
+        return b"".join(_code(f, effects(f).uses, ()) for f in inner if f is not None)
+    if of_library(type(value)) is not None and type(value).__module__.startswith("sklearn."):
+        return type(value).__qualname__.encode()
+    return _special(value)
 
 
 def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, Any]]:

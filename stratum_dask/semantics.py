@@ -123,9 +123,19 @@ _SKLEARN = _names("""
     sklearn.base.clone sklearn.compose.make_column_selector sklearn.compose.make_column_transformer
     sklearn.model_selection.cross_val_predict sklearn.model_selection.cross_val_score
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
-    sklearn.pipeline.make_union
+    sklearn.pipeline.make_union sklearn.utils.check_array sklearn.utils.check_is_fitted
+    sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
-_OURS = _names("fit own with_column")
+_OURS = _names("""
+    assemble fit fit_transform fitted_of opaque_score own predictions rows score transform
+    transformed_of with_column
+""")
+OWN_FITS = _names("stratum.fit stratum.fit_transform")
+"""Tasks that fit a clone: they change their input only if `writes_inputs`."""
+OWN_USES = _names("stratum.predictions stratum.score stratum.transform")
+"""Tasks that use a fitted estimator: likewise."""
+OPAQUE = _names("stratum.assemble stratum.opaque_score")
+"""Tasks that hand what they are given to code that may change it."""
 _LIBRARIES: dict[str, frozenset[str]] = {
     "collections": _names("Counter OrderedDict defaultdict deque namedtuple"),
     "copy": _names("copy deepcopy"),

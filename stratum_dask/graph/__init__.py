@@ -26,6 +26,7 @@ from stratum_dask.graph.nodes import (
     call_of,
     dependencies_at,
     is_future,
+    is_reference,
     key_split,
     steps_of,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "dependencies_at",
     "emit",
     "is_future",
+    "is_reference",
     "key_split",
     "leaves",
     "lower",

@@ -38,6 +38,7 @@ __all__ = [
     "call_of",
     "dependencies_at",
     "is_future",
+    "is_reference",
     "key_split",
     "normalize",
     "steps_of",
@@ -72,6 +73,11 @@ def is_future(obj: object) -> bool:
     if kind is TaskRef:
         return False
     return isinstance(obj, TaskRef) or getattr(obj, "__dask_future__", False) is True
+
+
+def is_reference(argument: object) -> bool:
+    """Tell whether a task's argument is the plain value of another task."""
+    return isinstance(argument, TaskRef)
 
 
 def call_of(node: GraphNode) -> Call | None:

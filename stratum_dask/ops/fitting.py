@@ -31,5 +31,80 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     [1.0]
     """
     fresh = clone(estimator)
-    # A fit that needs no target is not given one: some refuse even None.
-    return fresh.fit(X, **params) if y is None else fresh.fit(X, y, **params)
+    # A fit that needs no target is not given one: some refuse even None. What it returns does
+    # not count.
+    if y is None:
+        fresh.fit(X, **params)
+    else:
+        fresh.fit(X, y, **params)
+    return fresh
+
+
+def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> tuple[Any, Any]:
+    """Fit a clone of a transformer, and transform what it was fitted on.
+
+    The two belong together: for some transformers (``TargetEncoder``) they are not the same as a
+    fit and a transform after it.
+
+    Parameters
+    ----------
+    transformer : estimator
+        Unfitted; stays as it is.
+    X, y : array-like
+    **params
+        Further arguments of its ``fit``.
+
+    Returns
+    -------
+    fitted : estimator
+    transformed : array-like
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import MinMaxScaler
+    >>> fit_transform(MinMaxScaler(), [[1.0], [3.0]])[1].tolist()
+    [[0.0], [1.0]]
+    """
+    fresh = clone(transformer)
+    if hasattr(fresh, "fit_transform"):
+        return fresh, fresh.fit_transform(X, y, **params)
+    return fresh, fresh.fit(X, y, **params).transform(X)
+
+
+def fitted_of(pair: tuple[Any, Any]) -> Any:
+    """Return the fitted transformer of what :func:`fit_transform` returned."""
+    return pair[0]
+
+
+def transformed_of(pair: tuple[Any, Any]) -> Any:
+    """Return the transformed values of what :func:`fit_transform` returned."""
+    return pair[1]
+
+
+def transform(fitted: Any, X: Any) -> Any:
+    """Apply a fitted transformer."""
+    return fitted.transform(X)
+
+
+def assemble(template: Any, *steps: Any) -> Any:
+    """Return a fitted pipeline of steps that are fitted already.
+
+    Parameters
+    ----------
+    template : Pipeline
+        Unfitted; gives names and settings.
+    *steps : estimator or "passthrough" or None
+        Fitted, one per step of `template`.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> model = fit(Ridge(alpha=0.0), [[1.0], [2.0]], [1.0, 2.0])
+    >>> assemble(make_pipeline("passthrough", Ridge()), "passthrough", model).predict([[3.0]])
+    array([3.])
+    """
+    fresh = clone(template)
+    names = [name for name, _ in template.steps]
+    fresh.steps = list(zip(names, steps, strict=True))
+    return fresh

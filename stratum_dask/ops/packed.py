@@ -112,7 +112,7 @@ class Packed:
                 args = [values[arg.index] if type(arg) is Ref else arg for arg in args]
             try:
                 value = func(*args, **kwargs)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 error.add_note(f"in task {label!r}")
                 raise
             args = kwargs = None

@@ -1,0 +1,225 @@
+"""Cross-validate a batch of candidates, with all that they share done once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+
+from stratum_dask.config import options
+from stratum_dask.errors import ConfigError
+from stratum_dask.explanation import Recorder
+from stratum_dask.frontends.builder import Builder
+from stratum_dask.frontends.candidates import Candidate, expand
+from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
+from stratum_dask.graph import Key
+from stratum_dask.ops.outcomes import Failure, Outcome, failure_of
+from stratum_dask.pipeline import run
+from stratum_dask.results import CandidateResult, Results
+from stratum_dask.runtime.compute import compute
+from stratum_dask.runtime.progress import Progress
+
+
+def evaluate(
+    candidates: Any,
+    X: Any,
+    y: Any = None,
+    cv: Any = 5,
+    scoring: Any = None,
+    groups: Any = None,
+    *,
+    fit_params: Mapping[str, Any] | None = None,
+    numerics: str | None = None,
+    seed: int | None = None,
+    return_estimator: bool = False,
+    on_error: str = "keep",
+    progress: bool | None = None,
+) -> Results:
+    """Cross-validate many candidates as one batch; every score is what it would be alone.
+
+    Parameters
+    ----------
+    candidates : estimator, callable, tuple, or a dict, list or iterable of these
+        A callable returns an estimator. A tuple is an estimator, or such a callable, and the
+        search space to try with it: a dict of lists or a list of such dicts, or, with the number
+        of draws as a third item, a dict of distributions.
+    X : array, DataFrame, sparse matrix or list
+    y : array or Series, optional
+    cv : int, splitter, or iterable of pairs of arrays of row numbers
+        As scikit-learn takes it: an int means stratified folds for classifiers. All candidates
+        are evaluated on the same folds.
+    scoring : str, callable, list, tuple or dict, optional
+        As scikit-learn takes it; the default is each estimator's own ``score``.
+    groups : array, optional
+        For the splitter.
+    fit_params : mapping, optional
+        Further arguments of ``fit``, such as ``sample_weight``, or ``step__sample_weight`` for
+        pipelines; what has one entry per row is split with the rows.
+    numerics : {"exact", "close"}, optional
+        Default ``stratum.numerics``.
+    seed : int, optional
+        Gives every part of a candidate that draws randomness and has no ``random_state`` one
+        that follows from this, so that it can be shared and repeated.
+    return_estimator : bool
+        Keep the estimators fitted on the folds.
+    on_error : {"keep", "raise"}
+        Keep a failure as its candidate's outcome, or raise the first.
+    progress : bool, optional
+        Whether to show a bar; by default in terminals and notebooks.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    ConfigError
+        If an argument has a value that is not allowed.
+
+    Notes
+    -----
+    Runs on the workers of the current ``distributed.Client`` if there is one, else on threads of
+    this process, one per core, with one BLAS and OpenMP thread each. A candidate that ends its
+    process, or never ends, takes the batch with it on threads; on a cluster only its worker.
+
+    Examples
+    --------
+    >>> import stratum_dask as sd
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Lasso, Ridge
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> results = sd.evaluate({"lasso": Lasso(), "ridge": (Ridge(), {"alpha": [0.1, 1]})}, X, y)
+    >>> results.best
+    'ridge: alpha=0.1'
+    >>> results.frame["mean"].round(3).tolist()
+    [0.338, 0.48, 0.41]
+    """
+    began = time.perf_counter()
+    if on_error not in ("keep", "raise"):
+        raise ConfigError(f"on_error is {on_error!r}; choose 'keep' or 'raise'")
+    chosen = options(numerics)
+    if isinstance(scoring, str):
+        get_scorer(scoring)  # a name that is none is no candidate's fault
+    X, y, groups = indexable(X, y, groups)
+    splits = _Splits(cv, X, y, groups)
+    data = Data(Builder(), X, y)
+    plans = [
+        _plan(data, one, splits, scoring, fit_params, return_estimator)
+        for one in expand(candidates, seed)
+    ]
+    recorder = Recorder()
+    before = data.builder.graph()
+    graph = run(before, disable=chosen.disable, check=chosen.verify, observe=recorder)
+    wanted = [key for output in graph.outputs for key in output.keys]
+    with Progress({plan.name: [t.test.key for t in plan.tasks] for plan in plans}, progress) as bar:
+        found = dict(zip(wanted, compute(graph, wanted, done=bar), strict=True))
+    scorers = _names(plans, found)
+    results = Results(
+        candidates=tuple(_result(plan, found, scorers, splits.number) for plan in plans),
+        scorers=scorers,
+        n_folds=splits.number,
+        seconds=time.perf_counter() - began,
+        explanation=recorder.explain(before, graph),
+    )
+    if on_error == "raise":
+        for failure in results.errors.values():
+            failure.reraise()
+    return results
+
+
+class _Splits:
+    """The folds, drawn once for all candidates: one set for classifiers, one for others."""
+
+    def __init__(self, cv: Any, X: Any, y: Any, groups: Any) -> None:
+        self._data = X, y, groups
+        # An iterator can be read only once, and a splitter without a seed splits anew each time.
+        self._cv = cv if cv is None or isinstance(cv, int | np.integer) else check_cv(cv, y)
+        self._found: dict[bool, list[tuple[Any, Any]]] = {}
+        self.number: int = check_cv(self._cv, y).get_n_splits(X, y, groups)
+
+    def of(self, estimator: Any) -> list[tuple[Any, Any]]:
+        """Return the folds for an estimator."""
+        by_kind = self._cv is None or isinstance(self._cv, int | np.integer)
+        kind = bool(is_classifier(estimator)) if by_kind else False
+        if kind not in self._found:
+            X, y, groups = self._data
+            self._found[kind] = list(check_cv(self._cv, y, classifier=kind).split(X, y, groups))
+        return self._found[kind]
+
+
+class _Plan(NamedTuple):
+    """A candidate's name and tasks, or why there are none."""
+
+    name: Any
+    tasks: list[FoldTasks]
+    failure: Failure | None
+
+
+def _plan(
+    data: Data,
+    candidate: Candidate,
+    splits: _Splits,
+    scoring: Any,
+    fit_params: Mapping[str, Any] | None,
+    return_estimator: bool,
+) -> _Plan:
+    estimator = candidate.estimator
+    if candidate.failure is not None:
+        return _Plan(candidate.name, [], candidate.failure)
+    folds = splits.of(estimator)
+    try:
+        scorer = check_scoring(estimator, scoring)
+        tasks = [
+            fold_tasks(
+                data,
+                Fold(estimator, train, test, scorer, fit_params, keep_estimator=return_estimator),
+            )
+            for train, test in folds
+        ]
+    except Exception as error:
+        return _Plan(candidate.name, [], failure_of(error, f"plan {candidate.name}"))
+    for one in tasks:
+        data.builder.want(candidate.name, [ref for ref in one if ref is not None])
+    return _Plan(candidate.name, tasks, None)
+
+
+def _names(plans: Iterable[_Plan], found: Mapping[Key, Outcome]) -> tuple[str, ...]:
+    """Return the names of the scorers, as the first score tells: one, or several."""
+    for plan in plans:
+        for tasks in plan.tasks:
+            outcome = found[tasks.test.key]
+            if outcome.failure is None:
+                scores = outcome.value.scores
+                return tuple(scores) if isinstance(scores, dict) else ("score",)
+    return ("score",)
+
+
+def _result(
+    plan: _Plan, found: Mapping[Key, Outcome], scorers: tuple[str, ...], folds: int
+) -> CandidateResult:
+    if plan.failure is not None:
+        nothing = {name: [np.nan] * folds for name in scorers}
+        return CandidateResult(plan.name, nothing, 0.0, [plan.failure] * folds, [])
+    outcomes = [found[tasks.test.key] for tasks in plan.tasks]
+    kept = [found[t.estimator.key] for t in plan.tasks if t.estimator is not None]
+    seconds = {task: s for one in (*outcomes, *kept) for task, s in one.seconds.items()}
+    return CandidateResult(
+        plan.name,
+        {name: [_score(one, name) for one in outcomes] for name in scorers},
+        sum(seconds.values()),
+        [one.failure for one in outcomes],
+        [one.value for one in kept],
+    )
+
+
+def _score(outcome: Outcome, scorer: str) -> float:
+    if outcome.failure is not None:
+        return float("nan")
+    scores = outcome.value.scores
+    return float(scores[scorer] if isinstance(scores, dict) else scores)

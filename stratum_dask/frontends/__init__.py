@@ -1,0 +1,1 @@
+"""What users write -> tasks: scikit-learn's estimators, folds and scorers."""

@@ -1,0 +1,182 @@
+"""One candidate on one fold as tasks: rows, fit, scores.
+
+X, train -> rows --+-> steps ... -> fit --+-> score          the scorer sees the last step
+X, test  -> rows --+-> steps ...  --------+                  and what the others make of X
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from sklearn.base import BaseEstimator
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.utils.validation import _check_method_params
+
+from stratum_dask.frontends import estimators
+from stratum_dask.frontends.builder import Builder
+from stratum_dask.graph import TaskRef
+from stratum_dask.ops import scoring
+from stratum_dask.semantics import of_library
+from stratum_dask.writers import may_write
+
+Params = Mapping[str, Any]
+
+
+class FoldTasks(NamedTuple):
+    """References to what a candidate gives on one fold.
+
+    Attributes
+    ----------
+    test : TaskRef
+        :class:`~stratum_dask.ops.scoring.Scored` on the rows that were left out.
+    train : TaskRef or None
+        On those that it was fitted on.
+    estimator : TaskRef or None
+        The fitted estimator.
+    """
+
+    test: TaskRef
+    train: TaskRef | None
+    estimator: TaskRef | None
+
+
+@dataclass
+class Data:
+    """What candidates are fitted on, and the tasks that take its rows.
+
+    Attributes
+    ----------
+    builder : Builder
+    X, y : object
+        As the user passed them; `y` may be None.
+    """
+
+    builder: Builder
+    X: Any
+    y: Any
+
+    def __post_init__(self) -> None:
+        self._params: dict[tuple[int, int], tuple[Any, Any, dict[str, Any]]] = {}
+
+    def rows(self, indices: Any) -> tuple[TaskRef, Any]:
+        """Add the tasks that take some rows of X and y."""
+        build = self.builder
+        at = build.data(indices)
+        return build.rows(build.data(self.X), at), build.rows(build.data(self.y), at)
+
+    def params(self, params: Params | None, indices: Any) -> dict[str, Any]:
+        """Return the arguments of a fit or scorer for some rows, as references."""
+        if not params:
+            return {}
+        known = self._params.get((id(params), id(indices)))
+        if known is None:
+            chosen = _check_method_params(self.X, params=params, indices=indices)
+            refs = {name: self._param(value) for name, value in chosen.items()}
+            known = self._params[id(params), id(indices)] = (params, indices, refs)
+        return known[2]
+
+    def _param(self, value: Any) -> Any:
+        small = isinstance(value, str | bytes | bool | int | float | type(None))
+        return value if small else self.builder.data(value)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One candidate on one fold.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Unfitted.
+    train, test : array of int
+        Rows.
+    scorer : callable
+        From ``check_scoring``.
+    fit_params, score_params : mapping
+        Further arguments of the fit and the scorer.
+    train_scores, keep_estimator : bool
+        Whether to score on the training rows too, and to give back the fitted estimator.
+    error_score : "raise" or number
+        What a scorer that fails gives.
+    """
+
+    estimator: Any
+    train: Any
+    test: Any
+    scorer: Any
+    fit_params: Params | None = None
+    score_params: Params | None = None
+    train_scores: bool = False
+    keep_estimator: bool = False
+    error_score: Any = "raise"
+
+
+def fold_tasks(data: Data, fold: Fold) -> FoldTasks:
+    """Add the tasks of one candidate on one fold."""
+    build = data.builder
+    X, y = data.rows(fold.train)
+    fitted = estimators.fit(build, fold.estimator, X, y, data.params(fold.fit_params, fold.train))
+    plain = _sees_predictions(fold.scorer)
+    score = scoring.score if plain and not _calls_users(fold.scorer) else scoring.opaque_score
+    whole = None if plain and not fold.keep_estimator else fitted.estimator(build)
+
+    def scored(kind: str, X: TaskRef, y: Any, indices: Any) -> TaskRef:
+        model, X = (fitted.last, fitted.before_last(build, X)) if plain else (whole, X)
+        params = data.params(fold.score_params, indices)
+        return build.call(kind, score, model, X, y, fold.scorer, fold.error_score, **params)
+
+    test = scored("score", *data.rows(fold.test), fold.test)
+    train = scored("train_score", X, y, fold.train) if fold.train_scores else None
+    return FoldTasks(test, train, whole if fold.keep_estimator else None)
+
+
+def predict_task(
+    data: Data, estimator: Any, train: Any, test: Any, fit_params: Params | None, method: str
+) -> TaskRef:
+    """Add the tasks that fit on one part of the rows and predict the other."""
+    build = data.builder
+    X, y = data.rows(train)
+    fitted = estimators.fit(build, estimator, X, y, data.params(fit_params, train))
+    X_test, _ = data.rows(test)
+    seen = fitted.before_last(build, X_test)
+    call = partial(build.call, "predict", scoring.predictions, fitted.last, seen, method)
+    return call(build.data(data.y)) if method in scoring.BY_CLASS else call()
+
+
+def _sees_predictions(scorer: Any) -> bool:
+    """Tell whether a scorer looks at nothing but what an estimator predicts.
+
+    Then it may be given a pipeline's last step, and what the others make of the rows.
+    """
+    if isinstance(scorer, _MultimetricScorer):
+        return all(map(_sees_predictions, scorer._scorers.values()))
+    return isinstance(scorer, _BaseScorer | _PassthroughScorer)
+
+
+def _calls_users(scorer: Any) -> bool:
+    if isinstance(scorer, _MultimetricScorer):
+        return any(map(_calls_users, scorer._scorers.values()))
+    func: Callable[..., Any] | None = getattr(scorer, "_score_func", None)
+    return func is not None and of_library(func) is None
+
+
+def is_ordinary(estimator: Any, train_scores: bool = False) -> bool:
+    """Tell whether an estimator is fitted on plain rows, and can be scored apart from that.
+
+    Those that take kernels between rows are not, nor are those with callbacks, which expect to
+    be called by the search itself, nor those whose scores on the training rows show what they
+    did to these.
+    """
+    try:
+        pairwise = estimator.__sklearn_tags__().input_tags.pairwise
+        nested = estimator.get_params(deep=True).values()
+    except Exception:  # whatever is wrong with it is scikit-learn's to say
+        return False
+    watched = any(
+        isinstance(one, BaseEstimator) and hasattr(one, "_skl_callbacks")
+        for one in (estimator, *nested)
+    )
+    return not (pairwise or watched or (train_scores and may_write(estimator)))

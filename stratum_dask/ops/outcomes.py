@@ -1,0 +1,238 @@
+"""What became of a task: its value, or why there is none. A failure stays in its candidate.
+
+scale -> fit(alpha=1)   -> score       a value
+      -> fit(alpha="x") -> score       the failure of the fit; the score is never called
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import sklearn
+from dask.sizeof import sizeof
+
+from stratum_dask.errors import CandidateError
+from stratum_dask.ops.users import is_users_file
+from stratum_dask.runtime.threads import Threads, in_task
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a task has no value.
+
+    Attributes
+    ----------
+    error : str
+        The class of the exception.
+    message : str
+    line : str
+        The user's own line that failed, with its file and number; empty if only libraries' code
+        ran.
+    task : str
+        The task's name.
+    seconds : float
+        How long it ran.
+    traceback : str
+        As Python prints it.
+    exception : BaseException or None
+        None if it could not be sent from another process.
+    """
+
+    error: str
+    message: str
+    line: str
+    task: str
+    seconds: float
+    traceback: str
+    exception: BaseException | None = None
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "exception": _sendable(self.exception)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def reraise(self) -> None:
+        """Raise the exception; where it could not be sent, one that says the same.
+
+        Raises
+        ------
+        BaseException
+        """
+        if self.exception is not None:
+            raise self.exception
+        raise CandidateError(f"{self} (in the task {self.task})\n{self.traceback}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A task's value or failure, and what it took to get there.
+
+    Attributes
+    ----------
+    value : object
+    failure : Failure or None
+    seconds : mapping of str to float
+        By task, for this one and all that it depends on.
+    """
+
+    value: Any
+    failure: Failure | None
+    seconds: Mapping[str, float]
+
+
+@sizeof.register(Outcome)  # type: ignore[untyped-decorator]  # dask is not typed
+def _size(outcome: Outcome) -> int:
+    return 100 + int(sizeof(outcome.value))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the caller has set for its thread, and tasks on other threads must have, too.
+
+    Attributes
+    ----------
+    sklearn : mapping
+        scikit-learn's configuration.
+    numpy : mapping
+        What floating-point errors do.
+    threads : Threads
+        How many inner threads a task has.
+    """
+
+    sklearn: Mapping[str, Any]
+    numpy: Mapping[str, Any]
+    threads: Threads
+
+    @classmethod
+    def here(cls, threads: Threads) -> Surroundings:
+        """Return those of the calling thread."""
+        return cls(sklearn.get_config(), np.geterr(), threads)
+
+
+class Attempt:
+    """A task's function that returns an :class:`Outcome`, and takes outcomes for arguments.
+
+    Parameters
+    ----------
+    func : callable
+    task : str
+        Its name.
+    surroundings : Surroundings
+    deep : bool
+        Whether outcomes may stand inside lists, tuples and dicts among the arguments.
+
+    Examples
+    --------
+    >>> attempt = Attempt(lambda x: 1 / x, "divide", Surroundings.here(Threads(1)))
+    >>> attempt(2).value, str(attempt(0).failure)
+    (0.5, 'ZeroDivisionError: division by zero')
+    >>> attempt(attempt(0)).failure.task
+    'divide'
+    """
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        task: str,
+        surroundings: Surroundings,
+        deep: bool = False,
+    ) -> None:
+        self.func, self.task, self.surroundings, self.deep = func, task, surroundings, deep
+
+    @property
+    def __name__(self) -> str:
+        return getattr(self.func, "__name__", type(self.func).__name__)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
+        """Call the function unless an argument has failed."""
+        seconds: dict[str, float] = {}
+        failures: list[Failure] = []
+
+        def value_of(argument: Any) -> Any:
+            if type(argument) is Outcome:
+                seconds.update(argument.seconds)
+                if argument.failure is not None:
+                    failures.append(argument.failure)
+                return argument.value
+            if self.deep and type(argument) in (list, tuple, set):
+                return type(argument)(map(value_of, argument))
+            if self.deep and type(argument) is dict:
+                return {value_of(key): value_of(item) for key, item in argument.items()}
+            return argument
+
+        args = tuple(map(value_of, args))
+        kwargs = {name: value_of(value) for name, value in kwargs.items()}
+        if failures:
+            return Outcome(None, failures[0], seconds)
+        around = self.surroundings
+        around.threads.limit_here()
+        began = perf_counter()
+        try:
+            with (
+                in_task(),
+                sklearn.config_context(**around.sklearn),
+                np.errstate(**around.numpy),
+            ):
+                value = self.func(*args, **kwargs)
+        except (Exception, SystemExit) as error:
+            took = perf_counter() - began
+            seconds[self.task] = took
+            return Outcome(None, _failure(error, self.task, took), seconds)
+        seconds[self.task] = perf_counter() - began
+        return Outcome(value, None, seconds)
+
+
+def failure_of(error: BaseException, task: str) -> Failure:
+    """Describe an exception that was caught outside of tasks."""
+    return _failure(error, task, 0.0)
+
+
+_NOTE = re.compile(r"in task '(.*)'")
+
+
+def _failure(error: BaseException, task: str, seconds: float) -> Failure:
+    notes: list[str] = getattr(error, "__notes__", [])
+    named = [found[1] for note in notes if (found := _NOTE.match(note)) is not None]
+    tb = error.__traceback__
+    # Failures for one cause read alike, so that they can be counted.
+    text = traceback.TracebackException.from_exception(error)
+    text.__notes__ = [note for note in notes if not _NOTE.match(note)] or None
+    failure = Failure(
+        error=type(error).__name__,
+        message=str(error),
+        line=_users_line(tb),
+        task=named[0] if named else task,
+        seconds=seconds,
+        traceback="".join(text.format()),
+        exception=error,
+    )
+    # What failed would else hold its data for as long as somebody looks at the outcome.
+    traceback.clear_frames(tb)
+    return failure
+
+
+def _users_line(tb: TracebackType | None) -> str:
+    for frame in reversed(traceback.extract_tb(tb)):
+        if is_users_file(frame.filename):
+            return f"{frame.filename}:{frame.lineno}: {frame.line}"
+    return ""
+
+
+def _sendable(error: BaseException | None) -> BaseException | None:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return None
+    return error

@@ -1,0 +1,1 @@
+"""Running a planned batch: schedulers, threads, progress."""

@@ -1,0 +1,86 @@
+"""Run a planned batch on the current cluster, or else on threads of this process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import dask
+from dask.base import get_scheduler
+from dask.callbacks import Callback
+from dask.system import CPU_COUNT
+
+from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, is_reference
+from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings
+from stratum_dask.runtime.threads import Threads, is_in_task, limited
+
+Done = Callable[[Key, Outcome], None]
+
+
+def compute(
+    graph: Graph,
+    keys: Sequence[Key],
+    *,
+    workers: int | None = None,
+    done: Done | None = None,
+) -> list[Outcome]:
+    """Compute the values of `keys`; no failure stops what does not depend on it.
+
+    Parameters
+    ----------
+    graph : Graph
+        As the pipeline left it.
+    keys : sequence of keys
+        Wanted ones.
+    workers : int, optional
+        Threads to use where there is no cluster; all cores by default.
+    done : callable, optional
+        Called with the key and the outcome of every task that finishes, where tasks run in this
+        process.
+
+    Returns
+    -------
+    list of Outcome
+    """
+    threads = Threads(1)
+    dsk = attempts(graph, Surroundings.here(threads))
+    scheduler = None if is_in_task() else get_scheduler()
+    many = 1 if is_in_task() else (workers or dask.config.get("num_workers", None) or CPU_COUNT)
+    # Threads that enter and leave `catch_warnings` in turns would leave each other's filters.
+    with limited(threads), warnings.catch_warnings(), _Watch(done):
+        if scheduler is not None:
+            return list(scheduler(dsk, list(keys)))
+        if many == 1:
+            return list(dask.get(dsk, list(keys)))
+        with ThreadPoolExecutor(many, thread_name_prefix="stratum") as pool:
+            return list(dask.threaded.get(dsk, list(keys), pool=pool))
+
+
+def attempts(graph: Graph, surroundings: Surroundings) -> dict[Key, GraphNode]:
+    """Let every task of a graph take and return outcomes."""
+    tasks: dict[Key, GraphNode] = {}
+    for key, node in graph.tasks.items():
+        call = call_of(node)
+        if call is not None:
+            deep = any(
+                isinstance(argument, GraphNode) and not is_reference(argument)
+                for argument in (*call.args, *call.kwargs.values())
+            )
+            func = Attempt(call.func, str(key), surroundings, deep)
+            node = Task(key, func, *call.args, **call.kwargs)
+        tasks[key] = node
+    return tasks
+
+
+class _Watch(Callback):  # type: ignore[misc]  # dask is not typed
+    """Tells of every task that finishes."""
+
+    def __init__(self, done: Done | None) -> None:
+        super().__init__()
+        self._done = done
+
+    def _posttask(self, key: Key, value: Any, *_: Any) -> None:
+        if self._done is not None and type(value) is Outcome:
+            self._done(key, value)

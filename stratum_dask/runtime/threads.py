@@ -1,0 +1,113 @@
+"""Workers x inner threads = cores: who limits BLAS and OpenMP, and when.
+
+A limit costs milliseconds to set, and that of BLAS holds for the whole process: it is set once
+per run here, and once per thread for OpenMP, which counts by thread. Never per task.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
+
+_local = threading.local()
+_lock = threading.Lock()
+_runs: list[Any] = []
+_original: list[Any] = []
+
+_ALL_CORES = {"lightgbm": "n_jobs", "xgboost": "n_jobs", "catboost": "thread_count"}
+"""Libraries that take all cores unless told, and the parameter that tells them."""
+
+
+class Threads(NamedTuple):
+    """How many threads a task may use inside.
+
+    Attributes
+    ----------
+    inner : int
+    """
+
+    inner: int = 1
+
+    def limit_here(self) -> None:
+        """Limit the calling thread, if it is not limited so already."""
+        if getattr(_local, "inner", None) != self.inner:
+            threadpool_limits(limits=self.inner)
+            _local.inner = self.inner
+
+
+@contextmanager
+def limited(threads: Threads) -> Iterator[None]:
+    """Limit this process while a batch runs; runs may overlap, the last one restores.
+
+    Examples
+    --------
+    >>> with limited(Threads(1)):
+    ...     pass
+    """
+    before = getattr(_local, "inner", None)
+    with _lock:
+        if not _runs:
+            _original.append(threadpool_limits(limits=threads.inner))
+            _local.inner = threads.inner
+        _runs.append(threads)
+    try:
+        yield
+    finally:
+        _local.inner = before
+        with _lock:
+            _runs.remove(threads)
+            if not _runs:
+                _original.pop().restore_original_limits()
+
+
+@contextmanager
+def in_task() -> Iterator[None]:
+    """Mark the calling thread as one that runs a task."""
+    before = is_in_task()
+    _local.task = True
+    try:
+        yield
+    finally:
+        _local.task = before
+
+
+def is_in_task() -> bool:
+    """Tell whether the calling thread runs a task: a batch inside it must not start threads."""
+    return getattr(_local, "task", False)
+
+
+def with_inner_threads(estimator: Any, threads: Threads) -> Any:
+    """Set the number of threads where the user left it to a library that would take all cores.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Changed in place; estimators inside it, too. scikit-learn's own ``n_jobs=None`` means one
+        already, and what the user set is kept.
+    threads : Threads
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> with_inner_threads(LinearRegression(), Threads(1))
+    LinearRegression()
+    """
+    if not hasattr(estimator, "get_params"):
+        return estimator
+    inside = [one for one in estimator.get_params(deep=True).values() if _is_estimator(one)]
+    for one in (estimator, *inside):
+        name = _ALL_CORES.get(type(one).__module__.partition(".")[0])
+        if name is not None and one.get_params(deep=False).get(name) is None:
+            one.set_params(**{name: threads.inner})
+    return estimator
+
+
+def _is_estimator(value: Any) -> bool:
+    return isinstance(value, BaseEstimator) or (
+        hasattr(value, "get_params") and not isinstance(value, type)
+    )

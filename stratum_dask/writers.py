@@ -1,0 +1,91 @@
+"""Which estimators may write into the data that they are given.
+
+StandardScaler(copy=False)               asked to
+class Mine: def fit(self, X, y): X -= 1  the user's own, by its code
+FunctionTransformer(clean)               if `clean` does
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sklearn.base import BaseEstimator
+
+from stratum_dask.purity import effects
+from stratum_dask.semantics import of_library, writes_inputs
+
+CALLED = (
+    "fit",
+    "fit_transform",
+    "fit_predict",
+    "transform",
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score",
+)
+"""The methods of estimators that are given data."""
+
+_known: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+
+
+def may_write(estimator: Any) -> bool:
+    """Tell whether an estimator, or one inside it, may change its input in place.
+
+    Parameters
+    ----------
+    estimator : object
+        With the parameters it has.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> may_write(Ridge()), may_write(Ridge(copy_X=False))
+    (False, True)
+    >>> def add_one(X):
+    ...     X += 1
+    ...     return X
+    >>> may_write(FunctionTransformer(add_one)), may_write(FunctionTransformer(lambda X: X + 1))
+    (True, False)
+    """
+    if not hasattr(estimator, "get_params"):
+        return True
+    inside = estimator.get_params(deep=True).values()
+    return writes_inputs(estimator) or any(map(_code_writes, (estimator, *inside)))
+
+
+def _code_writes(value: Any) -> bool:
+    if isinstance(value, partial):
+        return True
+    if isinstance(value, types.FunctionType):
+        return of_library(value) is None and effects(value).changes != frozenset()
+    if not isinstance(value, BaseEstimator) or isinstance(value, type):
+        return False
+    kind = type(value)
+    known = _known.get(kind)
+    if known is None:
+        known = _known[kind] = _class_writes(kind)
+    return known
+
+
+def _nothing() -> None:
+    pass
+
+
+def _class_writes(kind: type) -> bool:
+    """Tell whether a method of a class of the user may change anything but its own object."""
+    for name in CALLED:
+        # scikit-learn wraps methods of its subclasses, for `set_output`.
+        method = inspect.unwrap(getattr(kind, name, _nothing))
+        if not isinstance(method, types.FunctionType) or method is _nothing or of_library(method):
+            continue
+        changes = effects(method).changes
+        if changes is None or not changes <= {method.__code__.co_varnames[0]}:
+            return True
+    return False

@@ -125,7 +125,9 @@ _SKLEARN = _names("""
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
     sklearn.pipeline.make_union
 """)
-_OURS = _names("fit own with_column")
+_OURS = _names("""
+    apply_member cut_member fit learn_family own prepare_use with_column
+""")
 _LIBRARIES: dict[str, frozenset[str]] = {
     "collections": _names("Counter OrderedDict defaultdict deque namedtuple"),
     "copy": _names("copy deepcopy"),

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from stratum_dask.families.boosting import GradientBoosting, HistGradientBoosting
+from stratum_dask.families.decomposition import PrincipalComponents
 from stratum_dask.families.forests import Forests
 from stratum_dask.families.neighbors import Neighbors
 from stratum_dask.families.protocol import Family, class_of
 
-FAMILIES: dict[str, Family] = {one.name: one for one in (Forests(), Neighbors())}
+FAMILIES: dict[str, Family] = {
+    one.name: one
+    for one in (
+        Forests(),
+        GradientBoosting(),
+        HistGradientBoosting(),
+        Neighbors(),
+        PrincipalComponents(),
+    )
+}
 
 
 def family_of(estimator: Any, numerics: str = "exact") -> Family | None:

@@ -7,12 +7,20 @@ import pickle
 import numpy as np
 import pytest
 from scipy.sparse import issparse
+from threadpoolctl import threadpool_limits
 
 from stratum_dask.families import cut_member, family_of, learn_family
 from stratum_dask.ops import counters
 from stratum_dask.ops.fitting import fit
 
 _SCALARS = (type(None), bool, int, str, bytes, type, np.generic)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small fits are quicker alone than waiting for each other's threads."""
+    with threadpool_limits(1):
+        yield
 
 
 def _assert_same(a, b, path="", seen=None):

@@ -164,6 +164,23 @@ class Fingerprinter:
                 found.why_not[key] = str(reason)
         return found
 
+    def identity(self, values: Sequence[Any], tokens: Mapping[Key, bytes]) -> bytes:
+        """Return the identity of some arguments: literals, and references to values.
+
+        Parameters
+        ----------
+        values : sequence
+        tokens : mapping of key to bytes
+            The identities of what they refer to.
+
+        Raises
+        ------
+        Unknown
+            If one of them cannot be identified.
+        """
+        self._tokens = known = dict(tokens)
+        return self._encoder.token(b"V", values, {}, known)
+
     def fresh(self, node: Any) -> bool:
         """Tell whether a task's result shares no memory with what it is given."""
         if type(node) is not self.nodes.task:

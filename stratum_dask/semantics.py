@@ -127,8 +127,8 @@ _SKLEARN = _names("""
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 _OURS = _names("""
-    assemble fit fit_transform fitted_of opaque_score own predictions rows score transform
-    transformed_of with_column
+    apply_member assemble cut_member fit fit_transform fitted_of learn_family opaque_score own
+    predictions prepare_use rows score transform transformed_of with_column
 """)
 OWN_FITS = _names("stratum.fit stratum.fit_transform")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""

@@ -7,6 +7,7 @@ from typing import Any
 from stratum_dask.families.boosting import GradientBoosting, HistGradientBoosting
 from stratum_dask.families.decomposition import PrincipalComponents
 from stratum_dask.families.forests import Forests
+from stratum_dask.families.linear import LinearModels
 from stratum_dask.families.neighbors import Neighbors
 from stratum_dask.families.protocol import Family, class_of
 
@@ -16,6 +17,7 @@ FAMILIES: dict[str, Family] = {
         Forests(),
         GradientBoosting(),
         HistGradientBoosting(),
+        LinearModels(),
         Neighbors(),
         PrincipalComponents(),
     )

@@ -73,5 +73,5 @@ def test_too_many_components_fail_as_their_own(cut, data):
     "model", [PCA("mle"), PCA(svd_solver="randomized"), PCA(svd_solver="arpack")], ids=str
 )
 def test_what_is_refused(model):
-    with pytest.raises(Refused, match="mle|svd_solver"):
+    with pytest.raises(Refused, match=r"mle|svd_solver"):
         family_of(model).key(model)

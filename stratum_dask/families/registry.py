@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stratum_dask.families.boosters import ExtremeBoosting, LightBoosting
 from stratum_dask.families.boosting import GradientBoosting, HistGradientBoosting
 from stratum_dask.families.decomposition import PrincipalComponents
 from stratum_dask.families.forests import Forests
@@ -17,6 +18,8 @@ FAMILIES: dict[str, Family] = {
         Forests(),
         GradientBoosting(),
         HistGradientBoosting(),
+        LightBoosting(),
+        ExtremeBoosting(),
         LinearModels(),
         Neighbors(),
         PrincipalComponents(),

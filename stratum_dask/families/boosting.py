@@ -74,8 +74,8 @@ class GradientBoosting:
         own = copy.deepcopy(learned.states.get(stages, final))
         trees = np.empty((stages, model.estimators_.shape[1]), dtype=object)
         for at in np.ndindex(trees.shape):
-            trees[at] = copy.copy(model.estimators_[at])
-            trees[at].random_state = own["_rng"]  # all trees of a model draw from one generator
+            tree = trees[at] = copy.copy(model.estimators_[at])
+            tree.random_state = own["_rng"]  # all trees of a model draw from one generator
         own |= {"estimators_": trees, "n_estimators_": stages}
         for name in ("train_score_", "oob_scores_", "oob_improvement_"):
             if hasattr(model, name):

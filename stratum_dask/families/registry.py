@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from stratum_dask.families.boosters import ExtremeBoosting, LightBoosting
 from stratum_dask.families.boosting import GradientBoosting, HistGradientBoosting
 from stratum_dask.families.decomposition import PrincipalComponents
 from stratum_dask.families.forests import Forests
+from stratum_dask.families.linear import LinearModels
 from stratum_dask.families.neighbors import Neighbors
 from stratum_dask.families.protocol import Family, class_of
 
@@ -16,6 +18,9 @@ FAMILIES: dict[str, Family] = {
         Forests(),
         GradientBoosting(),
         HistGradientBoosting(),
+        LightBoosting(),
+        ExtremeBoosting(),
+        LinearModels(),
         Neighbors(),
         PrincipalComponents(),
     )

@@ -17,6 +17,13 @@ class Failed(NamedTuple):
     reason: str
 
 
+def _reason(found: Exception) -> str:
+    """Say why shared work is not used: a guard said so, or it failed and the own fit may, too."""
+    return (
+        str(found) if isinstance(found, FitDirectly) else f"shared, raises {type(found).__name__}"
+    )
+
+
 def learn_family(
     family: str, estimators: Sequence[Any], X: Any, y: Any = None, /, **params: Any
 ) -> Any:
@@ -38,10 +45,8 @@ def learn_family(
     """
     try:
         return FAMILIES[family].learn(estimators, X, y, params)
-    except FitDirectly as found:
-        return Failed(str(found))
-    except Exception as error:
-        return Failed(f"{type(error).__name__} in the shared fit")
+    except Exception as found:
+        return Failed(_reason(found))
 
 
 def cut_member(
@@ -78,8 +83,8 @@ def cut_member(
     if reason is None:
         try:
             member = FAMILIES[family].cut(learned, estimator)
-        except FitDirectly as found:
-            reason = str(found)
+        except Exception as found:
+            reason = _reason(found)
         else:
             counters.hit(f"family {family}")
             return member
@@ -106,10 +111,8 @@ def prepare_use(family: str, learned: Any, X: Any) -> Any:
         return learned
     try:
         return cast(SharesUse, FAMILIES[family]).prepare(learned, X)
-    except FitDirectly as found:
-        return Failed(str(found))
-    except Exception as error:
-        return Failed(f"{type(error).__name__} in the shared search")
+    except Exception as found:
+        return Failed(_reason(found))
 
 
 def apply_member(
@@ -134,8 +137,8 @@ def apply_member(
             value = cast(SharesUse, FAMILIES[family]).apply(
                 prepared, member, method, X, args, kwargs
             )
-        except FitDirectly as found:
-            reason = str(found)
+        except Exception as found:
+            reason = _reason(found)
         else:
             counters.hit(f"family {family}.{method}")
             return value

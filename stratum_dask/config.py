@@ -12,6 +12,7 @@ import yaml
 from stratum_dask.errors import ConfigError
 
 _NUMERICS = ("exact", "close")
+_ISOLATE = ("thread", "process")
 
 
 def load_defaults() -> None:
@@ -26,9 +27,14 @@ class Options(NamedTuple):
     numerics: str
     disable: tuple[str, ...]
     verify: bool
+    isolate: str
 
 
-def options(numerics: str | None = None, disable: Iterable[str] | None = None) -> Options:
+def options(
+    numerics: str | None = None,
+    disable: Iterable[str] | None = None,
+    isolate: str | None = None,
+) -> Options:
     """Combine keywords with the configuration, which they override.
 
     Raises
@@ -42,4 +48,7 @@ def options(numerics: str | None = None, disable: Iterable[str] | None = None) -
     off: Any = dask.config.get("stratum.disable") if disable is None else disable
     if isinstance(off, str) or not all(isinstance(name, str) for name in off):
         raise ConfigError(f"disable is {off!r}; it must be a list of names of passes")
-    return Options(chosen, tuple(off), bool(dask.config.get("stratum.verify")))
+    where: Any = dask.config.get("stratum.isolate") if isolate is None else isolate
+    if where not in _ISOLATE:
+        raise ConfigError(f"isolate is {where!r}; choose one of {', '.join(_ISOLATE)}")
+    return Options(chosen, tuple(off), bool(dask.config.get("stratum.verify")), where)

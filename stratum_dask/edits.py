@@ -44,6 +44,7 @@ class Edits:
         self._tasks = tasks
         self._function = function
         self._writers: dict[Key, bool] = {}
+        self._estimators: dict[int, tuple[Any, bool]] = {}
 
     def positions(self, node: GraphNode) -> tuple[int, ...] | None:
         """Return the positions of the arguments that a task may change; None for any.
@@ -90,7 +91,10 @@ class Edits:
         if isinstance(argument, DataNode):
             return self._makes_writer(argument.value)
         if isinstance(argument, BaseEstimator):
-            return may_write(argument)
+            found = self._estimators.get(id(argument))
+            if found is None:  # kept with the object, so that its id stays its own
+                found = self._estimators[id(argument)] = (argument, may_write(argument))
+            return found[1]
         if isinstance(argument, dict):
             return any(asks_to_write(*item) for item in argument.items()) or any(
                 map(self._makes_writer, argument.values())

@@ -37,6 +37,8 @@ def evaluate(
     fit_params: Mapping[str, Any] | None = None,
     numerics: str | None = None,
     seed: int | None = None,
+    isolate: str | None = None,
+    timeout: float | None = None,
     return_estimator: bool = False,
     on_error: str = "keep",
     progress: bool | None = None,
@@ -66,6 +68,12 @@ def evaluate(
     seed : int, optional
         Gives every part of a candidate that draws randomness and has no ``random_state`` one
         that follows from this, so that it can be shared and repeated.
+    isolate : {"thread", "process"}, optional
+        Where tasks run if there is no cluster; default ``stratum.isolate``, "thread". Processes
+        contain what ends a process or never ends. They are kept for the next call.
+    timeout : float, optional
+        Seconds that a candidate may take on one fold, shared work included. Needs processes, and
+        turns them on.
     return_estimator : bool
         Keep the estimators fitted on the folds.
     on_error : {"keep", "raise"}
@@ -85,8 +93,10 @@ def evaluate(
     Notes
     -----
     Runs on the workers of the current ``distributed.Client`` if there is one, else on threads of
-    this process, one per core, with one BLAS and OpenMP thread each. A candidate that ends its
-    process, or never ends, takes the batch with it on threads; on a cluster only its worker.
+    this process, one per core, with one BLAS and OpenMP thread each. On threads a candidate that
+    ends its process (a crash in native code, a lack of memory) or never ends takes the batch with
+    it; ``isolate="process"`` contains it. In scripts this needs ``if __name__ == "__main__":``,
+    since the processes import the main module.
 
     Examples
     --------
@@ -103,7 +113,7 @@ def evaluate(
     began = time.perf_counter()
     if on_error not in ("keep", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; choose 'keep' or 'raise'")
-    chosen = options(numerics)
+    chosen = options(numerics, isolate="process" if timeout is not None else isolate)
     if isinstance(scoring, str):
         get_scorer(scoring)  # a name that is none is no candidate's fault
     X, y, groups = indexable(X, y, groups)
@@ -118,7 +128,8 @@ def evaluate(
     graph = run(before, disable=chosen.disable, check=chosen.verify, observe=recorder)
     wanted = [key for output in graph.outputs for key in output.keys]
     with Progress({plan.name: [t.test.key for t in plan.tasks] for plan in plans}, progress) as bar:
-        found = dict(zip(wanted, compute(graph, wanted, done=bar), strict=True))
+        outcomes = compute(graph, wanted, done=bar, isolate=chosen.isolate, timeout=timeout)
+    found = dict(zip(wanted, outcomes, strict=True))
     scorers = _names(plans, found)
     results = Results(
         candidates=tuple(_result(plan, found, scorers, splits.number) for plan in plans),

@@ -127,10 +127,11 @@ _SKLEARN = _names("""
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 _OURS = _names("""
-    apply_member assemble cut_member fit fit_transform fitted_of learn_family opaque_score own
-    predictions prepare_use rows score transform transformed_of with_column
+    apply_member assemble columns cut_member fit fit_transform fitted_of kernel_rows
+    learn_family opaque_score own predictions prepare_use rows score transform transformed_of unite
+    with_column
 """)
-OWN_FITS = _names("stratum.fit stratum.fit_transform")
+OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""
 OWN_USES = _names("stratum.predictions stratum.score stratum.transform")
 """Tasks that use a fitted estimator: likewise."""

@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 from scipy import sparse
 from scipy.stats import randint
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_classification
@@ -152,12 +152,58 @@ def test_frames_with_columns_of_all_kinds():
     )
 
 
+def test_preprocessings_share_their_parts():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({name: rng.normal(size=90) for name in "abcd"}).assign(e=[*"xyz"] * 30)
+    y = X["a"] + X["b"] ** 2
+
+    def prepared(*more, **how):
+        parts = [("n", make_pipeline(Doubling(), StandardScaler()), ["a", "b"]), *more]
+        return make_pipeline(ColumnTransformer(parts, **how), Ridge())
+
+    poly = ("p", PolynomialFeatures(), [2, 3])
+    candidates = {
+        "one": prepared(),
+        "two": prepared(("o", OneHotEncoder(), ["e"])),
+        "pass": prepared(("o", "drop", ["e"]), poly, remainder="passthrough"),
+        "sparse": prepared(("o", OneHotEncoder(), ["e"]), sparse_threshold=1.0),
+        "none": prepared(("o", OneHotEncoder(), []), ("s", StandardScaler(), lambda X: ["c"])),
+        "scalar": prepared(("t", TfidfVectorizer(token_pattern="."), "e")),
+        "weights": prepared(poly, transformer_weights={"p": 2.0}),
+        "fails": prepared(("o", StandardScaler(), ["missing"])),
+    }
+    CALLS.clear()
+    results = sd.evaluate(candidates, X, y, cv=3, return_estimator=True)
+    assert CALLS.count("fit") == 3
+    assert set(results.errors) == {"fails"}
+    assert "missing" in results.errors["fails"].message
+    del candidates["fails"]
+    check(candidates, X, y, cv=3)
+    for name, pipeline in candidates.items():
+        expected = cross_validate(pipeline, X, y, cv=3, return_estimator=True)["estimator"]
+        for ours, theirs in zip(results.estimators[name], expected, strict=True):
+            assert repr(ours) == repr(theirs)
+            assert repr(ours[0].transformers_) == repr(theirs[0].transformers_)
+            assert vars(ours[0]).keys() == vars(theirs[0]).keys()
+            assert ours[0].get_feature_names_out is not None
+    union = FeatureUnion([("p", PCA(1)), ("s", StandardScaler()), ("x", "passthrough")])
+    numbers = X.drop(columns="e")
+    frames = clone(union).set_output(transform="pandas")
+    check({"u": make_pipeline(union, Ridge()), "f": make_pipeline(frames, Ridge())}, numbers, y)
+
+
 def test_sparse_text_and_no_target(classes):
     X, y = classes
     check({"svm": LinearSVC(random_state=0), "nb": BernoulliNB()}, sparse.csr_matrix(X), y)
     texts = ["good day", "bad day", "good night", "bad luck"] * 8
     check({"text": make_pipeline(TfidfVectorizer(), LogisticRegression())}, texts, [0, 1] * 16)
     check({"clusters": make_pipeline(StandardScaler(), KMeans(2, random_state=0))}, X, None)
+
+
+def test_kernels_between_rows(classes):
+    X, y = classes
+    kernel = (X / 99) @ (X / 99).T
+    check({c: SVC(kernel="precomputed", C=c) for c in (1.0, 2.0)}, kernel, y)
 
 
 CLASSIFIERS = {
@@ -547,6 +593,27 @@ def test_settings_of_the_calling_thread_hold(numbers):
     assert [one.seen_ for one in results.estimators["Sees"]] == [("pandas", "raise")] * 2
 
 
+def test_libraries_that_take_all_cores_get_one(numbers):
+    class Booster(RegressorMixin, BaseEstimator):
+        __module__ = "lightgbm.sklearn"
+
+        def __init__(self, n_jobs=None):
+            self.n_jobs = n_jobs
+
+        def fit(self, X, y):
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), self.n_jobs)
+
+    candidates = {"left": Booster(), "set": Booster(2), "inside": make_pipeline(Booster())}
+    results = sd.evaluate(candidates, *numbers, return_estimator=True, cv=2)
+    assert [one.n_jobs for one in results.estimators["left"]] == [1, 1]
+    assert [one.n_jobs for one in results.estimators["set"]] == [2, 2]
+    assert [one[-1].n_jobs for one in results.estimators["inside"]] == [1, 1]
+    assert candidates["left"].n_jobs is None
+
+
 @pytest.mark.parametrize("scheduler", ["sync", "threads"])
 def test_the_same_on_other_schedulers(numbers, scheduler):
     with dask.config.set(scheduler=scheduler):
@@ -558,12 +625,15 @@ def test_the_same_on_other_schedulers(numbers, scheduler):
 def test_the_same_on_a_cluster(numbers, classes):
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster),
     ):
         check({k: v for k, v in REGRESSORS.items() if k != "instance"}, *numbers, scoring="r2")
         check({"trees": HistGradientBoostingClassifier(max_iter=3)}, *classes, scoring="roc_auc")
+        rng = np.random.default_rng(0)
+        big = rng.normal(size=(20_000, 10))  # sent to a worker by itself
+        check({"scaled": REGRESSORS["pipeline"], "plain": Ridge()}, big, big[:, 0] ** 2)
         results = sd.evaluate({"good": Ridge(), "bad": Ridge(alpha="x")}, *numbers)
         assert results.errors["bad"].error == "InvalidParameterError"
         assert list(results.frame["status"]) == ["ok", "failed"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from stratum_dask.graph import DataNode, Graph, GraphNode, Key, Output, Task, TaskRef
 from stratum_dask.ops.folds import rows
+
+T = TypeVar("T")
 
 
 class Builder:
@@ -27,6 +29,7 @@ class Builder:
         self._outputs: list[Output] = []
         self._data: dict[int, tuple[Any, TaskRef]] = {}
         self._rows: dict[tuple[Key, Key], TaskRef] = {}
+        self._known: dict[tuple[Any, int], tuple[Any, Any]] = {}
         self._name = uuid.uuid4().hex[:12]
 
     def call(self, kind: str, func: Callable[..., Any], *args: Any, **kwargs: Any) -> TaskRef:
@@ -34,6 +37,14 @@ class Builder:
         key = f"{kind}-{len(self.tasks)}-{self._name}"
         self.tasks[key] = Task(key, func, *args, **kwargs)
         return TaskRef(key)
+
+    def once(self, ask: Callable[[Any], T], about: Any) -> T:
+        """Return what a function says of an object, which is asked only once per object."""
+        known = self._known.get((ask, id(about)))
+        if known is None:  # kept with the object, so that its id stays its own
+            known = self._known[ask, id(about)] = (about, ask(about))
+        answer: T = known[1]
+        return answer
 
     def data(self, value: Any) -> Any:
         """Add a value that many tasks use, once per object; None stays None."""

@@ -19,8 +19,10 @@ from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
 from stratum_dask.frontends.builder import Builder
+from stratum_dask.frontends.unions import parts_of
 from stratum_dask.graph import TaskRef
 from stratum_dask.ops import fitting
+from stratum_dask.ops.unions import columns, unite
 from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
@@ -109,7 +111,7 @@ def fit(builder: Builder, estimator: Any, X: Any, y: Any, params: Params) -> Fit
     params : mapping
         Further arguments of its ``fit``: values or references.
     """
-    parts = _parts(estimator, params)
+    parts = _parts(builder, estimator, params)
     if parts is None:
         kind = f"fit-{type(estimator).__name__}"
         return Whole(builder.call(kind, fitting.fit, estimator, X, y, **params))
@@ -133,16 +135,30 @@ def fit_transform(
     fitted : Whole or Chain
     transformed : TaskRef
     """
-    parts = _parts(transformer, params)
+    parts = _parts(builder, transformer, params)
     if parts is None:
-        kind = f"fit_transform-{type(transformer).__name__}"
-        pair = builder.call(kind, fitting.fit_transform, transformer, X, y, **params)
+        pair = _fit_transform_whole(builder, transformer, X, y, params)
         fitted = builder.call("fitted", fitting.fitted_of, pair)
         return Whole(fitted), builder.call("transformed", fitting.transformed_of, pair)
     first, X = _fit_first(builder, parts[:-1], X, y)
     _, last, its = parts[-1]
     fitted_last, X = fit_transform(builder, last, X, y, its)
     return Chain(transformer, (*first, fitted_last)), X
+
+
+def _fit_transform_whole(
+    builder: Builder, transformer: Any, X: Any, y: Any, params: Params
+) -> TaskRef:
+    kind = f"fit_transform-{type(transformer).__name__}"
+    parts = [] if params else builder.once(parts_of, transformer)
+    if not parts:
+        return builder.call(kind, fitting.fit_transform, transformer, X, y, **params)
+    done: list[TaskRef] = []
+    for _, part, chosen in parts:
+        seen = X if chosen is None else builder.call("columns", columns, X, chosen)
+        fitted, transformed = fit_transform(builder, part, seen, y, {})
+        done += [fitted.estimator(builder), transformed]
+    return builder.call(kind, unite, transformer, X, y, [place for place, *_ in parts], *done)
 
 
 def _fit_first(
@@ -166,33 +182,36 @@ def _passes(step: Any) -> bool:
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def _parts(estimator: Any, params: Params) -> list[tuple[str, Any, Params]] | None:
-    """Return a pipeline's steps with their names and parameters; None to fit it as a whole.
+def _parts(
+    builder: Builder, estimator: Any, params: Params
+) -> list[tuple[str, Any, Params]] | None:
+    """Return a pipeline's steps with their names and parameters; None to fit it as a whole."""
+    return _with_params(estimator.steps, params) if builder.once(_comes_apart, estimator) else None
+
+
+def _comes_apart(estimator: Any) -> bool:
+    """Tell whether an estimator is a pipeline that is exactly the sum of its steps.
 
     Subclasses may do anything between their steps (imbalanced-learn's resample), callbacks and
     messages belong to the whole, and what is no valid pipeline shall fail in its own words.
     """
     if type(estimator) is not Pipeline or estimator.verbose or estimator.transform_input:
-        return None
+        return False
     steps = estimator.steps
     if not isinstance(steps, list) or not all(
         isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in steps
     ):
-        return None
+        return False
     names = [name for name, _ in steps]
     if len(set(names)) < len(names) or any("__" in name or name in _RESERVED for name in names):
-        return None
+        return False
     if not steps or _passes(steps[-1][1]) or not hasattr(steps[-1][1], "fit"):
-        return None
+        return False
     if not all(_passes(step) or _transforms(step) for _, step in steps[:-1]):
-        return None
+        return False
     if may_write(estimator):  # steps see what others before them did to X and y
-        return None
-    if hasattr(estimator, "_skl_callbacks") or any(
-        hasattr(step, "_skl_callbacks") for _, step in steps
-    ):
-        return None
-    return _with_params(steps, params)
+        return False
+    return not any(hasattr(one, "_skl_callbacks") for one in (estimator, *(s for _, s in steps)))
 
 
 _RESERVED = frozenset(("steps", "memory", "verbose", "transform_input"))

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_method_params
 
 from stratum_dask.frontends import estimators
 from stratum_dask.frontends.builder import Builder
 from stratum_dask.graph import TaskRef
 from stratum_dask.ops import scoring
+from stratum_dask.ops.folds import kernel_rows
 from stratum_dask.semantics import of_library
-from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
 
@@ -61,11 +62,15 @@ class Data:
     def __post_init__(self) -> None:
         self._params: dict[tuple[int, int], tuple[Any, Any, dict[str, Any]]] = {}
 
-    def rows(self, indices: Any) -> tuple[TaskRef, Any]:
-        """Add the tasks that take some rows of X and y."""
+    def rows(self, estimator: Any, indices: Any, trained: Any = None) -> tuple[TaskRef, Any]:
+        """Add the tasks that take some rows of X and y; of a kernel, columns too."""
         build = self.builder
-        at = build.data(indices)
-        return build.rows(build.data(self.X), at), build.rows(build.data(self.y), at)
+        X, at = build.data(self.X), build.data(indices)
+        if build.once(_takes_kernels, estimator):
+            chosen = build.call("rows", kernel_rows, estimator, X, at, build.data(trained))
+        else:
+            chosen = build.rows(X, at)
+        return chosen, build.rows(build.data(self.y), at)
 
     def params(self, params: Params | None, indices: Any) -> dict[str, Any]:
         """Return the arguments of a fit or scorer for some rows, as references."""
@@ -117,7 +122,7 @@ class Fold:
 def fold_tasks(data: Data, fold: Fold) -> FoldTasks:
     """Add the tasks of one candidate on one fold."""
     build = data.builder
-    X, y = data.rows(fold.train)
+    X, y = data.rows(fold.estimator, fold.train)
     fitted = estimators.fit(build, fold.estimator, X, y, data.params(fold.fit_params, fold.train))
     plain = _sees_predictions(fold.scorer)
     score = scoring.score if plain and not _calls_users(fold.scorer) else scoring.opaque_score
@@ -128,7 +133,7 @@ def fold_tasks(data: Data, fold: Fold) -> FoldTasks:
         params = data.params(fold.score_params, indices)
         return build.call(kind, score, model, X, y, fold.scorer, fold.error_score, **params)
 
-    test = scored("score", *data.rows(fold.test), fold.test)
+    test = scored("score", *data.rows(fold.estimator, fold.test, fold.train), fold.test)
     train = scored("train_score", X, y, fold.train) if fold.train_scores else None
     return FoldTasks(test, train, whole if fold.keep_estimator else None)
 
@@ -138,9 +143,9 @@ def predict_task(
 ) -> TaskRef:
     """Add the tasks that fit on one part of the rows and predict the other."""
     build = data.builder
-    X, y = data.rows(train)
+    X, y = data.rows(estimator, train)
     fitted = estimators.fit(build, estimator, X, y, data.params(fit_params, train))
-    X_test, _ = data.rows(test)
+    X_test, _ = data.rows(estimator, test, train)
     seen = fitted.before_last(build, X_test)
     call = partial(build.call, "predict", scoring.predictions, fitted.last, seen, method)
     return call(build.data(data.y)) if method in scoring.BY_CLASS else call()
@@ -163,20 +168,22 @@ def _calls_users(scorer: Any) -> bool:
     return func is not None and of_library(func) is None
 
 
-def is_ordinary(estimator: Any, train_scores: bool = False) -> bool:
-    """Tell whether an estimator is fitted on plain rows, and can be scored apart from that.
+def _takes_kernels(estimator: Any) -> bool:
+    takes: bool = get_tags(estimator).input_tags.pairwise
+    return takes
 
-    Those that take kernels between rows are not, nor are those with callbacks, which expect to
-    be called by the search itself, nor those whose scores on the training rows show what they
-    did to these.
+
+def is_ordinary(estimator: Any) -> bool:
+    """Tell whether a search may fit an estimator apart from all else that it does.
+
+    Not those with callbacks, which expect to be called by the search itself.
     """
     try:
-        pairwise = estimator.__sklearn_tags__().input_tags.pairwise
+        get_tags(estimator)
         nested = estimator.get_params(deep=True).values()
     except Exception:  # whatever is wrong with it is scikit-learn's to say
         return False
-    watched = any(
+    return not any(
         isinstance(one, BaseEstimator) and hasattr(one, "_skl_callbacks")
         for one in (estimator, *nested)
     )
-    return not (pairwise or watched or (train_scores and may_write(estimator)))

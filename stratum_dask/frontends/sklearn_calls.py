@@ -29,6 +29,7 @@ from stratum_dask.ops.whole import WholeCall
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.compute import compute
 from stratum_dask.runtime.threads import Threads, with_inner_threads
+from stratum_dask.writers import may_write
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 Answer = Callable[[dict[Key, Outcome]], Any]
@@ -67,7 +68,7 @@ class Batch:
         chosen = options()
         graph = run(lowering.builder.graph(), disable=chosen.disable, check=chosen.verify)
         wanted = [key for output in graph.outputs for key in output.keys]
-        outcomes = compute(graph, wanted, workers=self._workers)
+        outcomes = compute(graph, wanted, workers=self._workers, isolate=chosen.isolate)
         found = dict(zip(wanted, outcomes, strict=True))
         return [answer(found) for answer in answers]
 
@@ -78,7 +79,7 @@ class _Lowering:
     def __init__(self) -> None:
         self.builder = Builder()
         self._data: list[Data] = []
-        self._estimators: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._estimators: dict[int, tuple[Any, Any]] = {}
 
     def answer(self, number: int, call: Call) -> Answer:
         """Add the tasks of a call, and return what makes its answer of their outcomes."""
@@ -87,21 +88,23 @@ class _Lowering:
             bound = _bound(func, args, kwargs)
             # Callbacks of a search expect to be called while it runs.
             watched = hasattr(bound.get("caller"), "_skl_callbacks")
-            if is_ordinary(bound["estimator"], bound["return_train_score"]) and not watched:
-                return self._score(number, bound)
+            estimator = self._estimator(bound["estimator"], bound["parameters"])
+            # Scores on the training rows show what a fit did to these.
+            shown = bound["return_train_score"] and self.builder.once(may_write, estimator)
+            if self.builder.once(is_ordinary, estimator) and not (watched or shown):
+                return self._score(number, bound, estimator)
         elif func is _fit_and_predict and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)
             if is_ordinary(bound["estimator"]):
                 return self._predict(number, bound)
         return self._whole(number, func, args, kwargs)
 
-    def _score(self, number: int, call: dict[str, Any]) -> Answer:
+    def _score(self, number: int, call: dict[str, Any], estimator: Any) -> Answer:
         if not isinstance(call["error_score"], numbers.Number) and call["error_score"] != "raise":
             raise ValueError(
                 "error_score must be the string 'raise' or a numeric value. (Hint: if using "
                 "'raise', please make sure that it has been spelled correctly.)"
             )
-        estimator = self._estimator(call["estimator"], call["parameters"])
         fold = Fold(
             estimator,
             call["train"],
@@ -157,15 +160,13 @@ class _Lowering:
 
     def _estimator(self, estimator: Any, parameters: Any) -> Any:
         """Return the candidate, one object for all its folds."""
-        known = self._estimators.get((id(parameters),)) if parameters is not None else None
+        known = self._estimators.get(id(parameters))
+        if parameters is None:
+            return with_inner_threads(estimator, Threads(1))
         if known is None:
-            made = estimator
-            if parameters is not None:
-                made = estimator.set_params(**clone(parameters, safe=False))
-            made = with_inner_threads(made, Threads(1))
-            known = (made, parameters)
-            if parameters is not None:
-                self._estimators[(id(parameters),)] = known
+            made = estimator.set_params(**clone(parameters, safe=False))
+            known = with_inner_threads(made, Threads(1)), parameters
+            self._estimators[id(parameters)] = known
         return known[0]
 
 

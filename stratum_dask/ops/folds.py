@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import _safe_split
 
 
 def rows(values: Any, indices: Any) -> Any:
@@ -22,3 +23,28 @@ def rows(values: Any, indices: Any) -> Any:
     [20, 0]
     """
     return _safe_indexing(values, indices)
+
+
+def kernel_rows(estimator: Any, kernel: Any, indices: Any, trained: Any = None) -> Any:
+    """Return the part of a kernel or distance matrix that an estimator sees on a fold.
+
+    Parameters
+    ----------
+    estimator : estimator
+        One that takes such matrices.
+    kernel : array or sparse matrix
+        Between all rows.
+    indices : array of int
+        Rows.
+    trained : array of int, optional
+        Those that it is fitted on, which are the columns; `indices` themselves by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.svm import SVC
+    >>> kernel = np.arange(9).reshape(3, 3)
+    >>> kernel_rows(SVC(kernel="precomputed"), kernel, [2], [0, 1]).tolist()
+    [[6, 7]]
+    """
+    return _safe_split(estimator, kernel, None, indices, trained)[0]

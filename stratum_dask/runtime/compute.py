@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
@@ -12,8 +13,11 @@ from dask.base import get_scheduler
 from dask.callbacks import Callback
 from dask.system import CPU_COUNT
 
-from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, is_reference
+from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, is_reference, key_split
 from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings
+from stratum_dask.ops.packed import Packed
+from stratum_dask.ops.watch import Watched
+from stratum_dask.runtime.cluster import compute_on
 from stratum_dask.runtime.threads import Threads, is_in_task, limited
 
 Done = Callable[[Key, Outcome], None]
@@ -25,6 +29,8 @@ def compute(
     *,
     workers: int | None = None,
     done: Done | None = None,
+    isolate: str = "thread",
+    timeout: float | None = None,
 ) -> list[Outcome]:
     """Compute the values of `keys`; no failure stops what does not depend on it.
 
@@ -37,8 +43,11 @@ def compute(
     workers : int, optional
         Threads to use where there is no cluster; all cores by default.
     done : callable, optional
-        Called with the key and the outcome of every task that finishes, where tasks run in this
-        process.
+        Called with the key and the outcome of every wanted task that finishes.
+    isolate : {"thread", "process"}
+        Where tasks run if there is no cluster: processes contain crashes and endless loops.
+    timeout : float, optional
+        Seconds that a wanted task may take, with all that it depends on; isolated ones only.
 
     Returns
     -------
@@ -47,15 +56,34 @@ def compute(
     threads = Threads(1)
     dsk = attempts(graph, Surroundings.here(threads))
     scheduler = None if is_in_task() else get_scheduler()
+    client = getattr(scheduler, "__self__", None)
+    if isolate == "process" and not is_in_task():
+        if client is None:
+            from stratum_dask.runtime.processes import isolated_client  # takes long to import
+
+            client = isolated_client(workers)
+        with TemporaryDirectory(prefix="stratum-") as folder:
+            return compute_on(client, _watched(dsk, folder, timeout), keys, done)
     many = 1 if is_in_task() else (workers or dask.config.get("num_workers", None) or CPU_COUNT)
     # Threads that enter and leave `catch_warnings` in turns would leave each other's filters.
     with limited(threads), warnings.catch_warnings(), _Watch(done):
+        if client is not None:
+            return compute_on(client, dsk, keys, done)
         if scheduler is not None:
             return list(scheduler(dsk, list(keys)))
         if many == 1:
             return list(dask.get(dsk, list(keys)))
         with ThreadPoolExecutor(many, thread_name_prefix="stratum") as pool:
             return list(dask.threaded.get(dsk, list(keys), pool=pool))
+
+
+def _watched(dsk: dict[Key, GraphNode], folder: str, timeout: float | None) -> dict[Key, GraphNode]:
+    return {
+        key: Task(key, Watched(call.func, folder, timeout), *call.args, **call.kwargs)
+        if (call := call_of(node)) is not None and isinstance(call.func, Attempt)
+        else node
+        for key, node in dsk.items()
+    }
 
 
 def attempts(graph: Graph, surroundings: Surroundings) -> dict[Key, GraphNode]:
@@ -68,10 +96,17 @@ def attempts(graph: Graph, surroundings: Surroundings) -> dict[Key, GraphNode]:
                 isinstance(argument, GraphNode) and not is_reference(argument)
                 for argument in (*call.args, *call.kwargs.values())
             )
-            func = Attempt(call.func, str(key), surroundings, deep)
+            func = Attempt(call.func, _name(key, call.func), surroundings, deep)
             node = Task(key, func, *call.args, **call.kwargs)
         tasks[key] = node
     return tasks
+
+
+def _name(key: Key, func: Any) -> str:
+    """Name a task for people: a chain by what it consists of."""
+    if not isinstance(func, Packed):
+        return str(key)
+    return f"{'+'.join(key_split(step.label) for step in func.steps)} ({key})"
 
 
 class _Watch(Callback):  # type: ignore[misc]  # dask is not typed

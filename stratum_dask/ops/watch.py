@@ -1,0 +1,123 @@
+"""Tasks that may end their process, or never end: watched, so that it is known which it was.
+
+Before a task runs in a worker process it leaves a record; afterwards it removes it. A process
+that dies leaves the record behind, and whoever is given the task next finds it: the task is
+tried once more if nothing tells why, and then fails instead of killing another process. The
+time limit is kept by a thread of the C library, which needs no lock of the interpreter: endless
+loops in C end, too.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import linecache
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from stratum_dask._native import digest
+from stratum_dask.ops.outcomes import Attempt, Failure, Outcome
+from stratum_dask.ops.users import is_users_file
+
+_TRIES = 2
+
+
+class Watched:
+    """A task's function in a process that it may take down.
+
+    Parameters
+    ----------
+    attempt : Attempt
+    folder : str
+        Where records are kept, for this batch.
+    limit : float, optional
+        Seconds that the task, and what it depends on, may take.
+    """
+
+    def __init__(self, attempt: Attempt, folder: str, limit: float | None) -> None:
+        self.attempt, self.folder, self.limit = attempt, folder, limit
+
+    @property
+    def __name__(self) -> str:
+        return self.attempt.__name__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
+        """Run the task, unless it has killed its processes before."""
+        folder = Path(self.folder)
+        folder.mkdir(exist_ok=True)
+        name = digest(self.attempt.task.encode()).hex()
+        left = sorted(folder.glob(f"{name}-*"))
+        if left and (len(left) >= _TRIES or _is_explained(left[-1])):
+            return Outcome(None, self._died(left[-1]), {})
+        record = folder / f"{name}-{len(left)}"
+        left_seconds = self._left((*args, *kwargs.values()))
+        if left_seconds is not None and left_seconds <= 0:
+            return Outcome(None, self._late(""), {})
+        with record.open("w") as trace:
+            trace.write(f"{time.time()}\n")
+            trace.flush()
+            faulthandler.enable(trace, all_threads=True)
+            if left_seconds is not None:
+                faulthandler.dump_traceback_later(left_seconds, file=trace, exit=True)
+            try:
+                return self.attempt(*args, **kwargs)
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+                faulthandler.disable()
+                record.unlink(missing_ok=True)
+
+    def _left(self, given: tuple[Any, ...]) -> float | None:
+        if self.limit is None:
+            return None
+        seconds: dict[str, float] = {}
+        for one in given:
+            if type(one) is Outcome:
+                seconds.update(one.seconds)
+        return self.limit - sum(seconds.values())
+
+    def _died(self, record: Path) -> Failure:
+        text = record.read_text()
+        if _timed_out(record):
+            return self._late(text)
+        cause = re.search(r"Fatal Python error: (.*)", text)
+        why = cause[1] if cause else "twice, killed (as for too much memory) or by itself"
+        return Failure(
+            error="ProcessDied",
+            message=f"the process that ran it died: {why}",
+            line=_line(text),
+            task=self.attempt.task,
+            seconds=max(record.stat().st_mtime - float(text.partition("\n")[0]), 0.0),
+            traceback=text,
+        )
+
+    def _late(self, text: str) -> Failure:
+        return Failure(
+            error="TimeoutError",
+            message=f"took longer than {self.limit:g} s",
+            line=_line(text),
+            task=self.attempt.task,
+            seconds=self.limit or 0.0,
+            traceback=text,
+        )
+
+
+def _timed_out(record: Path) -> bool:
+    return "Timeout (" in record.read_text()
+
+
+def _is_explained(record: Path) -> bool:
+    """Tell whether trying again would end the same way."""
+    return _timed_out(record) or "Fatal Python error" in record.read_text()
+
+
+def _line(text: str) -> str:
+    """Return the user's line of the thread that ran the task, from what faulthandler wrote."""
+    for thread in re.split(r"\n(?=Thread |Current thread )", text):
+        frames = re.findall(r'File "(.*)", line (\d+) in ', thread)
+        if any(file == __file__ for file, _ in frames):
+            for file, number in frames:
+                if is_users_file(file):
+                    code = linecache.getline(file, int(number)).strip()
+                    return f"{file}:{number}: {code}"
+    return ""

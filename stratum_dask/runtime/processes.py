@@ -1,0 +1,86 @@
+"""Worker processes of our own, kept warm: what takes one down takes nothing else with it.
+
+They are forked from a server that has only imported, never from this process: one that has
+fitted with threads makes its forked children hang. So imports are paid once, also by the process
+that takes the place of one that died, and the processes stay for the next batch.
+
+Imported only when processes are wanted, since distributed takes long to import.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import threading
+from typing import Any
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster, Nanny
+from distributed.utils import get_mp_context
+
+_lock = threading.Lock()
+_started: dict[int, tuple[Any, Any]] = {}
+_FOREVER = 1_000_000
+_FORKED = {"distributed.worker.multiprocessing-method": "forkserver"}
+
+_BOOSTERS = ("lightgbm", "xgboost", "catboost")
+
+
+class _Nanny(Nanny):  # type: ignore[misc]  # distributed is not typed
+    """Starts its process, again too, from the server that has imported everything."""
+
+    async def instantiate(self) -> Any:
+        with dask.config.set(_FORKED):
+            return await super().instantiate()
+
+
+def isolated_client(workers: int | None = None) -> Any:
+    """Return a client of one-thread worker processes; started at the first call.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many; one per core by default.
+
+    Returns
+    -------
+    distributed.Client
+    """
+    many = workers or CPU_COUNT
+    with _lock:
+        client, _ = _started.get(many, (None, None))
+        if client is None or client.status != "running":
+            _preload()
+            # Which task killed a worker is found by its record; the scheduler shall not guess.
+            with dask.config.set({"distributed.scheduler.allowed-failures": _FOREVER}):
+                cluster = LocalCluster(
+                    n_workers=many,
+                    threads_per_worker=1,
+                    worker_class=_Nanny,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
+            client = Client(cluster, set_as_default=False)
+            _started[many] = client, cluster
+        return client
+
+
+def _preload() -> None:
+    with dask.config.set(_FORKED):
+        context = get_mp_context()  # which sets its own list, once
+    modules = ("distributed", "stratum_dask", "stratum_dask.ops.watch", "sklearn.ensemble")
+    context.set_forkserver_preload([*modules, *(m for m in _BOOSTERS if m in sys.modules)])
+
+
+def stop_processes() -> None:
+    """Stop all worker processes; the next batch that wants some starts new ones."""
+    with _lock:
+        for client, cluster in _started.values():
+            client.close()
+            cluster.close()
+        _started.clear()
+
+
+atexit.register(stop_processes)

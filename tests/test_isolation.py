@@ -1,0 +1,103 @@
+"""Worker processes contain what ends a process, and what never ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+
+import cloudpickle
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+import stratum_dask as sd
+from stratum_dask.errors import ConfigError
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _processes():
+    from stratum_dask.runtime.processes import stop_processes
+
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    yield
+    cloudpickle.unregister_pickle_by_value(module)
+    stop_processes()
+
+
+class Deadly(RegressorMixin, BaseEstimator):
+    """Takes its process down when fitted, or never ends."""
+
+    def __init__(self, how="exit"):
+        self.how = how
+
+    def fit(self, X, y):
+        if self.how == "exit":
+            os._exit(3)
+        if self.how == "crash":
+            ctypes.string_at(0)
+        while self.how == "loop":
+            pass
+        if self.how == "sleep with the lock":
+            ctypes.PyDLL(None).sleep(1_000)
+        if self.how == "error":
+            raise ValueError("only an error")
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+WAYS = {
+    "exit": "ProcessDied",
+    "crash": "ProcessDied",
+    "loop": "TimeoutError",
+    "sleep with the lock": "TimeoutError",
+    "error": "ValueError",
+}
+
+
+def test_the_healthy_survive_the_deadly():
+    X, y = load_diabetes(return_X_y=True)
+    good = {a: make_pipeline(StandardScaler(), Ridge(a)) for a in (0.1, 1.0, 10.0)}
+    bad = {how: Deadly(how) for how in WAYS}
+    sd.evaluate(good, X, y, isolate="process")  # starts the processes
+    began = time.perf_counter()
+    results = sd.evaluate({**bad, **good}, X, y, cv=2, timeout=1.5)
+    assert time.perf_counter() - began < 30
+    assert {name: failure.error for name, failure in results.errors.items()} == WAYS
+    frame = results.frame.set_index("candidate")
+    with threadpool_limits(1):
+        for name, estimator in good.items():
+            expected = cross_val_score(estimator, X, y, cv=2)
+            assert [frame.loc[name, "fold_0"], frame.loc[name, "fold_1"]] == expected.tolist()
+    errors = results.errors
+    assert "Segmentation fault" in errors["crash"].message
+    assert "ctypes.string_at(0)" in errors["crash"].line
+    assert "longer than 1.5 s" in errors["loop"].message
+    assert "sleep(1_000)" in errors["sleep with the lock"].line
+    assert "fit-Deadly" in errors["exit"].task
+
+
+def test_searches_in_processes():
+    import dask
+
+    X, y = load_diabetes(return_X_y=True)
+    with dask.config.set({"stratum.isolate": "process"}), threadpool_limits(1):
+        ours = sd.model_selection.cross_val_score(Ridge(), X, y)
+        assert ours.tolist() == cross_val_score(Ridge(), X, y).tolist()
+    with pytest.raises(ConfigError, match="isolate"):
+        sd.evaluate(Ridge(), X, y, isolate="fork")

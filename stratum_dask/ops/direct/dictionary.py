@@ -76,8 +76,12 @@ class Dictionary:
     @property
     def values(self) -> list[Any]:
         """The values of `array` as Python's, NaN for the missing one."""
-        values: list[Any] = np.asarray(self.array, dtype=object).tolist()
-        return values
+        if isinstance(self.array, np.ndarray):
+            values: list[Any] = self.array.tolist()
+            return values
+        # Many times faster than pandas, which asks Arrow for one string after the other.
+        present: list[Any] = arrow.text_of(self.array).to_numpy().tolist()[: self.count]
+        return present if self.complete else [*present, np.nan]
 
     @property
     def nbytes(self) -> int:

@@ -56,7 +56,7 @@ def chunks_of(series: Any) -> pyarrow.ChunkedArray:
         As `text_of` does.
     """
     if type(series) is not pd.Series:
-        raise Unsupported("operand")
+        raise Unsupported(f"operand is {type(series).__name__}")
     plain(series)
     return text_of(series.array)
 

@@ -56,7 +56,7 @@ def chunks_of(series: Any) -> pyarrow.ChunkedArray:
         As `text_of` does.
     """
     if type(series) is not pd.Series:
-        raise Unsupported("operand")
+        raise Unsupported(f"operand is {type(series).__name__}")
     plain(series)
     return text_of(series.array)
 
@@ -82,7 +82,7 @@ def first_string(chunks: pyarrow.ChunkedArray) -> str | None:
     return None
 
 
-def made_of(like: Any, rows: int, missing: int, *buffers: Any) -> Any:
+def made_of(like: Any, rows: int, missing: int, validity: Any, offsets: Any, data: Any) -> Any:
     """Return an array of strings of the dtype of another.
 
     Parameters
@@ -90,11 +90,11 @@ def made_of(like: Any, rows: int, missing: int, *buffers: Any) -> Any:
     like : ArrowStringArray
     rows, missing : int
         How many strings there are, and are missing.
-    *buffers
-        The validity, offsets and bytes; the validity counts only if strings are missing.
+    validity, offsets, data : buffer
+        As Arrow has them; the validity counts only if strings are missing.
     """
-    validity, offsets, data = (pyarrow.py_buffer(buffer) for buffer in buffers)
-    parts = [validity if missing else None, offsets, data]
+    buffers = [validity if missing else None, offsets, data]
+    parts = [None if part is None else pyarrow.py_buffer(part) for part in buffers]
     array = pyarrow.Array.from_buffers(_LARGE_STRING, rows, parts, missing)
     return like._from_pyarrow_array(pyarrow.chunked_array([array]))
 

@@ -29,7 +29,7 @@ def astype(series: pd.Series, dtype: Any) -> pd.Series:
     [1, 0, 1]
     """
     if type(dtype) is not str or dtype != "category":
-        raise Unsupported("dtype")
+        raise Unsupported("other dtypes than category")
     dictionary = dictionary_of(series, any_number=True)
     strings = dictionary.array[: dictionary.count]
     order = np.empty(dictionary.count, dtype="int64")
@@ -53,7 +53,7 @@ def factorize(series: pd.Series, sort: Any = False) -> tuple[Any, Any]:
     [0, 1, 0, -1]
     """
     if type(sort) is not bool:
-        raise Unsupported("arguments")
+        raise Unsupported("sort is no bool")
     dictionary = dictionary_of(series)
     codes, uniques = pd.Series(dictionary.array, copy=False).factorize(sort=sort)
     return dictionary.spread(codes), uniques
@@ -70,7 +70,7 @@ def value_counts(
     {'b': 2000, 'a': 1000}
     """
     if not all(type(flag) is bool for flag in (normalize, sort, ascending)):
-        raise Unsupported("arguments")
+        raise Unsupported("arguments are no bools")
     dictionary = dictionary_of(series, any_number=True)
     index = pd.Index(dictionary.array[: dictionary.count], name=series.name, copy=False)
     name = "proportion" if normalize else "count"
@@ -110,9 +110,9 @@ def get_dummies(
     [False, True]
     """
     if not all(type(value) in (str, bool, type(None)) for value in (prefix, prefix_sep)):
-        raise Unsupported("operand")
+        raise Unsupported("prefix is no string")
     if type(dummy_na) is not bool or type(drop_first) is not bool:
-        raise Unsupported("operand")
+        raise Unsupported("dummy_na or drop_first is no bool")
     dictionary = dictionary_of(data)
     if dictionary.count > _MOST_DUMMIES:
         raise Unsupported("many distinct strings")

@@ -79,14 +79,14 @@ def to_datetime(
     """
     # What doesn't parse is refused here, so that it makes no difference how errors are treated.
     if errors not in ("raise", "coerce") or dayfirst is not False or yearfirst is not False:
-        raise Unsupported("arguments")
+        raise Unsupported("errors, dayfirst or yearfirst")
     if type(utc) is not bool or not (format is None or type(format) is str):
-        raise Unsupported("arguments")
+        raise Unsupported("utc is no bool or format no string")
     chunks = chunks_of(arg)
     if format is None:
         format = _guess(first_string(chunks))
     elif not _FIXED.fullmatch(format) or not format.isascii():
-        raise Unsupported("format")
+        raise Unsupported("format without fixed widths")
     text = native(chunks)
     unit, out = "us", np.empty(len(arg), dtype="int64")
     parsed = text.parse_dates(format, unit, out)
@@ -196,7 +196,7 @@ def normalize(accessor: DatetimeProperties) -> pd.Series:
 def _dates(accessor: Any) -> pd.Series:
     """Return the Series of an accessor, if its dates are naive or in UTC."""
     if accessor.orig is not None:
-        raise Unsupported("categories")
+        raise Unsupported("categories of dates")
     series: pd.Series = accessor._parent
     plain(series)
     if isinstance(series.dtype, pd.DatetimeTZDtype) and str(series.dtype.tz) != "UTC":

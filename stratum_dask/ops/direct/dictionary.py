@@ -76,15 +76,18 @@ class Dictionary:
     @property
     def values(self) -> list[Any]:
         """The values of `array` as Python's, NaN for the missing one."""
-        values: list[Any] = np.asarray(self.array, dtype=object).tolist()
-        return values
+        if isinstance(self.array, np.ndarray):
+            values: list[Any] = self.array.tolist()
+            return values
+        # Many times faster than pandas, which asks Arrow for one string after the other.
+        present: list[Any] = arrow.text_of(self.array).to_numpy().tolist()[: self.count]
+        return present if self.complete else [*present, np.nan]
 
     @property
     def nbytes(self) -> int:
-        """The memory that it takes."""
-        positions = self.__dict__.get("positions", self.firsts[:0])
-        sizes = (part.nbytes for part in (self.codes, positions, self.array, self.firsts))
-        return sum(sizes)
+        """The memory of what there is per row."""
+        positions = self.__dict__.get("positions")
+        return self.codes.nbytes + (0 if positions is None else positions.nbytes)
 
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return for each row what `values` has for its value of `array`."""
@@ -175,11 +178,12 @@ def _encode(array: Any, chunks: Any, limit: int) -> Dictionary | None:
     if found is None:
         return None
     count, offsets, data = found
-    missing = int(chunks.null_count > 0)
-    rows = np.append(firsts[:count], codes.argmin()) if missing else firsts[:count].copy()
-    there = np.packbits(np.arange(count + missing) < count, bitorder="little")
-    distinct = arrow.made_of(array, count + missing, missing, there, offsets, data)
-    return Dictionary(codes, distinct, rows, count)
+    if not chunks.null_count:
+        distinct = arrow.made_of(array, count, 0, None, offsets, data)
+        return Dictionary(codes, distinct, firsts[:count].copy(), count)
+    present = np.packbits(np.arange(count + 1) < count, bitorder="little")
+    distinct = arrow.made_of(array, count + 1, 1, present, offsets, data)
+    return Dictionary(codes, distinct, np.append(firsts[:count], codes.argmin()), count)
 
 
 # -- the dictionaries of living columns ---------------------------------------------------------

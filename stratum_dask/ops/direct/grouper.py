@@ -45,11 +45,13 @@ def keys_of(grouping: Grouping) -> Any:
         If these are no keys whose codes a kernel finds.
     """
     keys = grouping.grouping_vector
-    if not grouping._dropna or grouping._uniques is not None or grouping.level is not None:
-        raise Unsupported("keys")
+    if not grouping._dropna:
+        raise Unsupported("missing keys are groups")
+    if grouping._uniques is not None or grouping.level is not None:
+        raise Unsupported("keys are categories or levels")
     if isinstance(keys, (np.ndarray, pd.api.extensions.ExtensionArray)):
         return keys
-    raise Unsupported("keys")
+    raise Unsupported(f"keys are {type(keys).__name__}")
 
 
 def _codes_and_uniques(grouping: Grouping) -> tuple[np.ndarray, Any]:
@@ -176,7 +178,7 @@ def twin(grouped: Any) -> Any:
     """
     grouper = grouped._grouper
     if type(grouper) is not BaseGrouper:
-        raise Unsupported("keys")
+        raise Unsupported(f"groups are {type(grouper).__name__}")
     native = _twins.get(grouper)
     if native is None:
         _check(grouper)

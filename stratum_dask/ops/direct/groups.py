@@ -47,13 +47,13 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _aggregate(grouped: Any, func: Any = None, *args: Any, **kwargs: Any) -> Any:
     if args or not _names_only(kwargs if func is None else func):
-        raise Unsupported("function")
+        raise Unsupported("a function of the user")
     return _attempt(twin(grouped).agg, func, **kwargs)
 
 
 def _transform(grouped: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
     if type(func) is not str:
-        raise Unsupported("function")
+        raise Unsupported("a function of the user")
     if func in REDUCTIONS and type(grouped) is SeriesGroupBy and not args and not kwargs:
         result = _broadcast(grouped, func)
         if result is not None:
@@ -99,7 +99,7 @@ def _attempt(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except Unsupported:
         raise
     except Exception as error:
-        raise Unsupported("error") from error
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
 
 
 GROUPS: dict[tuple[str, type], Callable[..., Any]] = {

@@ -32,12 +32,14 @@ def _merge(
     suffixes: Any = ("_x", "_y"),
     validate: Any = None,
 ) -> pd.DataFrame:
-    if type(right) is not pd.DataFrame or how not in ("left", "inner"):
-        raise Unsupported("kind of join")
+    if type(right) is not pd.DataFrame:
+        raise Unsupported(f"joined with {type(right).__name__}")
+    if how not in ("left", "inner"):
+        raise Unsupported("neither left nor inner join")
     if not blocks.plain(left) or not blocks.plain(right):
-        raise Unsupported("attributes")
+        raise Unsupported("attrs or flags")
     if not left.columns.is_unique or not right.columns.is_unique:
-        raise Unsupported("column labels")
+        raise Unsupported("repeated column labels")
     _check_keys(left, right, on, left_on, right_on)
     try:
         operation = _Merge(
@@ -56,7 +58,7 @@ def _merge(
     except Unsupported:
         raise
     except Exception as error:  # which pandas shall raise itself
-        raise Unsupported("error") from error
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
 
 
 def _check_keys(left: pd.DataFrame, right: pd.DataFrame, on: Any, *sides: Any) -> None:
@@ -65,10 +67,10 @@ def _check_keys(left: pd.DataFrame, right: pd.DataFrame, on: Any, *sides: Any) -
         on = left.columns.intersection(right.columns).tolist()
     one, other = (_labels(side) for side in (sides if on is None else (on, on)))
     if not one or len(one) != len(other):
-        raise Unsupported("keys")
+        raise Unsupported("keys are no labels of columns")
     for here, there in zip(one, other, strict=True):
         if here not in left.columns or there not in right.columns:
-            raise Unsupported("keys")
+            raise Unsupported("keys are no columns")
         if left[here].dtype != right[there].dtype:
             raise Unsupported("keys of different dtypes")
 

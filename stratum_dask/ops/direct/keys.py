@@ -51,7 +51,7 @@ def encode(values: Any, floats: bool = False) -> Codes:
     """
     if isinstance(values, np.ndarray):
         if values.dtype not in CODES or (values.dtype.kind == "f" and not floats):
-            raise Unsupported("keys")
+            raise Unsupported(f"keys of dtype {values.dtype}")
         keys = np.require(values, requirements=("C", "A"))
         return _run(len(keys), lambda codes, firsts: _native.encode_numbers(keys, codes, firsts))
     found = encoded(values)
@@ -129,7 +129,7 @@ def match(left: list[Any], right: list[Any]) -> tuple[np.ndarray, np.ndarray, in
             for a, b in ((codes[0], here), (codes[1], there))
         ]
         if codes[2] * count >= 2**62:
-            raise Unsupported("keys")
+            raise Unsupported("too many different keys")
         codes = _match_column(*pairs)
     assert codes is not None
     return codes
@@ -140,7 +140,7 @@ def _match_column(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, int]:
         raise Unsupported("keys of different dtypes")
     if isinstance(left, np.ndarray):
         if left.dtype.kind not in "iu" or not left.dtype.isnative:
-            raise Unsupported("keys")
+            raise Unsupported(f"keys of dtype {left.dtype}")
         here, there = np.empty(len(left), np.int64), np.empty(len(right), np.int64)
         left, right = (np.require(keys, requirements=("C", "A")) for keys in (left, right))
         return here, there, _native.match_numbers(left, right, here, there)

@@ -44,31 +44,33 @@ def _loc(read: Read, indexer: Any, key: Any, /) -> pd.DataFrame:
 
 def _iloc(read: Read, indexer: Any, key: Any, /) -> Any:
     if indexer.axis is not None:
-        raise Unsupported("rows by position")
+        raise Unsupported("rows along an axis")
     return _take(read, indexer.obj, key)
 
 
 def _take(read: Read, value: Any, positions: Any, /) -> Any:
     """Return rows by position, as an array of int64 says."""
+    if not blocks.plain(value):
+        raise Unsupported("attrs or flags")
     plain = isinstance(positions, np.ndarray) and positions.dtype == np.int64
-    if not plain or positions.ndim != 1 or not blocks.plain(value):
-        raise Unsupported("rows by position")
+    if not plain or positions.ndim != 1:
+        raise Unsupported("positions are no array of int64")
     positions = np.require(positions, requirements=("C", "A"))
     if len(positions) and (positions.min() < 0 or positions.max() >= len(value)):
-        raise Unsupported("rows by position")
+        raise Unsupported("positions from the end, or beyond it")
     if lib.is_range_indexer(positions, len(value)):
         return value.copy(deep=False)
     if type(value) is pd.DataFrame:
         return take(value, positions, read)
     if type(value) is not pd.Series:
-        raise Unsupported("rows by position")
+        raise Unsupported(f"rows of {type(value).__name__}")
     values = blocks.series_values(value)
     if not isinstance(values, np.ndarray):
         picked = arrow.pick(values, positions)
     elif values.dtype in CODES and values.flags.c_contiguous:
         picked = pick_numbers(values, positions)
     else:
-        raise Unsupported("dtype")
+        raise Unsupported(f"dtype {values.dtype}")
     return blocks.make_series(picked, value.index.take(positions), value.name)
 
 
@@ -81,12 +83,12 @@ def _mask(frame: pd.DataFrame, mask: Any) -> np.ndarray:
             return values
     elif type(mask) is np.ndarray and mask.dtype == np.bool_ and mask.shape == (len(frame),):
         return mask
-    raise Unsupported("mask")
+    raise Unsupported("mask is not of bools, or has another index")
 
 
 def _where(frame: pd.DataFrame, mask: np.ndarray, read: Read) -> pd.DataFrame:
     if not blocks.plain(frame):
-        raise Unsupported("attributes")
+        raise Unsupported("attrs or flags")
     positions = mask.nonzero()[0]
     if len(positions) == len(mask):
         return frame.copy(deep=False)
@@ -103,7 +105,7 @@ def _dropna(
 ) -> pd.DataFrame:
     columns = _columns(frame, subset)
     if how not in ("any", "all") or type(ignore_index) is not bool or not columns:
-        raise Unsupported("arguments")
+        raise Unsupported("arguments of dropna")
     masks = [column.notna().to_numpy() for column in columns]
     mask = masks[0].copy()
     for other in masks[1:]:
@@ -121,7 +123,7 @@ def _drop_duplicates(
 ) -> pd.DataFrame:
     columns = _columns(frame, subset)
     if keep not in ("first", "last", False) or type(ignore_index) is not bool or not columns:
-        raise Unsupported("arguments")
+        raise Unsupported("arguments of drop_duplicates")
     if frame.empty:
         return frame.copy(deep=False)
     mask = None
@@ -148,15 +150,15 @@ def _columns(frame: pd.DataFrame, subset: Any) -> list[pd.Series]:
     """Return the columns that `subset` names, all if it is None."""
     labels = frame.columns
     if not labels.is_unique or labels.nlevels > 1:
-        raise Unsupported("column labels")
+        raise Unsupported("repeated or nested column labels")
     if subset is None:
         subset = labels.tolist()
     elif type(subset) is str:
         subset = [subset]
     elif type(subset) is not list:
-        raise Unsupported("arguments")
+        raise Unsupported("subset is no label or list")
     if not all(type(label) is str and label in labels for label in subset):
-        raise Unsupported("column labels")
+        raise Unsupported("subset names no columns")
     return [frame[label] for label in dict.fromkeys(subset)]
 
 

@@ -117,13 +117,13 @@ def call(
     if function is None:
         raise Unsupported("no rule")
     if kwargs and op in ESTIMATOR_OPS:
-        raise Unsupported("arguments")
+        raise Unsupported("keyword arguments")
     if partial:
         args = (read, *args)
     try:
         _signature(function).bind(*args, **kwargs)
     except TypeError as error:
-        raise Unsupported("arguments") from error
+        raise Unsupported("arguments without a native form") from error
     return function(*args, **kwargs)
 
 

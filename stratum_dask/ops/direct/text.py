@@ -130,7 +130,7 @@ def comparison(name: str) -> Callable[..., Any]:
 
     def run(series: pd.Series, other: Any, /) -> Any:
         if type(other) is not str:
-            raise Unsupported("operand")
+            raise Unsupported(f"compared to {type(other).__name__}")
         return _by_string(series, lambda distinct: compare(distinct, other), known=True)
 
     return run
@@ -139,7 +139,7 @@ def comparison(name: str) -> Callable[..., Any]:
 def isin(series: pd.Series, values: Any) -> Any:
     """Run ``series.isin(values)`` for a list, tuple or set of literals."""
     if type(values) not in (list, tuple, set) or not all(type(v) in _LITERALS for v in values):
-        raise Unsupported("operand")
+        raise Unsupported("values are no collection of literals")
     return _by_string(series, lambda distinct: distinct.isin(values), known=True)
 
 
@@ -153,7 +153,7 @@ def map_values(series: pd.Series, func: Any) -> Any:
     [2000.0, 1000.0, 2000.0, nan]
     """
     if type(func) not in (dict, pd.Series):
-        raise Unsupported("operand")
+        raise Unsupported(f"mapped by {type(func).__name__}")
     try:
         return _by_string(series, lambda distinct: distinct.map(func))
     except Unsupported as refusal:
@@ -165,9 +165,9 @@ def map_values(series: pd.Series, func: Any) -> Any:
 def _look_up(series: pd.Series, table: pd.Series) -> pd.Series:
     """Map strings, most of which are distinct, to the numbers of a Series."""
     if not isinstance(table.dtype, np.dtype) or table.dtype.kind not in "iuf":
-        raise Unsupported("operand")
+        raise Unsupported(f"mapped to dtype {table.dtype}")
     if table.empty:
-        raise Unsupported("operand")
+        raise Unsupported("mapped by an empty Series")
     keys, chunks = chunks_of(table.index.to_series()), chunks_of(series)
     positions = np.empty(len(series), dtype="int32")
     if not native(chunks).find(native(keys), positions):
@@ -179,7 +179,7 @@ def _look_up(series: pd.Series, table: pd.Series) -> pd.Series:
 def fillna(series: pd.Series, value: Any) -> Any:
     """Run ``series.fillna(value)`` for a string."""
     if type(value) is not str:
-        raise Unsupported("operand")
+        raise Unsupported(f"filled with {type(value).__name__}")
     if chunks_of(series).null_count == 0:
         raise Unsupported("nothing to fill")
     return _by_string(series, lambda distinct: distinct.fillna(value), known=True)
@@ -196,7 +196,7 @@ def replace(
         wanted = to_replace if type(to_replace) is list else [to_replace]
         texts, arguments = [*wanted, value], (to_replace, value)
     if not all(type(text) is str for text in texts) or type(regex) is not bool:
-        raise Unsupported("operand")
+        raise Unsupported("replaces what are no strings")
     return _by_string(
         series, lambda distinct: distinct.replace(*arguments, regex=regex), known=not regex
     )
@@ -210,7 +210,7 @@ def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if kind in (tuple, slice):
             _literal(parts, {})
         elif kind not in _LITERALS:
-            raise Unsupported("operand")
+            raise Unsupported("arguments are no literals")
 
 
 def _by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = False) -> Any:
@@ -221,7 +221,7 @@ def _by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = F
         result = call(distinct)
     except Exception as error:
         # pandas raises its own for the whole column.
-        raise Unsupported("raises") from error
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
     if type(result) is pd.DataFrame:
         columns = [result.iloc[:, i] for i in range(result.shape[1])]
         spread = {i: _spread(dictionary, column) for i, column in enumerate(columns)}
@@ -229,7 +229,7 @@ def _by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = F
         frame.columns = result.columns
         return frame
     if type(result) is not pd.Series:
-        raise Unsupported("result")
+        raise Unsupported(f"returns {type(result).__name__}")
     return series_like(series, _spread(dictionary, result), result.name)
 
 
@@ -239,7 +239,7 @@ def _spread(dictionary: Dictionary, result: pd.Series) -> Any:
         return dictionary.spread(result.to_numpy())
     if dtype == dictionary.array.dtype and dtype.storage == "pyarrow":
         return dictionary.spread_strings(result.array)
-    raise Unsupported("dtype of the result")
+    raise Unsupported(f"returns dtype {dtype}")
 
 
 DIRECT: dict[tuple[str, type], Callable[..., Any]] = {

@@ -31,9 +31,9 @@ def check(encoder: Any) -> None:
     try:
         dtype = np.dtype(encoder.dtype)
     except TypeError:
-        raise Unsupported("dtype") from None
+        raise Unsupported("dtype that NumPy does not know") from None
     if dtype != np.float64 or not dtype.isnative:
-        raise Unsupported("dtype")
+        raise Unsupported(f"encodes to dtype {dtype}")
 
 
 def refit(encoder: Any, block: Block) -> None:

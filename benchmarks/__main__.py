@@ -8,7 +8,17 @@ from pathlib import Path
 
 from benchmarks.harness import report
 
-NAMES = ("many_tasks", "impure_names", "nothing_shared", "kernels", "search")
+NAMES = (
+    "many_tasks",
+    "impure_names",
+    "nothing_shared",
+    "kernels",
+    "text",
+    "tables",
+    "preprocessing",
+    "reading",
+    "search",
+)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
+import numpy as np
 import numpy.typing as npt
 
 __version__: str
@@ -390,5 +391,295 @@ class Program:
             When the arrays don't fit the program; then nothing is written.
         """
 
+@final
+class Text:
+    """A column of strings, read where Arrow has it.
+
+    Parameters
+    ----------
+    chunks : list of tuple
+        ``(validity, offsets, data, offset, length)`` for each chunk: the buffers of a
+        ``pyarrow.large_string()`` array (the first and last may be None), its offset and length.
+
+    Raises
+    ------
+    ValueError
+        By any method, when offsets don't fit the buffers.
+    """
+
+    def __new__(
+        cls, chunks: list[tuple[_Buffer | None, _Buffer, _Buffer | None, int, int]]
+    ) -> Text: ...
+    def parse_dates(self, format: str, unit: str, out: npt.NDArray[Any]) -> tuple[int, int] | None:
+        """Parse dates of years 1 to 9999 whose parts have their full width.
+
+        Parameters
+        ----------
+        format : str
+            ``%Y`` and ``%m``, perhaps ``%d %H %M %S %f``, and ``%z`` for a ``Z``.
+        unit : str
+            "s", "ms", "us" or "ns".
+        out : ndarray of int64
+            Is written.
+
+        Returns
+        -------
+        (valid, digits) or None
+            How many rows are there, and the digits of the longest fraction; None: the format is
+            another, or a row is no such date, or out of the unit's range.
+        """
+
+    def encode(
+        self, limit: int, codes: npt.NDArray[np.int32], firsts: npt.NDArray[np.int64]
+    ) -> tuple[int, bytearray, bytearray] | None:
+        """Give each distinct string a number, counted from 0 in order of first occurrence.
+
+        Parameters
+        ----------
+        limit : int
+            How many there may be.
+        codes : ndarray of int32
+            Is written: the number of each row's string, -1 for missing rows.
+        firsts : ndarray of int64
+            As long as the column; its first entries are written: at which row each number first
+            appears.
+
+        Returns
+        -------
+        (count, offsets, data) or None
+            How many there are, and their buffers as Arrow has them, with room for a missing string
+            after the last; None if there seem to be more than `limit`.
+        """
+
+    def find(self, keys: Text, out: npt.NDArray[Any]) -> bool:
+        """Write at which row of `keys` each row's string is (int32), -1 for none and missing rows.
+
+        Returns False, without a result, if keys are missing or occur twice.
+        """
+
+    def order(self, out: npt.NDArray[Any]) -> None:
+        """Write the positions (int64) of the rows, of which none is missing, in their order."""
+
+def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
+    """Add to `counts` (int64) how often each code appears; negative codes count for the last."""
+
+def one_hot(codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Set ``out[code * len(codes) + row]`` for each row whose code is not negative."""
+
+def date_fields(values: npt.NDArray[Any], unit: str, field: str, out: npt.NDArray[Any]) -> bool:
+    """Write a field of dates (int64 since 1970) and tell whether any is missing.
+
+    `out` is of int32, uint32, float64 (missing: NaN) or bool. Raises OverflowError for years
+    outside -32,800 to 32,767.
+    """
+
+def start_of_day(values: npt.NDArray[Any], unit: str, out: npt.NDArray[Any]) -> None:
+    """Write the midnight of each date; raises OverflowError when one is out of range."""
+
 def ufunc_loops() -> list[tuple[str, str]]:
     """Names and dtypes of NumPy's inner loops that programs can use."""
+
+def encode_numbers(
+    values: npt.NDArray[Any], codes: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]
+) -> int:
+    """Give numbers to the values of a column, counted from 0 in order of first occurrence.
+
+    Parameters
+    ----------
+    values : ndarray
+    codes : ndarray of int64
+        Written: the number of each row's value, -1 for NaN.
+    firsts : ndarray of int64
+        As long as `codes`; its first entries are written: the row where each number occurs first.
+
+    Returns
+    -------
+    int
+        How many values there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> codes, firsts = np.empty(3, np.int64), np.empty(3, np.int64)
+    >>> encode_numbers(np.array([7, 5, 7]), codes, firsts), codes.tolist()
+    (2, [0, 1, 0])
+    """
+
+def encode_pairs(
+    left: npt.NDArray[np.int64],
+    right: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+) -> int:
+    """Give numbers to pairs of numbers, as :func:`encode_numbers`; a negative part is missing."""
+
+def match_numbers(
+    left: npt.NDArray[Any],
+    right: npt.NDArray[Any],
+    left_codes: npt.NDArray[np.int64],
+    right_codes: npt.NDArray[np.int64],
+) -> int:
+    """Give the same numbers to the same values of two columns of one dtype.
+
+    Parameters
+    ----------
+    left, right : ndarray
+    left_codes, right_codes : ndarray of int64
+        Written: numbers counted from 0 in order of first occurrence on the right; -1 for NaN, and
+        for values of the left that are not on the right.
+
+    Returns
+    -------
+    int
+        How many values there are on the right.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> left, right = np.empty(3, np.int64), np.empty(2, np.int64)
+    >>> match_numbers(np.array([5, 6, 7]), np.array([7, 5]), left, right), left.tolist()
+    (2, [1, -1, 0])
+    """
+
+def group_aggregate(
+    how: str,
+    codes: npt.NDArray[np.int64],
+    values: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64],
+    at_least: int,
+    ddof: int = 1,
+) -> bool:
+    """Reduce the values of each group, missing values skipped, in the order of the rows.
+
+    Parameters
+    ----------
+    how : str
+        sum (float64, float32, int64, uint64), mean, var (floats), std, median (float64), min, max,
+        first, last (numbers).
+    codes : ndarray of int64
+        The group of each row; negative ones and those beyond the results are skipped.
+    values, out : ndarray
+        Of one dtype; `out` is written, one entry for each group.
+    counts : ndarray of int64
+        Written: how many values each group has.
+    at_least : int
+        With fewer values the result is NaN (integers: 0).
+    ddof : int
+        Degrees of freedom of var and std.
+
+    Returns
+    -------
+    bool
+        Whether a median is 0 and both -0.0 and 0.0 occur, so that its sign may be another.
+
+    Raises
+    ------
+    ValueError
+        When the arrays don't fit.
+    """
+
+def gather(
+    positions: npt.NDArray[Any],
+    values: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+    last: bool = False,
+) -> None:
+    """Write the values at some positions (int64 or int32).
+
+    Where there is no such position, `last` means the last value, else NaN, -1 or False.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gather(np.array([1, -1]), np.array([0.5, 1.5]), out := np.empty(2)), out.tolist()
+    (None, [1.5, nan])
+    """
+
+@final
+class Strings:
+    """The strings of a column, to be picked by position.
+
+    Parameters
+    ----------
+    text : Text
+    last : bool
+        Whether a position that there is not means the last string, else a missing one.
+    """
+
+    def __new__(cls, text: Text, last: bool = False) -> Strings: ...
+    def measure(
+        self,
+        positions: npt.NDArray[Any],
+        ends: npt.NDArray[np.int64],
+        validity: npt.NDArray[np.uint8],
+    ) -> int:
+        """Write the offsets and the bitmap of the picked strings, as Arrow stores them.
+
+        Returns
+        -------
+        int
+            How many are missing.
+        """
+
+    def copy(self, positions: npt.NDArray[Any], out: npt.NDArray[np.uint8]) -> None:
+        """Write the picked strings, one after the other, into just as many bytes."""
+
+_Feature: TypeAlias = tuple[Any, ...]
+
+def write_matrix(features: list[_Feature], rows: int, out: npt.NDArray[Any], order: str) -> None:
+    """Write a feature matrix in one pass.
+
+    Parameters
+    ----------
+    features : list of tuple
+        One per column, or per neighbouring columns:
+
+        - ``("number", values, fill, steps)``: numbers as floats; NaN becomes `fill` unless that is
+          NaN; then the steps ``("add"|"sub"|"mul"|"div", x)`` in order
+        - ``("code", codes, numbers)``: the number of each code (int32; negative: the last one)
+        - ``("onehot", codes, slots, width)``: a one in column ``slots[code]`` of `width` columns,
+          none where that is negative
+    rows : int
+    out : ndarray of float64
+        One-dimensional, all zeros; gets the matrix in the `order` "C" or "F".
+
+    Raises
+    ------
+    OverflowError
+        When a number is infinite, or becomes so.
+    ValueError
+        When shapes or dtypes don't fit.
+    """
+
+def write_sparse(
+    features: list[_Feature],
+    rows: int,
+    data: npt.NDArray[Any],
+    indices: npt.NDArray[Any],
+    indptr: npt.NDArray[Any],
+) -> int:
+    """Write what is not zero of a feature matrix as compressed sparse rows.
+
+    Parameters
+    ----------
+    features, rows
+        As in :func:`write_matrix`.
+    data : ndarray of float64
+    indices : ndarray of int32
+        Room for an entry of each feature in each row.
+    indptr : ndarray of int32
+        One more than rows.
+
+    Returns
+    -------
+    int
+        The number of entries; columns ascend in each row.
+
+    Raises
+    ------
+    OverflowError
+        When a number is infinite, or becomes so.
+    ValueError
+        When shapes or dtypes don't fit.
+    """

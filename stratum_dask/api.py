@@ -69,7 +69,9 @@ def optimize(
     chosen = options(numerics, disable)
     with _no_garbage_collection():
         graph, sources = lower(graphs, keys)
-        optimized = run(graph, disable=chosen.disable, check=chosen.verify)
+        optimized = run(
+            graph, numerics=chosen.numerics, disable=chosen.disable, check=chosen.verify
+        )
         result: T = rebuild(graphs, iter(emit(optimized, sources)))
     return result
 
@@ -113,7 +115,13 @@ def explain(
     chosen = options(numerics, disable)
     graph, _ = lower(graphs, keys)
     recorder = Recorder()
-    optimized = run(graph, disable=chosen.disable, check=chosen.verify, observe=recorder)
+    optimized = run(
+        graph,
+        numerics=chosen.numerics,
+        disable=chosen.disable,
+        check=chosen.verify,
+        observe=recorder,
+    )
     return recorder.explain(graph, optimized)
 
 
@@ -138,7 +146,8 @@ def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> H
     """
     chosen = options()
     batch, _ = lower(dsk if isinstance(dsk, HighLevelGraph) else dict(dsk), _flat(keys))
-    return merged_graph(run(batch, disable=chosen.disable, check=chosen.verify))
+    optimized = run(batch, numerics=chosen.numerics, disable=chosen.disable, check=chosen.verify)
+    return merged_graph(optimized)
 
 
 def _flat(keys: Any) -> list[Hashable]:

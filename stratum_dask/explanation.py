@@ -67,6 +67,7 @@ class Recorder:
             fused=fused,
             packed=packed,
             why_not={str(key): reason for key, reason in after.why_not.items()},
+            families={key: len(names) for key, names in after.families.items()},
         )
 
 
@@ -96,6 +97,8 @@ class Explanation:
         For each packed chain, the names of its steps.
     why_not : dict of str to str
         For each task that was kept apart, the reason.
+    families : dict of key to int
+        For each task that does what the fits of a family have in common, how many fits.
     """
 
     candidates: int
@@ -107,6 +110,7 @@ class Explanation:
     fused: dict[Key, tuple[str, ...]]
     packed: dict[Key, tuple[str, ...]]
     why_not: dict[str, str]
+    families: dict[Key, int] = field(default_factory=dict)
 
     def reasons(self) -> list[tuple[str, int, str]]:
         """Return each reason for keeping tasks apart, how often it applies, and an example."""
@@ -137,6 +141,7 @@ class Explanation:
             ("tasks", f"{self.tasks_before:,} -> {self.tasks_after:,}"),
             ("distinct computations", f"{self.unique_tasks:,}"),
             ("merged", f"{stood_for:,} tasks into {len(self.merged):,}"),
+            ("shared inside", f"{sum(self.families.values()):,} fits into {len(self.families):,}"),
             (
                 "fused",
                 f"{sum(map(len, self.fused.values())):,} frame operations into {len(self.fused):,}",
@@ -158,6 +163,10 @@ class Explanation:
         if largest:
             lines += ["", "largest merged groups"]
             lines += [f"  {n:>7,} x {key_split(key)}" for key, n in largest]
+        shared = Counter((key_split(key), n) for key, n in self.families.items()).most_common(10)
+        if shared:
+            lines += ["", "fits that share their work"]
+            lines += [f"  {n:>7,} x {name} for {fits:,} fits" for (name, fits), n in shared]
         chains = Counter(self.fused.values()).most_common(10)
         if chains:
             lines += ["", "fused chains"]

@@ -10,7 +10,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from importlib import metadata
@@ -23,6 +23,7 @@ from stratum_dask.files import FileIdentity, identify_file
 from stratum_dask.graph import GraphNode, Key, NodeTypes
 from stratum_dask.literals import Unknown, digest, encode, encoder
 from stratum_dask.numeric_class import numeric_class
+from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.purity import (
@@ -163,6 +164,23 @@ class Fingerprinter:
                 found.why_not[key] = str(reason)
         return found
 
+    def identity(self, values: Sequence[Any], tokens: Mapping[Key, bytes]) -> bytes:
+        """Return the identity of some arguments: literals, and references to values.
+
+        Parameters
+        ----------
+        values : sequence
+        tokens : mapping of key to bytes
+            The identities of what they refer to.
+
+        Raises
+        ------
+        Unknown
+            If one of them cannot be identified.
+        """
+        self._tokens = known = dict(tokens)
+        return self._encoder.token(b"V", values, {}, known)
+
     def fresh(self, node: Any) -> bool:
         """Tell whether a task's result shares no memory with what it is given."""
         if type(node) is not self.nodes.task:
@@ -178,7 +196,7 @@ class Fingerprinter:
         known = self._functions.get(id(func))
         if known is None:
             inner = func
-            while isinstance(inner, ReadOnce | ColumnRead | Protected):
+            while isinstance(inner, ReadOnce | ColumnRead | Protected | Native):
                 inner = inner.func
             known = self._functions[id(func)] = (func, _describe(inner))
         return known[1]
@@ -399,15 +417,16 @@ def _describe(func: Any) -> Function:
     return _describe_user(func)
 
 
-_described: WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, Function]] = (
-    WeakKeyDictionary()
-)
+_State = tuple[types.CodeType, bool | None]
+"""The code of a function, and what the user declared of it."""
+
+_described: WeakKeyDictionary[types.FunctionType, tuple[_State, Function]] = WeakKeyDictionary()
 
 
 def _describe_user(func: types.FunctionType) -> Function:
     """Analyse a user's function, or remember it while all that it refers to is the same."""
-    code, known = _described.get(func, (None, None))
-    if known is not None and code is func.__code__ and is_current(func, known.effects.uses):
+    known = _remembered(func, frozenset())
+    if known is not None:
         return known
     found = effects(func)
     try:
@@ -416,8 +435,34 @@ def _describe_user(func: types.FunctionType) -> Function:
         found.reason = found.reason or str(unknown)
         known = Function(b"", None, found)
     if is_settled(func, found.uses):
-        _described[func] = func.__code__, known
+        _described[func] = (func.__code__, declared(func)), known
+        for inner in _inner(found.uses):
+            if inner not in _described:
+                _describe_user(inner)
     return known
+
+
+def _remembered(
+    func: types.FunctionType, callers: frozenset[types.FunctionType]
+) -> Function | None:
+    """Return what is known of a function, if it and all that it calls are as they were."""
+    state, known = _described.get(func, (None, None))
+    if known is None or state != (func.__code__, declared(func)):
+        return None
+    if not is_current(func, known.effects.uses):
+        return None
+    callers |= {func}
+    for inner in _inner(known.effects.uses):
+        if inner not in callers and _remembered(inner, callers) is None:
+            return None
+    return known
+
+
+def _inner(uses: Mapping[str, Any]) -> Iterator[types.FunctionType]:
+    """Yield the user's own functions among what a function refers to."""
+    for value in uses.values():
+        if isinstance(value, types.FunctionType) and not (name_of(value) or of_library(value)):
+            yield value
 
 
 @lru_cache(maxsize=1024)

@@ -16,6 +16,8 @@ from stratum_dask.passes.order_for_memory import order_for_memory
 from stratum_dask.passes.pack_chains import pack_chains
 from stratum_dask.passes.project_reads import project_reads
 from stratum_dask.passes.protect_shared import protect_shared
+from stratum_dask.passes.select_native import select_native
+from stratum_dask.passes.share_families import share_families
 
 Pass = Callable[[Graph], Graph]
 
@@ -37,11 +39,13 @@ class Stage(NamedTuple):
 
 PIPELINE = (
     # Merging needs identities; tasks that it leaves without users may free others to merge.
-    Stage("share", (cull, identify, merge_identical), until="stable"),
+    # Families after merging: what remains of a family are its distinct members.
+    Stage("share", (cull, identify, merge_identical, share_families), until="stable"),
     # Who shares is decided now, and fused tasks would hide it.
     Stage("rewrite", (project_reads, protect_shared)),
-    # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task.
-    Stage("fuse", (fuse_frames, pack_chains)),
+    # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task, and what
+    # they leave may have a native form of its own.
+    Stage("fuse", (fuse_frames, select_native, pack_chains)),
     # Last: the order depends on what is one task.
     Stage("place", (order_for_memory,)),
 )
@@ -70,6 +74,7 @@ def pass_names() -> list[str]:
 def run(
     graph: Graph,
     *,
+    numerics: str = "exact",
     disable: Iterable[str] = (),
     observe: Observer | None = None,
     check: bool = False,
@@ -79,6 +84,8 @@ def run(
     Parameters
     ----------
     graph : Graph
+    numerics : {"exact", "close"}
+        Whether passes may change values within a stated bound.
     disable : iterable of str
         Names of passes to leave out.
     observe : callable, optional
@@ -94,6 +101,8 @@ def run(
         If a pass fails; the message names it.
     """
     off = _checked(disable)
+    if graph.numerics != numerics:
+        graph = graph.with_(numerics=numerics)
     for stage in PIPELINE:
         passes = [one for one in stage.passes if one.__name__ not in off]
         for _ in range(_MAX_ROUNDS if stage.until == "stable" else 1):

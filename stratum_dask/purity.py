@@ -440,11 +440,12 @@ def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:
     ----------
     func : function
     uses : dict of str to object
-        What it refers to, from :func:`effects`.
+        What it refers to, from :func:`effects`; other functions of the user are not looked into.
     """
     defaults = (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values())
     return all(isinstance(value, _CONSTANT) for value in defaults) and all(
-        isinstance(value, (_CONSTANT, types.ModuleType)) or bool(name_of(value))
+        isinstance(value, (_CONSTANT, types.ModuleType, types.FunctionType, type))
+        or bool(name_of(value))
         for value in uses.values()
     )
 

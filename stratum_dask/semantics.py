@@ -127,8 +127,9 @@ _SKLEARN = _names("""
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 _OURS = _names("""
-    assemble columns fit fit_transform fitted_of kernel_rows opaque_score own predictions rows
-    score transform transformed_of unite with_column
+    apply_member assemble columns cut_member fit fit_transform fitted_of kernel_rows
+    learn_family opaque_score own predictions prepare_use rows score transform transformed_of unite
+    with_column
 """)
 OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""
@@ -150,6 +151,11 @@ _LIBRARIES: dict[str, frozenset[str]] = {
     """),
     "json": _names("dumps loads"),
     "math": frozenset(name for name in vars(math) if not name.startswith("_")),
+    "numpy.fft": _names("fft fftfreq ifft irfft rfft rfftfreq"),
+    "numpy.linalg": _names("""
+        cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_power matrix_rank norm pinv
+        qr slogdet solve svd
+    """),
     "re": _names("compile escape findall fullmatch match search split sub subn"),
     "scipy.linalg": _names("det eigh inv lstsq norm pinv qr solve svd"),
     "scipy.sparse": _names("""
@@ -209,7 +215,8 @@ def _cached_name(func: Any) -> str | None:
     if root == "numpy":
         if getattr(np, name, None) is func:
             return f"numpy.{name}"
-        return f"numpy.random.{name}" if getattr(np.random, name, None) is func else None
+        if getattr(np.random, name, None) is func:
+            return f"numpy.random.{name}"
     if root == "pandas":
         if getattr(pd, name, None) is func:
             return f"pandas.{name}"
@@ -256,6 +263,9 @@ def is_pure(name: str, func: Any = None) -> bool:
         method = name[1:]
         return method in PURE_METHODS or method in MUTATING_METHODS
     root, _, rest = name.partition(".")
+    module, _, function = name.rpartition(".")
+    if module in _LIBRARIES:
+        return function in _LIBRARIES[module]
     if root == "numpy":
         return rest in _NUMPY or isinstance(getattr(np, rest, None), np.ufunc)
     if root == "sklearn":
@@ -271,9 +281,6 @@ def is_pure(name: str, func: Any = None) -> bool:
         return rest not in ("setitem", "delitem") and not rest.startswith("i")
     if root == "pandas":
         return rest in _PANDAS
-    module, _, function = name.rpartition(".")
-    if module in _LIBRARIES:
-        return function in _LIBRARIES[module]
     return name in ("getattr", "dask.assign") or (root == "stratum" and rest in _OURS)
 
 

@@ -264,3 +264,27 @@ def test_numeric_class_is_a_part_of_the_identity(monkeypatch):
     here = token(call)
     monkeypatch.setattr("stratum_dask.fingerprint.numeric_class", lambda: b"another machine.")
     assert token(call) != here
+
+
+def helper(x):
+    return x + 1
+
+
+def uses_helper(x):
+    return helper(x)
+
+
+def test_remembered_functions_are_looked_at_again_when_something_changed(monkeypatch):
+    call = dask.delayed(uses_helper)(1)
+    first = token(call)
+    assert token(call) == first
+    monkeypatch.setitem(globals(), "helper", lambda x: x + 2)
+    second = token(call)
+    assert second != first
+    monkeypatch.undo()
+    assert token(call) == first
+    monkeypatch.setattr(helper, "__code__", (lambda x: x + 3).__code__)
+    assert token(call) not in (first, second)
+    monkeypatch.undo()
+    sd.impure(helper)
+    assert "declared impure" in why_not(call)

@@ -72,6 +72,18 @@ macro_rules! columns {
 columns!(F64 => f64, F32 => f32, I64 => i64, I32 => i32, I16 => i16, I8 => i8,
          U64 => u64, U32 => u32, U16 => u16, U8 => u8, Bool => Bool);
 
+/// An integer that says which row to pick; negative for none.
+pub trait Position: Copy + Into<i64> {
+    /// As an index: beyond all rows if it is negative.
+    #[inline(always)]
+    fn index(self) -> usize {
+        self.into() as usize
+    }
+}
+
+impl Position for i64 {}
+impl Position for i32 {}
+
 /// An operand of a kernel: a block of a column, or one value for all rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arg<'a, T> {

@@ -10,6 +10,7 @@ use crate::kernels::number::{Integer, Number, any};
 use crate::memory::Block;
 use crate::node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, Unary};
 use crate::plan::Place;
+use std::hint::black_box;
 
 /// Writes the values of node `id` to `place`, and adds what happened to `flagged`.
 ///
@@ -134,7 +135,9 @@ pub(crate) unsafe fn compute(
             count,
             ddof,
         } => {
-            let (squares, count) = (scalar::<f64>(block, squares), scalar::<i64>(block, count));
+            // Opaque: divided while the flags are watched, not before.
+            let squares = black_box(scalar::<f64>(block, squares));
+            let count = scalar::<i64>(block, count);
             let variance = |degrees: f64| {
                 if count <= ddof {
                     f64::NAN
@@ -147,7 +150,7 @@ pub(crate) unsafe fn compute(
                     let degrees = count as f32 - ddof as f32;
                     out!(f32)[0] = watch(flagged, || variance(f64::from(degrees)) as f32);
                 }
-                _ => out!(f64)[0] = variance(count as f64 - ddof as f64),
+                _ => out!(f64)[0] = watch(flagged, || variance(count as f64 - ddof as f64)),
             }
         }
         Op::Reduce(..) => unreachable!("reductions are folds or whole"),

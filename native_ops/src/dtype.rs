@@ -153,6 +153,12 @@ pub unsafe trait Element:
     /// Bits by which tables compare keys: equal exactly for values that pandas' hash tables call
     /// equal (one NaN, one zero).
     fn key(self) -> u64;
+
+    /// The bits of the value.
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        Cell::new(self).word()
+    }
 }
 
 macro_rules! plain_elements {
@@ -221,6 +227,11 @@ impl Cell {
         let mut cell = Self::default();
         *cell.get_mut::<T>() = value;
         cell
+    }
+
+    #[inline(always)]
+    fn word(self) -> u64 {
+        u64::from_ne_bytes(self.0)
     }
 
     pub(crate) fn get<T: Element>(&self) -> T {

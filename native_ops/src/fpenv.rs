@@ -80,7 +80,8 @@ mod unit {
 #[inline]
 pub(crate) fn watch<R>(flags: &mut u32, work: impl FnOnce() -> R) -> R {
     unit::clear();
-    let result = work();
+    // Else the compiler may compute what is returned after the flags were read.
+    let result = std::hint::black_box(work());
     *flags |= unit::read();
     result
 }

@@ -24,11 +24,16 @@
 
 mod column;
 mod compute;
+mod dates;
+pub mod dictionary;
 mod dtype;
 pub mod flags;
 mod fold;
 mod fpenv;
+mod gather;
+pub mod groups;
 mod kernels;
+mod matrix;
 mod memory;
 mod node;
 mod plan;
@@ -37,10 +42,17 @@ mod program;
 mod reduce;
 mod simd;
 mod table;
+mod text;
 
-pub use column::{Column, ColumnMut};
+pub use column::{Column, ColumnMut, Position};
+pub use dates::{
+    DateError, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
+};
 pub use dtype::{Bool, DType, Element, Scalar};
+pub use gather::gather;
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
+pub use matrix::{Feature, MatrixError, SparseRows, Step, write_columns, write_rows, write_sparse};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use table::{LookupTable, Set};
+pub use text::{Chunk, Strings, TextError, order};

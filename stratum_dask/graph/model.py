@@ -102,6 +102,10 @@ class Graph:
         Keys of Futures: inputs that exist elsewhere.
     partitionwise : frozenset of keys
         Tasks of dask DataFrames that work on one partition each.
+    numerics : {"exact", "close"}
+        Whether values may differ from the originals within a stated bound.
+    families : mapping of key to tuple of keys
+        For each task that does what several fits have in common, the fits.
     """
 
     tasks: Mapping[Key, GraphNode]
@@ -115,6 +119,8 @@ class Graph:
     fingerprinter: Any = None
     external: frozenset[Key] = frozenset()
     partitionwise: frozenset[Key] = frozenset()
+    numerics: str = "exact"
+    families: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tasks)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from stratum_dask import _native
+from stratum_dask.ops.frames.environment import adds_whole_columns
 
 FLOATS = {"f64": np.float64, "f32": np.float32}
 SIGNED = {"i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8}
@@ -11,6 +12,9 @@ INTEGERS = SIGNED | UNSIGNED
 NUMBERS = FLOATS | INTEGERS
 DTYPES = NUMBERS | {"bool": np.bool_}
 ROWS = [0, 1, 2, 7, 130, 2048, 2049, 9001]
+
+# Longer columns are added by NumPy before 2.3 in another order.
+LONGEST_SUM = 10**9 if adds_whole_columns() else 8192
 
 DIVIDE, OVERFLOW, UNDERFLOW, INVALID = 1, 2, 4, 8
 BAD_CAST, INTEGER_DIVISION, AMBIGUOUS_ZERO, NEGATIVE_POWER, EMPTY = 16, 32, 64, 128, 256

@@ -8,6 +8,7 @@ import pytest
 
 from stratum_dask import _native
 from tests.native.programs import (
+    LONGEST_SUM,
     equal,
     run,
     same,
@@ -67,7 +68,7 @@ def test_programs_of_several_phases(rows, threads):
 
 
 def test_one_program_on_many_threads():
-    rows = 20_000
+    rows = min(20_000, LONGEST_SUM)
     columns = [values("f64", rows, seed, special=False) for seed in range(2)]
     nodes, outputs = standardised(2, rows)
     program = _native.Program(nodes, outputs)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
+import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from dask.dataframe.dask_expr import _expr as dask_expr
 from dask.utils import methodcaller
 
 from stratum_dask.ops.frames import FusedFrame, with_column
@@ -24,7 +26,8 @@ def function_of(op: str) -> Callable[..., Any]:
     module, _, name = op.rpartition(".")
     if not module:
         return methodcaller(name)
-    return getattr({"operator": operator, "numpy": np, "pandas": pd}[module], name)
+    homes = {"operator": operator, "numpy": np, "pandas": pd, "dask": dask_expr}
+    return getattr(homes[module], name)
 
 
 def step(op: str, *args: Any, **kwargs: Any) -> Step:
@@ -56,12 +59,21 @@ def in_pandas(steps: Sequence[Step], inputs: Sequence[Any]) -> Any:
 
 
 def copies(inputs: Sequence[Any]) -> list[Any]:
-    return [x.copy() if hasattr(x, "copy") else x for x in inputs]
+    def copied(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.copy(order="K")
+        if isinstance(value, pd.DataFrame):  # pandas 3.0 copies to another memory layout
+            return pickle.loads(pickle.dumps(value))
+        return value.copy() if hasattr(value, "copy") else value
+
+    return [copied(value) for value in inputs]
 
 
 def check(steps: Sequence[Step], inputs: Sequence[Any]) -> Outcome:
     """Run fused twice (planning, then from the cache) and compare with plain pandas."""
     expected = observe(lambda: in_pandas(steps, copies(inputs)))
+    if not is_readable(expected.value):
+        return expected
     blocks = _fails_on_mixed_frame(steps, copies(inputs)) if expected.error else False
     before = copies(inputs)
     fused = FusedFrame(tuple(steps), len(inputs))
@@ -74,6 +86,15 @@ def check(steps: Sequence[Step], inputs: Sequence[Any]) -> Outcome:
         for one, other in zip(inputs, before, strict=True):
             assert_same(one, other)
     return expected
+
+
+def is_readable(value: Any) -> bool:
+    """Whether the columns of a frame can be read.
+
+    With repeated columns and no rows pandas 3.1 makes frames of which they can't.
+    """
+    columns = range(value.shape[1]) if isinstance(value, pd.DataFrame) else ()
+    return observe(lambda: [value.iloc[:, i] for i in columns]).error is None
 
 
 def _fails_on_mixed_frame(steps: Sequence[Step], inputs: list[Any]) -> bool:
@@ -127,9 +148,20 @@ def assert_same(actual: Any, expected: Any) -> None:
     elif isinstance(expected, np.ndarray):
         assert actual.flags.c_contiguous == expected.flags.c_contiguous
         assert_same_values(actual, expected)
+    elif isinstance(expected, tuple):
+        for one, other in zip(actual, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, pd.Index):
+        assert_same_index(actual, expected)
+    elif isinstance(expected, pd.api.extensions.ExtensionArray):
+        assert_same_values(actual, expected)
     elif isinstance(expected, (np.generic, float)):
         assert_same_values(np.asarray(actual), np.asarray(expected))
-    else:
+    elif isinstance(expected, list):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected, strict=True):
+            assert_same(one, other)
+    elif not (actual is expected or (actual != actual and expected != expected)):
         assert actual == expected
 
 
@@ -144,12 +176,16 @@ def assert_same_values(actual: Any, expected: Any) -> None:
     assert len(np.shape(actual)) == len(np.shape(expected))
     one, other = np.asarray(actual), np.asarray(expected)
     assert one.shape == other.shape
-    if one.dtype.kind == "f":
+    if one.dtype.kind in "cmM" or one.dtype == np.longdouble:
+        np.testing.assert_array_equal(one, other)
+    elif one.dtype.kind == "f":
         nan = np.isnan(other)
         assert (np.isnan(one) == nan).all(), f"{one} is not {other}"
         bits = np.dtype(f"u{one.dtype.itemsize}")
         same = one.reshape(-1).view(bits) == other.reshape(-1).view(bits)
         assert (same | nan.reshape(-1)).all(), f"{one} is not {other}"
+    elif one.dtype.kind in "mM":
+        assert (one.view("i8") == other.view("i8")).all(), f"{one} is not {other}"
     elif one.dtype == object:
         pd.testing.assert_extension_array_equal(
             pd.array(one, dtype=object), pd.array(other, dtype=object)

@@ -3,6 +3,7 @@
 use pyo3::buffer::{ElementType, PyUntypedBuffer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::fmt::Display;
 use std::ops::Range;
 use stratum_native_ops::{Bool, Column, ColumnMut, DType};
 
@@ -117,4 +118,122 @@ impl Array {
         column!(F64 => f64, F32 => f32, I64 => i64, I32 => i32, I16 => i16, I8 => i8,
                 U64 => u64, U32 => u32, U16 => u16, U8 => u8, Bool => Bool)
     }
+}
+
+/// Memory that is none of Python's arrays: a buffer of bytes, read as what it holds.
+pub(crate) struct Bytes(PyUntypedBuffer);
+
+impl Bytes {
+    /// Looks at a buffer; `what` names it in errors.
+    pub(crate) fn new(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Self> {
+        let buffer = PyUntypedBuffer::get(object)
+            .map_err(|error| PyValueError::new_err(format!("{what} is no buffer: {error}")))?;
+        if buffer.is_c_contiguous() && buffer.item_size() == 1 {
+            return Ok(Self(buffer));
+        }
+        Err(PyValueError::new_err(format!("{what} holds no bytes")))
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Array::column`].
+    pub(crate) unsafe fn bytes(&self) -> &[u8] {
+        if self.0.len_bytes() == 0 {
+            return &[];
+        }
+        // SAFETY: the buffer is held and contiguous (checked in `new`); the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast::<u8>(), self.0.len_bytes()) }
+    }
+
+    /// The 64-bit integers that fit into the buffer, `None` if it is not aligned.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Array::column`].
+    pub(crate) unsafe fn integers(&self) -> Option<&[i64]> {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { self.bytes() };
+        let start = bytes.as_ptr().cast::<i64>();
+        if bytes.is_empty() || !start.is_aligned() {
+            return bytes.is_empty().then_some(&[]);
+        }
+        // SAFETY: aligned, inside the bytes, and every pattern is an integer.
+        Some(unsafe { std::slice::from_raw_parts(start, bytes.len() / 8) })
+    }
+}
+
+/// The arrays that a kernel reads.
+pub(crate) struct Inputs<const N: usize>([Array; N]);
+
+impl<const N: usize> Inputs<N> {
+    /// Looks at arrays, each with its name in errors.
+    pub(crate) fn new(objects: [(&Bound<'_, PyAny>, &str); N]) -> PyResult<Self> {
+        arrays(objects).map(Self)
+    }
+
+    pub(crate) fn arrays(&self) -> &[Array] {
+        &self.0
+    }
+
+    pub(crate) fn columns(&self) -> [Column<'_>; N] {
+        // SAFETY: callers write to arrays only while nobody computes with them, as NumPy has it,
+        // and outputs overlap no inputs (`Outputs::new`).
+        self.0.each_ref().map(|array| unsafe { array.column() })
+    }
+}
+
+/// The arrays that a kernel writes.
+pub(crate) struct Outputs<const N: usize>([Array; N]);
+
+impl<const N: usize> Outputs<N> {
+    /// Looks at arrays, each with its name in errors; refuses those that are read-only, or share
+    /// memory with each other or an input.
+    pub(crate) fn new(objects: [(&Bound<'_, PyAny>, &str); N], inputs: &[Array]) -> PyResult<Self> {
+        let outputs = arrays(objects)?;
+        for (array, (_, what)) in outputs.iter().zip(objects) {
+            if !array.is_writeable() {
+                return Err(invalid(format!("{what} is read-only")));
+            }
+        }
+        refuse_overlap(inputs, &outputs)?;
+        Ok(Self(outputs))
+    }
+
+    pub(crate) fn columns(&mut self) -> [ColumnMut<'_>; N] {
+        // SAFETY: writeable and apart from all other arrays (checked in `new`); callers tell
+        // nobody else of them before the kernel returns. Arrow's buffers are immutable, so that
+        // none of them is an output.
+        (self.0.each_mut()).map(|array| unsafe { array.column_mut() })
+    }
+}
+
+fn arrays<const N: usize>(objects: [(&Bound<'_, PyAny>, &str); N]) -> PyResult<[Array; N]> {
+    let arrays = objects
+        .iter()
+        .map(|(object, what)| Array::new(object, what));
+    let arrays: Vec<_> = arrays.collect::<PyResult<_>>()?;
+    Ok((arrays.try_into()).unwrap_or_else(|_| unreachable!("one array for each object")))
+}
+
+/// The error for arguments that don't fit.
+pub(crate) fn invalid(why: impl Display) -> PyErr {
+    PyValueError::new_err(why.to_string())
+}
+
+/// Refuses arrays to write to that share memory with others.
+pub(crate) fn refuse_overlap(inputs: &[Array], outputs: &[Array]) -> PyResult<()> {
+    for (index, output) in outputs.iter().enumerate() {
+        let own = output.addresses();
+        for other in inputs.iter().chain(&outputs[..index]) {
+            let other = other.addresses();
+            if own.start < other.end && other.start < own.end {
+                return Err(PyValueError::new_err(format!(
+                    "output {index} shares memory with another array"
+                )));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,15 @@
 //! The module `stratum_dask._native`: conversion, errors and releasing the GIL, nothing else.
 
 mod arrays;
+mod codes;
 mod dag;
+mod dates;
+mod features;
+mod gather;
+mod groups;
 mod literals;
 mod program;
+mod text;
 mod ufuncs;
 
 use pyo3::prelude::*;
@@ -14,11 +20,23 @@ mod _native {
     use super::*;
 
     #[pymodule_export]
+    use crate::codes::{count_codes, encode_numbers, encode_pairs, match_numbers, one_hot};
+    #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
+    #[pymodule_export]
+    use crate::dates::{date_fields, start_of_day};
+    #[pymodule_export]
+    use crate::features::{write_matrix, write_sparse};
+    #[pymodule_export]
+    use crate::gather::{Strings, gather};
+    #[pymodule_export]
+    use crate::groups::group_aggregate;
     #[pymodule_export]
     use crate::literals::{Encoder, digest};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
+    #[pymodule_export]
+    use crate::text::Text;
 
     /// The version of the compiled extension, which must equal the package's.
     #[pymodule_init]

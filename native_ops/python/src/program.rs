@@ -1,6 +1,6 @@
 //! The class `Program`: kernel programs from tuples, run on NumPy arrays.
 
-use crate::arrays::Array;
+use crate::arrays::{Array, refuse_overlap};
 use crate::ufuncs;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -76,24 +76,9 @@ fn invalid(error: ProgramError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-fn arrays(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
+pub(crate) fn arrays(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
     let named = |(index, object)| Array::new(object, &format!("{what} {index}"));
     objects.iter().enumerate().map(named).collect()
-}
-
-fn refuse_overlap(inputs: &[Array], outputs: &[Array]) -> PyResult<()> {
-    for (index, output) in outputs.iter().enumerate() {
-        let own = output.addresses();
-        for other in inputs.iter().chain(&outputs[..index]) {
-            let other = other.addresses();
-            if own.start < other.end && other.start < own.end {
-                return Err(PyValueError::new_err(format!(
-                    "output {index} shares memory with another array"
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn to_python(py: Python<'_>, scalar: Scalar) -> PyResult<Bound<'_, PyAny>> {

@@ -60,6 +60,9 @@ const NAMES: [&str; 40] = [
     "trunc",
 ];
 
+/// Those that NumPy computes value by value for float64.
+const SLOW: [&str; 3] = ["cos", "sin", "tan"];
+
 /// The head of `PyUFuncObject`.
 #[repr(C)]
 struct UfuncObject {
@@ -180,8 +183,11 @@ fn inner_loop(
     match function {
         Some(function) if types.iter().all(|&kind| kind == number) => {
             // SAFETY: NumPy's ufuncs are never freed; the signature says what the loop works on.
-            Ok(Some(unsafe {
-                UfuncLoop::new(function, data, nin as usize, dtype)
+            let found = unsafe { UfuncLoop::new(function, data, nin as usize, dtype) };
+            Ok(Some(if SLOW.contains(&name) {
+                found.slow()
+            } else {
+                found
             }))
         }
         _ => Ok(None),

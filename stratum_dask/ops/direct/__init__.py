@@ -4,6 +4,7 @@ Programs (:mod:`stratum_dask.ops.frames`) fuse calls that go row by row. What ne
 sort, groups or another number of rows is one kernel per call instead.
 """
 
-from stratum_dask.ops.direct.table import DIRECT_OPS, call, transparent
+from stratum_dask.ops.direct.native import Native
+from stratum_dask.ops.direct.table import DIRECT_OPS, ESTIMATOR_OPS, call, transparent
 
-__all__ = ["DIRECT_OPS", "call", "transparent"]
+__all__ = ["DIRECT_OPS", "ESTIMATOR_OPS", "Native", "call", "transparent"]

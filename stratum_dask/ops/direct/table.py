@@ -7,31 +7,65 @@ library runs the call.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from stratum_dask.ops.direct import categories, dates, text
+from stratum_dask.ops.direct.groups import GROUPS
+from stratum_dask.ops.direct.joins import JOINS
+from stratum_dask.ops.direct.rows import ROWS
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
 
-#: Attributes that lead to methods or fields of a column, and cost nothing by themselves.
-_ACCESSORS = frozenset({"dt", "str", "cat"})
+#: Attributes that lead to methods or rows of a value, and cost nothing by themselves.
+_ACCESSORS = {
+    pd.Series: frozenset({"dt", "str", "cat", "iloc"}),
+    pd.DataFrame: frozenset({"loc", "iloc"}),
+}
 
 
 def _attribute(value: Any, name: str, /) -> Any:
-    if name not in _ACCESSORS:
+    if name not in _ACCESSORS[type(value)]:
         raise Unsupported("attribute")
     return getattr(value, name)
 
 
 DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
+    ("getattr", pd.DataFrame): _attribute,
+    **dates.DIRECT,
+    **text.DIRECT,
+    **categories.DIRECT,
+    **GROUPS,
 }
 
-DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in DIRECT)
-"""The canonical names that have an entry for some type."""
+PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS}
+"""Entries that take first which columns of their result are read (a set of labels, None for all).
+
+What they put into the other columns, nobody sees.
+"""
+
+DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in (*DIRECT, *PARTIAL))
+"""The canonical names that have an entry for some type and may be part of a fused task."""
+
+ESTIMATOR_OPS: frozenset[str] = frozenset(
+    (
+        "stratum.fit",
+        ".fit",
+        ".fit_transform",
+        ".transform",
+        ".predict",
+        ".predict_proba",
+        ".decision_function",
+        ".score",
+    )
+)
+"""The canonical names that have an entry for some estimators; these are never fused."""
 
 
 def transparent(attribute: str) -> bool:
@@ -42,10 +76,20 @@ def transparent(attribute: str) -> bool:
     >>> transparent("str"), transparent("plot")
     (True, False)
     """
-    return attribute in _ACCESSORS
+    return attribute in dates.FIELDS or any(attribute in names for names in _ACCESSORS.values())
 
 
-def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def has_form(op: str | None, args: tuple[Any, ...]) -> bool:
+    """Tell whether a call of this name has an entry for the type of its first argument."""
+    return op is not None and bool(args) and _find(op, type(args[0]))[0] is not None
+
+
+def call(
+    op: str | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    read: frozenset[str] | None = None,
+) -> Any:
     """Run a call natively.
 
     Parameters
@@ -54,6 +98,8 @@ def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
         Canonical name.
     args, kwargs
         The call's arguments.
+    read : set of str or None
+        The columns of the result that anybody will read, None for all.
 
     Returns
     -------
@@ -65,7 +111,35 @@ def call(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     Unsupported
         If the library has to run it; the message says why.
     """
-    function = DIRECT.get((op, type(args[0]))) if op is not None and args else None
+    if op is None or not args:
+        raise Unsupported("no rule")
+    function, partial = _find(op, type(args[0]))
     if function is None:
         raise Unsupported("no rule")
+    if kwargs and op in ESTIMATOR_OPS:
+        raise Unsupported("keyword arguments")
+    if partial:
+        args = (read, *args)
+    try:
+        _signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise Unsupported("arguments without a native form") from error
     return function(*args, **kwargs)
+
+
+@cache
+def _signature(function: Direct) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _find(op: str, kind: type) -> tuple[Direct | None, bool]:
+    """Return the entry for a call, and whether it takes the columns that are read."""
+    function = DIRECT.get((op, kind))
+    if function is not None:
+        return function, False
+    if op in ESTIMATOR_OPS and kind.__module__.startswith("sklearn."):
+        # Imported here: whoever has such an object has paid for importing its module.
+        from stratum_dask.ops.direct.preprocessing import ENTRIES
+
+        return ENTRIES.get((op, kind)), False
+    return PARTIAL.get((op, kind)), True

@@ -8,7 +8,7 @@ arithmetic on small frames.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -174,3 +174,25 @@ def _placement(positions: list[int]) -> Any:
     if positions == list(range(first, first + count)):
         return BlockPlacement(slice(first, first + count))
     return BlockPlacement(np.array(positions, dtype=np.intp))
+
+
+def map_blocks(
+    frame: pd.DataFrame, index: pd.Index, function: Callable[[Any, Any], Any]
+) -> pd.DataFrame:
+    """Return a frame with the same columns in the same blocks, of other rows.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Where the columns come from.
+    index : pandas.Index
+        The labels of the new rows.
+    function : callable
+        Makes the new values of a block from the block and the positions of its columns.
+    """
+    blocks = [
+        block.make_block_same_class(function(block, block.mgr_locs.as_array))
+        for block in frame._mgr.blocks
+    ]
+    manager = BlockManager(tuple(blocks), [frame.columns, index], verify_integrity=False)
+    return pd.DataFrame._from_mgr(manager, manager.axes)

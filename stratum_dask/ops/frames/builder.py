@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from stratum_dask import _native
+from stratum_dask.ops.frames.environment import Environment
 from stratum_dask.ops.frames.symbols import (
     CODES,
     DTYPES,
     Column,
+    Frame,
     OtherLength,
     Source,
     Unsupported,
@@ -20,6 +22,11 @@ from stratum_dask.ops.frames.symbols import (
 
 #: Integers of at most this size are exact in a float64.
 EXACT_INTEGER = 2**53
+
+#: The largest and the smallest normal float32, as Python floats: comparing a NumPy scalar to a
+#: float would round the float, and warn where it is too large.
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
 #: NumPy's inner loops that programs can call, by name and dtype.
 _LOOPS = frozenset(_native.ufunc_loops())
@@ -33,8 +40,8 @@ class Builder:
 
     Parameters
     ----------
-    underflow_ignored : bool
-        Whether NumPy is to ignore underflow, as by default.
+    environment : Environment
+        The state that decides how pandas computes.
 
     Attributes
     ----------
@@ -56,8 +63,8 @@ class Builder:
         The length class of the columns.
     """
 
-    def __init__(self, *, underflow_ignored: bool) -> None:
-        self.underflow_ignored = underflow_ignored
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
         self.nodes: list[tuple[Any, ...]] = []
         self.sources: list[Source] = []
         self.is_column: list[bool] = []
@@ -135,6 +142,8 @@ class Builder:
         if kind == "f":
             value = float(value)
             if dtype == "f32":
+                if 0 < abs(value) < _FLOAT32_TINY and not self.environment.underflow_ignored:
+                    raise Unsupported("underflow is reported")
                 value = _to_float32(value)
             key = value.hex()
         elif kind == "b":
@@ -159,6 +168,14 @@ class Builder:
         if (name, dtype) not in _LOOPS:
             raise Unsupported("no such inner loop")
         return self.add("ufunc", dtype, name, *operands)
+
+    def refuse_numexpr(self, value: Frame | Column) -> None:
+        """Leave a value to pandas that is large enough for it to use numexpr."""
+        allowed = self.environment.numexpr_columns
+        if allowed is not None:
+            columns = len(value.columns) if isinstance(value, Frame) else 1
+            if columns > allowed[value.length]:
+                raise Unsupported("pandas may use numexpr")
 
     def guard_visible(self, node: int, *, loud: bool) -> int:
         """Mark a node whose effects must happen even if nobody needs its value."""
@@ -215,7 +232,7 @@ def fits_float(value: Any, dtype: str) -> bool:
         return bool(-limit <= value <= limit)
     if dtype == "f64" or math.isnan(value) or math.isinf(value):
         return True
-    if abs(value) > np.finfo(np.float32).max:
+    if abs(float(value)) > _FLOAT32_MAX:
         return False
     return type(value) is float or float(np.float32(value)) == float(value)
 
@@ -231,6 +248,6 @@ def fits_integer(value: Any, dtype: str) -> bool:
 
 
 def _to_float32(value: float) -> float:
-    if abs(value) > np.finfo(np.float32).max and not math.isinf(value):
+    if abs(value) > _FLOAT32_MAX and not math.isinf(value):
         raise Unsupported("float out of bounds")
     return float(np.float32(value))

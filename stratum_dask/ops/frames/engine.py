@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stratum_dask.ops import counters, direct
+from stratum_dask.ops.frames import environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
 from stratum_dask.ops.frames.table import RULES
@@ -49,6 +50,7 @@ class FusedFrame:
         self.n_inputs = n_inputs
         self.threads = threads
         self._last_use = _last_uses(steps, n_inputs)
+        self._columns_read = _columns_read(steps, n_inputs)
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._lock = threading.Lock()
 
@@ -99,20 +101,21 @@ class FusedFrame:
             if last >= start
         ]
         schema = Schema(values, live)
-        underflow_ignored = np.geterr()["under"] == "ignore"
-        key = (start, underflow_ignored, schema.key)
+        state = environment.current(schema.lengths)
+        key = (start, state, schema.key)
         plan = self._plans.get(key)
         if plan is None:
             stop = len(self.steps)
-            plan = make_plan(
-                self.steps,
-                start,
-                stop,
-                self.n_inputs,
-                schema.symbols(),
-                self._last_use,
-                underflow_ignored,
-            )
+            with np.errstate(all="ignore"):  # looking at literals must not warn or raise
+                plan = make_plan(
+                    self.steps,
+                    start,
+                    stop,
+                    self.n_inputs,
+                    schema.symbols(),
+                    self._last_use,
+                    state,
+                )
             with self._lock:
                 if len(self._plans) >= _MAX_PLANS:
                     self._plans.clear()
@@ -133,9 +136,11 @@ class FusedFrame:
             step = self.steps[position]
             args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
             try:
-                value = direct.call(step.op, args, kwargs)
+                value = direct.call(step.op, args, kwargs, self._columns_read[position])
             except Unsupported as why:
-                fallbacks.append((step.op or "?", reason if str(why) == "no rule" else str(why)))
+                # A column that programs don't compute with is the other table's affair.
+                told = reason if reason not in ("no rule", "dtype") else str(why)
+                fallbacks.append((step.op or "?", told))
                 try:
                     value = step.func(*args, **kwargs)
                 except Exception as error:
@@ -166,6 +171,30 @@ def _last_uses(steps: tuple[Step, ...], n_inputs: int) -> list[int]:
             last[number] = position
     last[-1] = len(steps)
     return last
+
+
+def _columns_read(steps: tuple[Step, ...], n_inputs: int) -> list[frozenset[str] | None]:
+    """Return for each step which columns of its value later steps select, None if they do more."""
+    read: list[set[str] | None] = [set() for _ in steps]
+    for step in steps:
+        template: Any = (step.args, dict(step.kwargs))
+        if step.op == "operator.getitem" and len(step.args) == 2 and type(step.args[0]) is Ref:
+            key, number = step.args[1], step.args[0].index - n_inputs
+            labels = key if type(key) is list else [key]
+            if all(type(label) is str for label in labels):
+                columns = read[number] if number >= 0 else None
+                if columns is not None:
+                    columns.update(labels)
+                template = ()
+        found: list[int] = []
+        _collect(template, found)
+        for number in found:
+            if number >= n_inputs:
+                read[number - n_inputs] = None
+    return [
+        None if columns is None or position == len(steps) - 1 else frozenset(columns)
+        for position, columns in enumerate(read)
+    ]
 
 
 def _collect(template: Any, found: list[int]) -> None:

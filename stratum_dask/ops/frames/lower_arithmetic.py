@@ -25,9 +25,15 @@ ARITHMETIC = frozenset({"add", "sub", "mul", "truediv", "floordiv", "mod", "pow"
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 LOGIC = frozenset({"and", "or", "xor"})
 
+#: What pandas leaves to numexpr in large columns.
+NUMEXPR = (ARITHMETIC | COMPARISONS) - {"floordiv", "mod"}
+
 
 def binary(b: Builder, op: str, left: Any, right: Any, *, method: bool = False) -> Any:
     """Lower a binary operation in which pandas decides the result."""
+    for value in (left, right):
+        if isinstance(value, (Frame, Column)) and op in NUMEXPR:
+            b.refuse_numexpr(value)
     if isinstance(left, Frame) or isinstance(right, Frame):
         return _frame_binary(b, op, left, right)
     if _is_series(left) or _is_series(right):
@@ -110,8 +116,11 @@ def _common(op: str, left: str, right: str) -> str:
 def _dtype_with(op: str, column: str, scalar: Any) -> str:
     """Return the dtype in which a column and a Python number meet."""
     integer = isinstance(scalar, (int, np.integer))
-    if op in LOGIC and (column[0] not in "iu" or not integer):
-        raise Unsupported("dtype")
+    if op in LOGIC:
+        if column[0] not in "iu" or not integer:
+            raise Unsupported("dtype")
+        if isinstance(scalar, np.generic) and scalar.dtype != DTYPES[column]:
+            raise Unsupported("mixed dtypes")  # here a NumPy scalar counts with its own dtype
     if column[0] == "f":
         return column
     if not integer or op == "truediv":
@@ -158,6 +167,8 @@ def _node(b: Builder, op: str, first: int, second: int, right: Any) -> tuple[str
     node = b.add(op, dtype, first, second)
     if op in ("floordiv", "mod") and dtype[0] in "iu":
         b.guard_visible(node, loud=False)
+        if op == "mod" and not b.is_column[second]:  # pandas gives float64 even of no rows
+            b.false.append(b.add("eq", "bool", second, b.const(dtype, 0)))
     return dtype, node
 
 
@@ -180,7 +191,7 @@ def _power(b: Builder, dtype: str, first: int, second: int, exponent: Any) -> in
 
 def _scalar_binary(b: Builder, op: str, left: Any, right: Any) -> Scalar:
     """Lower NumPy scalar arithmetic, which warns where the result is not finite."""
-    if op not in ("add", "sub", "mul", "truediv") or not b.underflow_ignored:
+    if op not in ("add", "sub", "mul", "truediv") or not b.environment.underflow_ignored:
         raise Unsupported("scalar operation")
     nodes = []
     for value in (left, right):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stratum_dask.ops.frames.builder import Builder
-from stratum_dask.ops.frames.lower_missing import each, with_node
+from stratum_dask.ops.frames.lower_missing import DEFAULT, each, with_node
 from stratum_dask.ops.frames.symbols import (
     CODES,
     DTYPES,
@@ -64,6 +64,7 @@ def getitem(b: Builder, self: Any, key: Any, /) -> Any:
     if isinstance(self, Mode):
         if type(key) is not int or key != 0:
             raise Unsupported("key")
+        b.guard_visible(self.scalar.node, loud=False)  # of no values pandas raises
         return self.scalar
     if not isinstance(self, Frame):
         raise Unsupported("operand")
@@ -128,12 +129,14 @@ def _column_from(b: Builder, frame: Frame, name: str, value: Any) -> Column:
 
 
 def drop(
-    b: Builder, self: Any, /, labels: Any = None, *, axis: Any = 0, columns: Any = None
+    b: Builder, self: Any, /, labels: Any = None, *, axis: Any = DEFAULT, columns: Any = None
 ) -> Frame:
     """Lower ``DataFrame.drop`` of columns."""
     if not isinstance(self, Frame):
         raise Unsupported("operand")
-    if columns is None and axis in (1, "columns"):
+    if axis is not DEFAULT:  # pandas refuses it beside `columns`
+        if columns is not None or (axis != "columns" and (type(axis) is not int or axis != 1)):
+            raise Unsupported("drop of rows")
         columns, labels = labels, None
     if columns is None or labels is not None:
         raise Unsupported("drop of rows")
@@ -165,6 +168,7 @@ def astype(b: Builder, self: Any, /, dtype: Any) -> Any:
     if type(dtype) is dict:
         if not isinstance(self, Frame):
             raise Unsupported("operand")
+        self.refuse_strided()
         columns = list(self.columns)
         for label, target in dtype.items():
             position = self.labels.find(label)
@@ -213,7 +217,7 @@ def round_to(b: Builder, self: Any, /, decimals: Any = 0) -> Any:
         node, dtype = b.load(column), column.dtype
         if decimals == 0:
             return with_node(column, dtype, b.add("rint", dtype, node))
-        if not b.underflow_ignored:
+        if not b.environment.underflow_ignored:
             raise Unsupported("underflow is reported")
         scale = b.const(dtype, 10.0 ** abs(decimals))
         first, second = ("mul", "truediv") if decimals > 0 else ("truediv", "mul")

@@ -145,6 +145,8 @@ def clip(
         if isinstance(lower, Scalar) or isinstance(upper, Scalar):
             raise Unsupported("operand")  # pandas swaps bounds that are in the wrong order
         lower, upper = min(lower, upper), max(lower, upper)
+    if isinstance(self, (Frame, Column)):
+        b.refuse_numexpr(self)  # pandas compares to the bounds
 
     def apply(column: Column) -> Column:
         node = b.load(column)
@@ -161,6 +163,11 @@ def clip(
         return with_node(column, dtype, node)
 
     return each(self, apply)
+
+
+def numpy_clip(b: Builder, a: Any, /, a_min: Any, a_max: Any) -> Any:
+    """Lower ``numpy.clip(a, a_min, a_max)``, which has to be given both bounds."""
+    return clip(b, a, a_min, a_max)
 
 
 def _bound(value: Any) -> Any:
@@ -233,7 +240,7 @@ def _comparable(values: Any, dtype: str) -> list[Any]:
 
 
 def _is_float32(value: Any) -> bool:
-    if abs(value) > np.finfo(np.float32).max:
+    if abs(value) > float(np.finfo(np.float32).max):
         return math.isinf(value)
     return bool(float(np.float32(value)) == value)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from stratum_dask import _native
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.frames.builder import Builder
+from stratum_dask.ops.frames.environment import Environment
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
     Column,
@@ -252,7 +253,7 @@ def make_plan(
     n_inputs: int,
     known: Mapping[int, Any],
     last_use: Sequence[int],
-    underflow_ignored: bool,
+    environment: Environment,
 ) -> Plan:
     """Plan as many steps from `start` on as have rules for their operands.
 
@@ -268,10 +269,10 @@ def make_plan(
         Symbols of the values that exist.
     last_use : sequence of int
         The last step that reads each value.
-    underflow_ignored : bool
-        Whether NumPy is to ignore underflow.
+    environment : Environment
+        The state that decides how pandas computes.
     """
-    builder = Builder(underflow_ignored=underflow_ignored)
+    builder = Builder(environment)
     symbols: list[Any] = [known.get(number) for number in range(n_inputs + start)]
     ops: list[str] = []
     reason: str | None = None
@@ -299,7 +300,7 @@ def make_plan(
     for number, symbol in outputs.items():
         if isinstance(symbol, Mode):  # a Series of unknown length, which pandas has to make
             before = number - n_inputs
-            plan = make_plan(steps, start, before, n_inputs, known, last_use, underflow_ignored)
+            plan = make_plan(steps, start, before, n_inputs, known, last_use, environment)
             plan.reason = "mode as a Series"
             return plan
     return Plan(stop, reason, ops, builder, outputs)

@@ -45,6 +45,11 @@ class Schema:
         self._lengths: dict[int, int] = {}
         self.key = tuple([self._describe(number, values[number]) for number in live])
 
+    @property
+    def lengths(self) -> list[int]:
+        """The lengths of the values by length class."""
+        return list(self._lengths)
+
     def symbols(self) -> dict[int, Any]:
         """Return the symbols of the values by number; literals stand for themselves."""
         return {

@@ -246,6 +246,8 @@ class Frame:
         """Return the column at `position` as a Series."""
         column = self.columns[position]
         name = self.labels.values[position]
+        if type(name) is not str:  # a label of an integer index is a NumPy scalar
+            name = self.labels.index[position]
         if isinstance(column, int):
             source = Source(self.base, column)
             dtype = self.layout.dtypes[column]

@@ -72,7 +72,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys((".isna", ".isnull", "pandas.isna", "pandas.isnull"), missing.isna),
     **dict.fromkeys((".notna", ".notnull", "pandas.notna", "pandas.notnull"), missing.notna),
     ".clip": missing.clip,
-    "numpy.clip": missing.clip,
+    "numpy.clip": missing.numpy_clip,
     ".where": missing.where,
     ".mask": missing.mask,
     "numpy.where": missing.numpy_where,
@@ -88,7 +88,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     # NumPy's inner loops
     **{
         f"numpy.{f}": ufuncs.unary_rule(f)
-        for f in ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt"]
+        for f in ["log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "sin", "cos", "tan"]
     },
     **{f"numpy.{f}": ufuncs.binary_rule(f) for f in ("maximum", "minimum")},
     "numpy.isnan": ufuncs.isnan,
@@ -100,20 +100,22 @@ class Rule(NamedTuple):
 
     function: Callable[..., Any]
     names: tuple[str, ...]
-    required: int
+    required: tuple[tuple[int, str], ...]
     keywords: frozenset[str] | None
     variadic: bool = False
 
     def __call__(self, b: Builder, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the symbol of the result, or raise `Unsupported`."""
-        if (len(args) > len(self.names) and not self.variadic) or len(args) + len(
-            kwargs
-        ) < self.required:
+        count = len(args)
+        if count > len(self.names) and not self.variadic:
             raise Unsupported("arguments")
         if kwargs:
             if self.keywords is not None and not kwargs.keys() <= self.keywords:
                 raise Unsupported("arguments")
-            if not kwargs.keys().isdisjoint(self.names[: len(args)]):
+            if not kwargs.keys().isdisjoint(self.names[:count]):
+                raise Unsupported("arguments")
+        for position, name in self.required:
+            if position >= count and name not in kwargs:
                 raise Unsupported("arguments")
         return self.function(b, *args, **kwargs)
 
@@ -122,13 +124,17 @@ def _rule(function: Callable[..., Any]) -> Rule:
     parameters = list(inspect.signature(function).parameters.values())[1:]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    required = sum(
-        p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters
-    )
+    required = [
+        (position, parameter.name)
+        for position, parameter in enumerate(parameters)
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
     keywords = None
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         keywords = frozenset(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
-    return Rule(function, tuple(p.name for p in positional), required, keywords, variadic)
+    names = tuple(p.name for p in positional)
+    return Rule(function, names, tuple(required), keywords, variadic)
 
 
 RULES: dict[str, Rule] = {name: _rule(function) for name, function in _FUNCTIONS.items()}

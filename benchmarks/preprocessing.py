@@ -1,0 +1,136 @@
+"""scikit-learn's preprocessing natively and by itself, on the flight data.
+
+Chain G imputes and standardises eight columns of numbers, imputes and one-hot encodes columns of
+strings, and puts all into one matrix. Both run in turns in one process, on one thread, and every
+repeat's matrices and fitted estimators are compared bit by bit.
+"""
+
+from __future__ import annotations
+
+import pickle
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dask.utils import methodcaller
+from rich.progress import track
+from scipy import sparse
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from benchmarks.harness import Row, timed
+from benchmarks.kernels import COLUMNS
+from stratum_dask.demo.data import flight_tables
+from stratum_dask.ops import counters
+from stratum_dask.ops.direct import Native, dictionary
+
+ROWS = (1_000, 20_000, 336_776)
+TARGETS = {"fit_transform": 15.0, "transform": 15.0, "transform, dense": 7.0}
+FEW = ["carrier", "origin", "dest"]
+MANY = [*FEW, "tailnum"]
+
+
+def chain_g(strings: list[str], strategy: str, dense: bool = False) -> ColumnTransformer:
+    """Return the transformer of chain G, not fitted."""
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    encode = make_pipeline(SimpleImputer(strategy=strategy), OneHotEncoder(handle_unknown="ignore"))
+    return ColumnTransformer(
+        [("numbers", numbers, list(COLUMNS)), ("strings", encode, strings)],
+        sparse_threshold=0.0 if dense else 0.3,
+    )
+
+
+def same_matrix(one: Any, other: Any) -> bool:
+    """Whether two matrices are equal in kind, dtypes, layout and bits."""
+    if type(one) is not type(other) or one.shape != other.shape:
+        return False
+    if sparse.issparse(one):
+        parts = [
+            (getattr(one, name), getattr(other, name)) for name in ("indptr", "indices", "data")
+        ]
+    else:
+        parts = [(one, other)]
+    return all(
+        a.dtype == b.dtype and a.strides == b.strides and np.array_equal(_bits(a), _bits(b))
+        for a, b in parts
+    )
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    return array.T.view("u1") if array.flags.f_contiguous else array.view("u1")
+
+
+def measure(
+    case: str, rows: int, theirs: Callable[[], Any], ours: Callable[[], Any], repeats: int
+) -> Row:
+    """Time both in turns; each returns a matrix and the fitted estimator's bytes."""
+    seconds: dict[str, list[float]] = {"theirs": [], "ours": []}
+    exact = True
+    counters.reset()
+    for _ in range(repeats):
+        taken, expected = timed(theirs)
+        seconds["theirs"].append(taken)
+        dictionary.forget()  # as a task that is the first to look at the columns
+        taken, actual = timed(ours)
+        seconds["ours"].append(taken)
+        exact &= same_matrix(actual[0], expected[0])
+        exact &= pickle.dumps(actual[1]) == pickle.dumps(expected[1])
+    medians = {name: statistics.median(values) * 1e3 for name, values in seconds.items()}
+    return {
+        "case": case,
+        "rows": rows,
+        "scikit_learn_ms": medians["theirs"],
+        "native_ms": medians["ours"],
+        "speedup": medians["theirs"] / medians["ours"],
+        "target": TARGETS.get(case.partition(":")[0], "") if rows == ROWS[-1] else "",
+        "bits": "equal" if exact else "DIFFER",
+        "native": not counters.snapshot().fallbacks,
+    }
+
+
+def run(full: bool = False) -> list[Row]:
+    """Measure fitting and applying chain G at all sizes."""
+    table = pd.read_csv(flight_tables() / "flights.csv")
+    cases = [
+        (rows, label, strings, strategy)
+        for rows in ROWS
+        for label, strings, strategy in (
+            ("3 columns of strings", FEW, "most_frequent"),
+            ("with 4,000 tail numbers", MANY, "constant"),
+        )
+    ]
+    results = []
+    fit, apply = (
+        Native(f".{method}", methodcaller(method)) for method in ("fit_transform", "transform")
+    )
+    for rows, label, strings, strategy in track(cases, "preprocessing", transient=True):
+        frame = table.iloc[:rows].copy()
+        repeats = (15 if full else 7) if rows == ROWS[-1] else 25
+
+        def fitting(call: Callable[..., Any], dense: bool = False) -> Callable[[], Any]:
+            def once() -> Any:
+                chain = chain_g(strings, strategy, dense)  # noqa: B023
+                return call(chain, frame), chain  # noqa: B023
+
+            return once
+
+        theirs = fitting(methodcaller("fit_transform"))
+        results.append(measure(f"fit_transform: {label}", rows, theirs, fitting(fit), repeats))
+        for name, dense in (("transform", False), ("transform, dense", True)):
+            if dense and strings is MANY:
+                continue  # a dense matrix of all tail numbers takes 11 GB
+            chain = chain_g(strings, strategy, dense).fit(frame)
+            results.append(
+                measure(
+                    f"{name}: {label}",
+                    rows,
+                    lambda chain=chain: (chain.transform(frame), None),  # noqa: B023
+                    lambda chain=chain: (apply(chain, frame), None),  # noqa: B023
+                    repeats,
+                )
+            )
+    return results

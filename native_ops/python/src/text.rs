@@ -1,0 +1,153 @@
+//! The class `Text`: a column of strings in Arrow's buffers, read where they are.
+
+use crate::arrays::{Bytes, Outputs, invalid};
+use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
+use stratum_native_ops::{Chunk, ColumnMut, Layout, TimeUnit, dictionary, parse_dates};
+
+/// `(validity, offsets, data, offset, length)` of a chunk, as `pyarrow.Array` has them.
+type Parts<'py> = (
+    Option<Bound<'py, PyAny>>,
+    Bound<'py, PyAny>,
+    Option<Bound<'py, PyAny>>,
+    usize,
+    usize,
+);
+
+/// How many distinct strings there are, and their offsets and bytes.
+type Distinct<'py> = (usize, Bound<'py, PyByteArray>, Bound<'py, PyByteArray>);
+
+/// A chunk whose buffers are held.
+struct OwnedChunk {
+    validity: Option<Bytes>,
+    offsets: Bytes,
+    data: Option<Bytes>,
+    offset: usize,
+    length: usize,
+}
+
+impl OwnedChunk {
+    fn new((validity, offsets, data, offset, length): Parts<'_>) -> PyResult<Self> {
+        let optional = |part: Option<Bound<'_, PyAny>>, what| {
+            part.map(|part| Bytes::new(&part, what)).transpose()
+        };
+        Ok(Self {
+            validity: optional(validity, "the validity")?,
+            offsets: Bytes::new(&offsets, "the offsets")?,
+            data: optional(data, "the text")?,
+            offset,
+            length,
+        })
+    }
+
+    fn view(&self) -> PyResult<Chunk<'_>> {
+        // SAFETY: Arrow's buffers are immutable.
+        let (offsets, data, validity) = unsafe {
+            (
+                self.offsets.integers(),
+                self.data.as_ref().map_or(&[][..], |data| data.bytes()),
+                self.validity
+                    .as_ref()
+                    .map(|bits| (bits.bytes(), self.offset)),
+            )
+        };
+        let end = (self.offset.checked_add(self.length)).and_then(|end| end.checked_add(1));
+        let offsets = (offsets.zip(end))
+            .and_then(|(offsets, end)| offsets.get(self.offset..end))
+            .ok_or_else(|| invalid("the offsets are too short or not aligned"))?;
+        Chunk::new(validity, offsets, data).map_err(invalid)
+    }
+}
+
+/// A column of strings.
+#[pyclass(frozen, module = "stratum_dask._native")]
+pub(crate) struct Text(Vec<OwnedChunk>);
+
+impl Text {
+    pub(crate) fn chunks(&self) -> PyResult<Vec<Chunk<'_>>> {
+        self.0.iter().map(OwnedChunk::view).collect()
+    }
+}
+
+#[pymethods]
+impl Text {
+    #[new]
+    fn new(chunks: Vec<Parts<'_>>) -> PyResult<Self> {
+        let chunks = chunks.into_iter().map(OwnedChunk::new);
+        chunks.collect::<PyResult<_>>().map(Self)
+    }
+
+    /// Parses dates; returns how many rows are there and the digits of the longest fraction.
+    fn parse_dates(
+        &self,
+        py: Python<'_>,
+        format: &str,
+        unit: &str,
+        out: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<(usize, usize)>> {
+        let (Some(layout), Some(unit)) = (Layout::parse(format), TimeUnit::parse(unit)) else {
+            return Ok(None);
+        };
+        let chunks = self.chunks()?;
+        let mut outputs = Outputs::new([(out, "dates")], &[])?;
+        let [ColumnMut::I64(out)] = outputs.columns() else {
+            return Err(invalid("dates must be int64"));
+        };
+        let parsed = py.detach(|| parse_dates(&chunks, &layout, unit, out));
+        Ok(parsed.map(|parsed| (parsed.valid, parsed.digits)))
+    }
+
+    /// Writes the codes of all rows and the rows of first occurrences; returns what is distinct.
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+        codes: &Bound<'py, PyAny>,
+        firsts: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Distinct<'py>>> {
+        let chunks = self.chunks()?;
+        let mut outputs = Outputs::new([(codes, "codes"), (firsts, "firsts")], &[])?;
+        let [ColumnMut::I32(codes), ColumnMut::I64(firsts)] = outputs.columns() else {
+            return Err(invalid("codes must be int32 and firsts int64"));
+        };
+        let found = py.detach(|| {
+            let encoder = dictionary::encode(&chunks, limit, codes, firsts)?;
+            let strings = encoder.strings();
+            // The last end twice, for a missing string.
+            let lengths = strings.iter().map(|string| string.len() as i64).chain([0]);
+            let mut end = 0_i64;
+            let mut offsets = end.to_ne_bytes().to_vec();
+            for length in lengths {
+                end += length;
+                offsets.extend(end.to_ne_bytes());
+            }
+            Some((strings.len(), offsets, strings.concat()))
+        });
+        Ok(found.map(|(count, offsets, data)| {
+            let [offsets, data] = [offsets, data].map(|bytes| PyByteArray::new(py, &bytes));
+            (count, offsets, data)
+        }))
+    }
+
+    /// Writes at which row of `keys` each row's string is; returns whether these are distinct.
+    fn find(&self, py: Python<'_>, keys: &Self, out: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (keys, chunks) = (keys.chunks()?, self.chunks()?);
+        let mut outputs = Outputs::new([(out, "positions")], &[])?;
+        let [ColumnMut::I32(out)] = outputs.columns() else {
+            return Err(invalid("positions must be int32"));
+        };
+        Ok(py.detach(|| dictionary::find(&keys, &chunks, out)))
+    }
+
+    /// Writes the positions of the rows in the order of their code points.
+    fn order(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<()> {
+        let chunks = self.chunks()?;
+        let mut outputs = Outputs::new([(out, "positions")], &[])?;
+        let [ColumnMut::I64(out)] = outputs.columns() else {
+            return Err(invalid("positions must be int64"));
+        };
+        let done = py.detach(|| stratum_native_ops::order(&chunks, out));
+        done.then_some(())
+            .ok_or_else(|| invalid("the lengths differ, or a string is missing"))
+    }
+}

@@ -1,0 +1,199 @@
+//! Columns of strings in Arrow's layout: chunks of offsets into bytes, with a bitmap of what is
+//! there.
+
+mod gather;
+mod order;
+
+use crate::simd::{Kernel, dispatch};
+pub use gather::Strings;
+pub use order::order;
+use std::fmt;
+
+/// Why memory is no column of strings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TextError(pub &'static str);
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for TextError {}
+
+/// One chunk of a column of strings. All offsets have been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// Bits by row, the first row's at the position that is given too; none: every row is there.
+    validity: Option<(&'a [u8], usize)>,
+    offsets: &'a [i64],
+    data: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    /// A chunk with one row less than it has offsets.
+    ///
+    /// # Errors
+    ///
+    /// When the bitmap is too short, or offsets are not ascending or lie outside the bytes.
+    ///
+    /// ```
+    /// use stratum_native_ops::Chunk;
+    /// let chunk = Chunk::new(Some((&[0b01], 0)), &[0, 3, 3], b"one")?;
+    /// assert_eq!((chunk.get(0), chunk.get(1)), (Some(b"one".as_slice()), None));
+    /// assert!(Chunk::new(None, &[0, 4], b"one").is_err());
+    /// # Ok::<(), stratum_native_ops::TextError>(())
+    /// ```
+    pub fn new(
+        validity: Option<(&'a [u8], usize)>,
+        offsets: &'a [i64],
+        data: &'a [u8],
+    ) -> Result<Self, TextError> {
+        let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) else {
+            return Err(TextError("a chunk has no offsets"));
+        };
+        if first < 0 || usize::try_from(last).is_ok_and(|last| last > data.len()) {
+            return Err(TextError("offsets lie outside the bytes"));
+        }
+        if dispatch(Descends(offsets)) {
+            return Err(TextError("offsets are not ascending"));
+        }
+        if let Some((bits, start)) = validity {
+            let needed = (offsets.len() - 1)
+                .checked_add(start)
+                .map(|n| n.div_ceil(8));
+            if needed.is_none_or(|needed| needed > bits.len()) {
+                return Err(TextError("the bitmap is too short"));
+            }
+        }
+        Ok(Self {
+            validity,
+            offsets,
+            data,
+        })
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// The chunk in parts of so many rows, the last one perhaps shorter.
+    pub(crate) fn parts(self, rows: usize) -> impl Iterator<Item = Self> {
+        (0..self.rows()).step_by(rows).map(move |start| {
+            let end = self.rows().min(start + rows);
+            Self {
+                validity: self.validity.map(|(bits, first)| (bits, first + start)),
+                offsets: &self.offsets[start..=end],
+                data: self.data,
+            }
+        })
+    }
+
+    /// Whether it is known that every row is there.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.validity.is_none()
+    }
+
+    /// Whether a row is there.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_valid(&self, row: usize) -> bool {
+        self.validity.is_none_or(|(bits, start)| {
+            let bit = start + row;
+            bits[bit / 8] >> (bit % 8) & 1 == 1
+        })
+    }
+
+    /// The bytes of a row, none if it is missing.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(&self, row: usize) -> Option<&'a [u8]> {
+        self.is_valid(row).then(|| &self.data[self.range(row)])
+    }
+
+    /// Where a row's bytes are in [`Self::data`], be it there or not.
+    #[inline(always)]
+    pub(crate) fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.offsets[row] as usize..self.offsets[row + 1] as usize
+    }
+
+    /// Where each row starts in [`Self::data`], and where the last one ends.
+    pub(crate) fn offsets(&self) -> &'a [i64] {
+        self.offsets
+    }
+
+    /// The bytes of all rows.
+    pub(crate) fn data(&self) -> &'a [u8] {
+        self.data
+    }
+}
+
+struct Descends<'a>(&'a [i64]);
+
+impl Kernel for Descends<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        // No early exit, so that it is compiled to vector instructions.
+        let pairs = self.0.windows(2);
+        pairs.fold(false, |bad, pair| bad | (pair[0] > pair[1]))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The buffers of a chunk, the bitmap starting at a bit.
+    pub(crate) struct Buffers(Vec<i64>, Vec<u8>, Vec<u8>, usize);
+
+    impl Buffers {
+        pub(crate) fn new(strings: &[Option<String>], start: usize) -> Self {
+            let (mut offsets, mut data) = (vec![0], Vec::new());
+            let mut bits = vec![0; (start + strings.len()).div_ceil(8)];
+            for (row, string) in strings.iter().enumerate() {
+                if let Some(string) = string {
+                    data.extend_from_slice(string.as_bytes());
+                    bits[(start + row) / 8] |= 1 << ((start + row) % 8);
+                }
+                offsets.push(data.len() as i64);
+            }
+            Self(offsets, data, bits, start)
+        }
+
+        pub(crate) fn chunk(&self) -> Chunk<'_> {
+            Chunk::new(Some((&self.2, self.3)), &self.0, &self.1).unwrap()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_can_be_read(
+            offsets in proptest::collection::vec(-3_i64..12, 0..6),
+            data in proptest::collection::vec(any::<u8>(), 0..10),
+            bits in proptest::option::of((proptest::collection::vec(any::<u8>(), 0..3), 0_usize..20)),
+        ) {
+            let validity = bits.as_ref().map(|(bits, start)| (bits.as_slice(), *start));
+            if let Ok(chunk) = Chunk::new(validity, &offsets, &data) {
+                for row in 0..chunk.rows() {
+                    let expected = &data[offsets[row] as usize..offsets[row + 1] as usize];
+                    prop_assert!(chunk.get(row).is_none_or(|bytes| bytes == expected));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_text_is_refused() {
+        assert!(Chunk::new(None, &[], b"").is_err());
+        assert!(Chunk::new(None, &[0, 2, 1], b"ab").is_err());
+        assert!(Chunk::new(None, &[0, 3], b"ab").is_err());
+        assert!(Chunk::new(None, &[-1, 1], b"ab").is_err());
+        assert!(Chunk::new(Some((&[3], 7)), &[0, 1, 2], b"ab").is_err());
+        assert!(Chunk::new(Some((&[3], 0)), &[0, 1, 2], b"ab").is_ok());
+    }
+}

@@ -1,0 +1,146 @@
+"""What the tasks of shared fits call. Families travel by name, estimators unfitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from stratum_dask.families.protocol import FitDirectly, SharesUse
+from stratum_dask.families.registry import FAMILIES
+from stratum_dask.ops import counters
+from stratum_dask.ops.fitting import fit
+
+
+class Failed(NamedTuple):
+    """Stands for shared work that could not be done."""
+
+    reason: str
+
+
+def _reason(found: Exception) -> str:
+    """Say why shared work is not used: a guard said so, or it failed and the own fit may, too."""
+    return (
+        str(found) if isinstance(found, FitDirectly) else f"shared, raises {type(found).__name__}"
+    )
+
+
+def learn_family(
+    family: str, estimators: Sequence[Any], X: Any, y: Any = None, /, **params: Any
+) -> Any:
+    """Do what the fits of several estimators on the same data have in common.
+
+    Parameters
+    ----------
+    family : str
+    estimators : sequence of estimators
+        Unfitted; stay as they are.
+    X, y, **params
+        What each would have been fitted on.
+
+    Returns
+    -------
+    object
+        For :func:`cut_member`. A failure is a value: every member then fits by itself, and gets
+        its own error if its own fit fails.
+    """
+    try:
+        return FAMILIES[family].learn(estimators, X, y, params)
+    except Exception as found:
+        return Failed(_reason(found))
+
+
+def cut_member(
+    family: str, learned: Any, estimator: Any, X: Any, y: Any = None, /, **params: Any
+) -> Any:
+    """Return the fitted estimator that fitting a clone of `estimator` would have given.
+
+    Parameters
+    ----------
+    family : str
+    learned : object
+        What :func:`learn_family` returned.
+    estimator : estimator
+        Unfitted; stays as it is.
+    X, y, **params
+        What to fit it on if it cannot be cut out; counted as a fallback.
+
+    Returns
+    -------
+    estimator
+        Fitted. Trees are shared with its siblings: what edits it gets a copy, as of any value
+        that others may see.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> small, large = (RandomForestRegressor(n, random_state=0) for n in (2, 3))
+    >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]
+    >>> learned = learn_family("forests", [small, large], X, y)
+    >>> cut_member("forests", learned, small, X, y)
+    RandomForestRegressor(n_estimators=2, random_state=0)
+    """
+    reason = learned.reason if isinstance(learned, Failed) else None
+    if reason is None:
+        try:
+            member = FAMILIES[family].cut(learned, estimator)
+        except Exception as found:
+            reason = _reason(found)
+        else:
+            counters.hit(f"family {family}")
+            return member
+    counters.fallback(f"family {family}", reason)
+    return fit(estimator, X, y, **params)
+
+
+def prepare_use(family: str, learned: Any, X: Any) -> Any:
+    """Do what applying the members of a family to the same rows has in common.
+
+    Parameters
+    ----------
+    family : str
+    learned : object
+        What :func:`learn_family` returned.
+    X : array-like
+
+    Returns
+    -------
+    object
+        For :func:`apply_member`.
+    """
+    if isinstance(learned, Failed):
+        return learned
+    try:
+        return cast(SharesUse, FAMILIES[family]).prepare(learned, X)
+    except Exception as found:
+        return Failed(_reason(found))
+
+
+def apply_member(
+    family: str, prepared: Any, member: Any, method: str, X: Any, /, *args: Any, **kwargs: Any
+) -> Any:
+    """Return what ``getattr(member, method)(X, ...)`` would.
+
+    Parameters
+    ----------
+    family : str
+    prepared : object
+        What :func:`prepare_use` returned.
+    member : estimator
+        Fitted.
+    method : str
+    X, *args, **kwargs
+        Its arguments.
+    """
+    reason = prepared.reason if isinstance(prepared, Failed) else None
+    if reason is None:
+        try:
+            value = cast(SharesUse, FAMILIES[family]).apply(
+                prepared, member, method, X, args, kwargs
+            )
+        except Exception as found:
+            reason = _reason(found)
+        else:
+            counters.hit(f"family {family}.{method}")
+            return value
+    counters.fallback(f"family {family}.{method}", reason)
+    return getattr(member, method)(X, *args, **kwargs)

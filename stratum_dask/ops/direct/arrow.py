@@ -1,0 +1,123 @@
+"""How pandas stores strings: the only module that reads or makes Arrow arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow
+
+from stratum_dask import _native
+from stratum_dask.ops.steps import Unsupported
+
+_LARGE_STRING = pyarrow.large_string()
+
+
+def plain(series: pd.Series) -> None:
+    """Refuse a Series that carries more than its data, which pandas hands on."""
+    if series.attrs or not series.flags.allows_duplicate_labels:
+        raise Unsupported("attrs or flags")
+
+
+def text_of(values: Any) -> pyarrow.ChunkedArray:
+    """Return the Arrow strings of an array of pandas' `str` dtype.
+
+    Raises
+    ------
+    Unsupported
+        If it has another dtype, or another way to store strings.
+    """
+    dtype = values.dtype
+    if not isinstance(dtype, pd.StringDtype) or dtype.na_value is pd.NA:
+        raise Unsupported(f"dtype {dtype}")
+    chunks = values._pa_array if dtype.storage == "pyarrow" else None
+    if chunks is None or chunks.type != _LARGE_STRING:
+        raise Unsupported("strings stored otherwise")
+    return chunks
+
+
+def is_text(values: Any) -> bool:
+    """Whether `text_of` takes an array."""
+    try:
+        text_of(values)
+    except Unsupported:
+        return False
+    return True
+
+
+def chunks_of(series: Any) -> pyarrow.ChunkedArray:
+    """Return the Arrow strings of a Series that carries nothing else.
+
+    Raises
+    ------
+    Unsupported
+        As `text_of` does.
+    """
+    if type(series) is not pd.Series:
+        raise Unsupported(f"operand is {type(series).__name__}")
+    plain(series)
+    return text_of(series.array)
+
+
+def native(chunks: pyarrow.ChunkedArray) -> _native.Text:
+    """Return strings as kernels take them, without a copy."""
+    parts = []
+    for chunk in chunks.iterchunks():
+        validity, offsets, data = chunk.buffers()
+        if len(chunk):  # others may lack offsets
+            validity = validity if chunk.null_count else None
+            parts.append((validity, offsets, data, chunk.offset, len(chunk)))
+    return _native.Text(parts)
+
+
+def first_string(chunks: pyarrow.ChunkedArray) -> str | None:
+    """Return the first string that is not missing."""
+    for chunk in chunks.iterchunks():
+        if chunk.null_count < len(chunk):
+            valid = chunk.is_valid().to_numpy(zero_copy_only=False) if chunk.null_count else None
+            text: str = chunk[0 if valid is None else int(np.argmax(valid))].as_py()
+            return text
+    return None
+
+
+def made_of(like: Any, rows: int, missing: int, validity: Any, offsets: Any, data: Any) -> Any:
+    """Return an array of strings of the dtype of another.
+
+    Parameters
+    ----------
+    like : ArrowStringArray
+    rows, missing : int
+        How many strings there are, and are missing.
+    validity, offsets, data : buffer
+        As Arrow has them; the validity counts only if strings are missing.
+    """
+    buffers = [validity if missing else None, offsets, data]
+    parts = [None if part is None else pyarrow.py_buffer(part) for part in buffers]
+    array = pyarrow.Array.from_buffers(_LARGE_STRING, rows, parts, missing)
+    return like._from_pyarrow_array(pyarrow.chunked_array([array]))
+
+
+def pick(values: Any, positions: npt.NDArray[Any], *, last: bool = False) -> Any:
+    """Return the strings at some positions.
+
+    Parameters
+    ----------
+    values : ArrowStringArray
+    positions : ndarray of int64 or int32
+    last : bool
+        Whether a negative position means the last string, else a missing one.
+
+    Examples
+    --------
+    >>> words = pd.array(["a", "b"], dtype="str")
+    >>> pick(words, np.array([1, -1, 0])).tolist()
+    ['b', nan, 'a']
+    """
+    strings, rows = _native.Strings(native(text_of(values)), last), len(positions)
+    ends, validity = np.empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
+    missing = strings.measure(positions, ends, validity)
+    data = np.empty(ends[-1], np.uint8)
+    strings.copy(positions, data)
+    return made_of(values, rows, missing, validity, ends, data)

@@ -1,0 +1,226 @@
+"""Dates: parsing strings, and the fields of the ``.dt`` accessor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas._libs.tslibs.parsing import guess_datetime_format
+from pandas.core.arrays import DatetimeArray
+from pandas.core.indexes.accessors import DatetimeProperties
+
+from stratum_dask import _native
+from stratum_dask.ops.direct.arrow import chunks_of, first_string, native, plain
+from stratum_dask.ops.steps import Unsupported
+
+_NUMBERS = (
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "microsecond",
+    "nanosecond",
+    "day_of_week",
+    "day_of_year",
+    "quarter",
+    "days_in_month",
+)
+_FLAGS = (
+    "is_leap_year",
+    "is_month_start",
+    "is_month_end",
+    "is_quarter_start",
+    "is_quarter_end",
+    "is_year_start",
+    "is_year_end",
+)
+#: Other names of fields, of which some versions of pandas warn.
+_SYNONYMS = {
+    "weekday": "day_of_week",
+    "dayofweek": "day_of_week",
+    "dayofyear": "day_of_year",
+    "daysinmonth": "days_in_month",
+}
+FIELDS: frozenset[str] = frozenset((*_NUMBERS, *_FLAGS, *_SYNONYMS))
+"""The attributes of ``.dt`` that have a native form."""
+
+_ISO = re.compile(r"[1-9]\d{3}-\d\d-\d\d(?:([T ])\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z)?)?", re.ASCII)
+#: Formats in which every part has one width if it is written in full. The fraction has not, and is
+#: the last part; what stands before it tells it from other digits.
+_FIXED = re.compile(r"(?:%[YmdHMS]|[^%])*(?:\.%f)?[^%]*(?:%z)?", re.ASCII)
+
+
+# -- parsing -----------------------------------------------------------------------------------
+
+
+def to_datetime(
+    arg: pd.Series,
+    errors: str = "raise",
+    dayfirst: Any = False,
+    yearfirst: Any = False,
+    utc: Any = False,
+    format: Any = None,
+    *,
+    cache: Any = True,
+) -> pd.Series:
+    """Run ``pandas.to_datetime`` on strings of a fixed layout.
+
+    Strings that don't have it, or are no dates, are left to pandas and its errors.
+
+    Examples
+    --------
+    >>> to_datetime(pd.Series(["2013-01-01 05:00", None], dtype="str")).dt.hour.tolist()
+    [5.0, nan]
+    """
+    # What doesn't parse is refused here, so that it makes no difference how errors are treated.
+    if errors not in ("raise", "coerce") or dayfirst is not False or yearfirst is not False:
+        raise Unsupported("errors, dayfirst or yearfirst")
+    if type(utc) is not bool or not (format is None or type(format) is str):
+        raise Unsupported("utc is no bool or format no string")
+    chunks = chunks_of(arg)
+    if format is None:
+        format = _guess(first_string(chunks))
+    elif not _FIXED.fullmatch(format) or not format.isascii():
+        raise Unsupported("format without fixed widths")
+    text = native(chunks)
+    unit, out = "us", np.empty(len(arg), dtype="int64")
+    parsed = text.parse_dates(format, unit, out)
+    if parsed is not None and parsed[1] > 6:
+        unit = "ns"
+        parsed = text.parse_dates(format, unit, out)
+    if parsed is None:
+        raise Unsupported("not all dates of the format")
+    if parsed[0] == 0:
+        raise Unsupported("no dates")
+    dates: Any = out.view(f"M8[{unit}]")
+    if utc or format.endswith("%z"):
+        dates = DatetimeArray._simple_new(dates, dtype=pd.DatetimeTZDtype(unit, "UTC"))
+    return pd.Series(dates, index=arg.index, name=arg.name, copy=False)
+
+
+def _guess(first: str | None) -> str:
+    """Return the format that pandas finds in the first string, if it is an ISO one."""
+    found = _ISO.fullmatch(first) if first is not None else None
+    if found is None:
+        raise Unsupported("not an ISO date")
+    separator, seconds, fraction, zone = found.groups()
+    format = "%Y-%m-%d"
+    if separator:
+        format += f"{separator}%H:%M"
+    if seconds:
+        format += ":%S.%f" if fraction else ":%S"
+    if zone:
+        format += "%z"
+    try:
+        guessed = guess_datetime_format(first)
+    except ValueError as error:
+        raise Unsupported("not a date") from error
+    if guessed != format:
+        raise Unsupported("not an ISO date")
+    return format
+
+
+# -- fields ------------------------------------------------------------------------------------
+
+
+def attribute(accessor: DatetimeProperties, name: str, /) -> pd.Series:
+    """Return a field of dates, such as ``series.dt.year``.
+
+    Examples
+    --------
+    >>> dates = pd.Series(["2024-02-29", None], dtype="datetime64[us]")
+    >>> attribute(dates.dt, "day").tolist(), attribute(dates.dt, "is_leap_year").tolist()
+    ([29.0, nan], [True, False])
+    """
+    if name not in FIELDS:
+        raise Unsupported("attribute")
+    series = _dates(accessor)
+    if name in _SYNONYMS:
+        getattr(series.iloc[:0].dt, name)  # for the warning
+        name = _SYNONYMS[name]
+    if name in _FLAGS:
+        result, _ = _field(series, name, "bool")
+    else:
+        result, missing = _field(series, name, "int32")
+        if missing:
+            result, _ = _field(series, name, "float64")
+    return pd.Series(result, index=series.index, name=accessor.name, copy=False)
+
+
+def isocalendar(accessor: DatetimeProperties) -> pd.DataFrame:
+    """Return the ISO year, week and day of dates of which none is missing.
+
+    Examples
+    --------
+    >>> isocalendar(pd.Series(["2010-01-03"], dtype="datetime64[s]").dt).iloc[0].tolist()
+    [2009, 53, 7]
+    """
+    series = _dates(accessor)
+    like = series.iloc[:0].dt.isocalendar().dtypes
+    columns = {}
+    for name, field in (("year", "iso_year"), ("week", "iso_week"), ("day", "day_of_week")):
+        kind = like[name].numpy_dtype
+        values, missing = _field(series, field, kind)
+        if missing:
+            raise Unsupported("missing dates")
+        values += kind.type(name == "day")
+        mask = np.zeros(len(values), dtype=bool)
+        columns[name] = like[name].construct_array_type()(values, mask)
+    return pd.DataFrame(columns, copy=False).set_index(series.index)
+
+
+def normalize(accessor: DatetimeProperties) -> pd.Series:
+    """Set the time of dates to midnight.
+
+    Examples
+    --------
+    >>> normalize(pd.Series(["2010-01-03 10:00"], dtype="datetime64[s]").dt).dt.hour.tolist()
+    [0]
+    """
+    series = _dates(accessor)
+    values = _integers(series)
+    out = np.empty(len(values), dtype="int64")
+    try:
+        _native.start_of_day(values, series.array.unit, out)
+    except OverflowError as error:
+        raise Unsupported("date out of range") from error
+    dates = DatetimeArray._simple_new(out.view(f"M8[{series.array.unit}]"), dtype=series.dtype)
+    return pd.Series(dates, index=series.index, name=accessor.name, copy=False)
+
+
+def _dates(accessor: Any) -> pd.Series:
+    """Return the Series of an accessor, if its dates are naive or in UTC."""
+    if accessor.orig is not None:
+        raise Unsupported("categories of dates")
+    series: pd.Series = accessor._parent
+    plain(series)
+    if isinstance(series.dtype, pd.DatetimeTZDtype) and str(series.dtype.tz) != "UTC":
+        raise Unsupported("time zone")
+    return series
+
+
+def _integers(series: pd.Series) -> Any:
+    return np.ascontiguousarray(series.array.asi8)
+
+
+def _field(series: pd.Series, name: str, dtype: Any) -> tuple[Any, bool]:
+    out = np.empty(len(series), dtype=dtype)
+    try:
+        missing = _native.date_fields(_integers(series), series.array.unit, name, out)
+    except OverflowError as error:
+        raise Unsupported("date out of range") from error
+    return out, missing
+
+
+DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
+    ("pandas.to_datetime", pd.Series): to_datetime,
+    ("getattr", DatetimeProperties): attribute,
+    (".isocalendar", DatetimeProperties): isocalendar,
+    (".normalize", DatetimeProperties): normalize,
+}
+"""The entries of the table of direct calls."""

@@ -1,0 +1,139 @@
+"""Joins: pandas' own merge with two things swapped, which rows match and how they are picked.
+
+Keys, suffixes, dtypes, checks and errors are pandas'. The columns that nobody reads are not filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.core.reshape.merge import _MergeOperation
+
+from stratum_dask.ops.direct.gather import take
+from stratum_dask.ops.direct.keys import match
+from stratum_dask.ops.frames import blocks
+from stratum_dask.ops.steps import Unsupported
+
+Rows = np.ndarray | None
+
+
+def _merge(
+    read: frozenset[str] | None,
+    left: pd.DataFrame,
+    right: Any,
+    how: str = "inner",
+    on: Any = None,
+    *,
+    left_on: Any = None,
+    right_on: Any = None,
+    suffixes: Any = ("_x", "_y"),
+    validate: Any = None,
+) -> pd.DataFrame:
+    if type(right) is not pd.DataFrame:
+        raise Unsupported(f"joined with {type(right).__name__}")
+    if how not in ("left", "inner"):
+        raise Unsupported("neither left nor inner join")
+    if not blocks.plain(left) or not blocks.plain(right):
+        raise Unsupported("attrs or flags")
+    if not left.columns.is_unique or not right.columns.is_unique:
+        raise Unsupported("repeated column labels")
+    _check_keys(left, right, on, left_on, right_on)
+    try:
+        operation = _Merge(
+            left,
+            right,
+            how=how,
+            on=on,
+            left_on=left_on,
+            right_on=right_on,
+            sort=False,
+            suffixes=suffixes,
+            validate=validate,
+        )
+        operation.read = read
+        return operation.get_result()
+    except Unsupported:
+        raise
+    except Exception as error:  # which pandas shall raise itself
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
+
+
+def _check_keys(left: pd.DataFrame, right: pd.DataFrame, on: Any, *sides: Any) -> None:
+    """Look at the keys before pandas converts them, of which it may warn."""
+    if on is None and sides == (None, None):
+        on = left.columns.intersection(right.columns).tolist()
+    one, other = (_labels(side) for side in (sides if on is None else (on, on)))
+    if not one or len(one) != len(other):
+        raise Unsupported("keys are no labels of columns")
+    for here, there in zip(one, other, strict=True):
+        if here not in left.columns or there not in right.columns:
+            raise Unsupported("keys are no columns")
+        if left[here].dtype != right[there].dtype:
+            raise Unsupported("keys of different dtypes")
+
+
+def _labels(keys: Any) -> list[str]:
+    labels = keys if type(keys) is list else [keys]
+    return labels if all(type(label) is str for label in labels) else []
+
+
+class _Merge(_MergeOperation):
+    """A merge whose rows are matched and picked by kernels."""
+
+    left: pd.DataFrame
+    right: pd.DataFrame
+    #: The columns of the result that are read, None for all.
+    read: frozenset[str] | None
+
+    def _get_join_indexers(self) -> tuple[Rows, Rows]:
+        left, right, count = match(self.left_join_keys, self.right_join_keys)
+        if count == len(right):  # a key's code is its row
+            if self.how == "left":
+                return None, _unless_all(right, left)
+            rows = (left >= 0).nonzero()[0]
+            return _unless_all(left, rows), _unless_all(right, left[rows])
+        matches = np.bincount(right, minlength=count + 1)  # the last for keys without a match
+        order = np.argsort(right, kind="stable")
+        starts = np.cumsum(matches) - matches
+        times = matches[left]
+        if self.how == "left":
+            times = np.maximum(times, 1)
+        rows = np.repeat(np.arange(len(left)), times)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
+        found = left[rows]
+        picked = order.take(starts[found] + within, mode="clip")
+        return _unless_all(left, rows), _unless_all(right, np.where(found < 0, -1, picked))
+
+    def _reindex_and_concat(
+        self, join_index: pd.Index, left_indexer: Rows, right_indexer: Rows
+    ) -> pd.DataFrame:
+        whole = self.left, self.right
+        wanted = self.read
+        if wanted is not None:  # labels that get a suffix, and keys, are read under other names
+            shared = whole[0].columns.intersection(whole[1].columns)
+            wanted = wanted.union(shared, self.join_names)
+        try:
+            if left_indexer is not None:
+                self.left = take(self.left, left_indexer, wanted, join_index)
+            if right_indexer is not None:
+                self.right = take(self.right, right_indexer, wanted, join_index)
+            return super()._reindex_and_concat(join_index, None, None)
+        finally:
+            self.left, self.right = whole
+
+
+def _unless_all(keys: np.ndarray, rows: np.ndarray) -> Rows:
+    """Return None for all rows of a table in order, as pandas says it."""
+    if len(rows) == len(keys) and (rows == np.arange(len(rows))).all():
+        return None
+    return rows
+
+
+JOINS: dict[tuple[str, type], Callable[..., Any]] = {
+    (".merge", pd.DataFrame): _merge,
+    ("pandas.merge", pd.DataFrame): _merge,
+}
+"""The entries for joins; each takes first which columns of its result are read."""

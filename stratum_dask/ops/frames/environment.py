@@ -1,0 +1,77 @@
+"""What decides how pandas computes besides the operands: NumPy's state, optional libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from pandas.core import nanops
+from pandas.core.computation import expressions
+
+#: NumPy's default size of the buffers through which it converts dtypes. Sums that convert restart
+#: at each buffer, so their bits depend on it.
+_BUFFER = 8192
+
+#: More columns than this aren't told apart, so that short frames of any length share plans.
+_MANY_COLUMNS = 256
+
+
+class Environment(NamedTuple):
+    """The state that a plan depends on besides its operands.
+
+    Attributes
+    ----------
+    underflow_ignored : bool
+        Whether NumPy is to ignore underflow, as by default.
+    default_buffer : bool
+        Whether NumPy's buffers have their default size.
+    whole_sums : bool
+        Whether NumPy adds columns as long as these in one piece.
+    bottleneck : bool
+        Whether pandas leaves reductions to bottleneck, which has its own bits and types.
+    numexpr_columns : tuple of int or None
+        How many columns of each length class an operation may have before pandas leaves it to
+        numexpr (or warns that it doesn't); None where it never does.
+    """
+
+    underflow_ignored: bool = True
+    default_buffer: bool = True
+    whole_sums: bool = True
+    bottleneck: bool = False
+    numexpr_columns: tuple[int, ...] | None = None
+
+
+def current(lengths: Iterable[int]) -> Environment:
+    """Return the state of this thread for columns of these lengths.
+
+    Parameters
+    ----------
+    lengths : iterable of int
+        The length of the columns by length class.
+    """
+    lengths = tuple(lengths)
+    columns = None
+    if expressions._evaluate is not expressions._evaluate_standard:
+        limit = expressions._MIN_ELEMENTS
+        columns = tuple([min(limit // max(length, 1), _MANY_COLUMNS) for length in lengths])
+    return Environment(
+        np.geterr()["under"] == "ignore",
+        np.getbufsize() == _BUFFER,
+        max(lengths, default=0) <= _BUFFER or adds_whole_columns(),
+        nanops._USE_BOTTLENECK,
+        columns,
+    )
+
+
+@cache
+def adds_whole_columns() -> bool:
+    """Tell whether NumPy adds a long column as one tree; before 2.3 it did so buffer by buffer."""
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        column = rng.normal(size=3 * _BUFFER)
+        first, second, third = column.reshape(3, _BUFFER).sum(axis=1)
+        if column.sum() != first + second + third:
+            return True
+    return False

@@ -1,0 +1,49 @@
+"""Single calls that may have a native form of their own try it when they run.
+
+fit_transform(estimator, frame)      ==>      Native(fit_transform)(estimator, frame)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of
+from stratum_dask.ops.direct import DIRECT_OPS, ESTIMATOR_OPS, Native
+from stratum_dask.ops.sharing import Protected
+from stratum_dask.semantics import name_of
+
+#: Reading an attribute costs nothing; its native form only keeps a fused task together.
+_NATIVE = (DIRECT_OPS | ESTIMATOR_OPS) - {"getattr"}
+
+
+def select_native(graph: Graph) -> Graph:
+    """Wrap the functions of tasks that no fused task took.
+
+    Which form runs is decided by the real arguments. A function that edits its arguments gets its
+    own copies as before: the native form edits these.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        The same object when no task has a native form. Linear in tasks.
+    """
+    chosen: dict[Key, GraphNode] = {}
+    for key, node in graph.tasks.items():
+        call = call_of(node)
+        func = _native(call.func) if call is not None else None
+        if func is not None and call is not None:
+            chosen[key] = Task(key, func, *call.args, **call.kwargs)
+    return graph.with_(tasks={**graph.tasks, **chosen}) if chosen else graph
+
+
+def _native(func: Callable[..., Any]) -> Callable[..., Any] | None:
+    if type(func) is Protected:
+        inner = _native(func.func)
+        return None if inner is None else Protected(inner, func.positions, func.result)
+    name = name_of(func)
+    return Native(name, func) if name in _NATIVE else None

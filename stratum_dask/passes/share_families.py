@@ -1,0 +1,351 @@
+"""One task for what the fits of a family have in common, a small one to cut each member out.
+
+    forest(10).fit(X, y)                                    cut 10
+    forest(30).fit(X, y)      ==>    forest(100).fit(X, y)  cut 30
+    forest(100).fit(X, y)                                   cut 100
+
+Members that are then applied to the same rows share that work, too, where the family can.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from dask.utils import methodcaller
+from sklearn.base import BaseEstimator, clone
+
+from stratum_dask._native import digest
+from stratum_dask.families import (
+    FAMILIES,
+    Family,
+    Refused,
+    apply_member,
+    cut_member,
+    family_of,
+    learn_family,
+    prepare_use,
+)
+from stratum_dask.graph import (
+    Call,
+    DataNode,
+    Graph,
+    GraphNode,
+    Key,
+    Task,
+    TaskRef,
+    call_of,
+    rewire,
+)
+from stratum_dask.literals import Unknown
+from stratum_dask.ops.fitting import fit
+from stratum_dask.ops.sharing import own
+from stratum_dask.semantics import writes_inputs
+
+
+class Fit(NamedTuple):
+    """A task that fits an estimator which is known already.
+
+    Attributes
+    ----------
+    key : key
+    family : Family
+    estimator : estimator
+    X, y : object
+        Literals or references.
+    params : dict
+        Further arguments of ``fit``.
+    """
+
+    key: Key
+    family: Family
+    estimator: Any
+    X: Any
+    y: Any
+    params: dict[str, Any]
+
+
+class Use(NamedTuple):
+    """A task that calls a method of a family's member."""
+
+    key: Key
+    family: str
+    learned: TaskRef
+    member: TaskRef
+    method: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def share_families(graph: Graph) -> Graph:
+    """Share the work inside fits of one family on the same data, and inside their use.
+
+    Parameters
+    ----------
+    graph : Graph
+        With the tokens of all its tasks.
+
+    Returns
+    -------
+    Graph
+        The same object when nothing can be shared. Linear in tasks and references.
+    """
+    if graph.fingerprinter is None:
+        return graph
+    return _share_uses(_share_fits(graph))
+
+
+# -- fits --------------------------------------------------------------------------------------
+
+
+def _share_fits(graph: Graph) -> Graph:
+    together: dict[Any, list[Fit]] = defaultdict(list)
+    alone: dict[Any, list[tuple[Key, str | None]]] = defaultdict(list)
+    for one in _fits(graph):
+        same = _same(graph, one.key, (one.X, one.y, one.params))
+        if same is None:
+            continue
+        reason = None
+        try:
+            together[one.family.name, _group_key(one), same].append(one)
+        except Refused as found:
+            reason = str(found)
+        alone[one.family.name, same].append((one.key, reason))
+    refused = {
+        key: f"is fitted by itself: {reason}"
+        for fits in alone.values()
+        for key, reason in fits
+        if reason is not None and len(fits) > 1
+    }
+    if refused:
+        graph = graph.with_(why_not={**graph.why_not, **refused})
+    return _cut_out(graph, [fits for fits in together.values() if len(fits) > 1])
+
+
+def _group_key(one: Fit) -> Any:
+    if unknown := sorted(one.params.keys() - one.family.params):
+        raise Refused(f"its fit is given {', '.join(unknown)}")
+    if writes_inputs(one.estimator):
+        raise Refused("it was asked to work in the memory of its input")
+    if vars(one.estimator).keys() != vars(clone(one.estimator)).keys():
+        raise Refused("it was fitted before, or holds more than its parameters")
+    return one.family.key(one.estimator)
+
+
+def _cut_out(graph: Graph, groups: Sequence[list[Fit]]) -> Graph:
+    """Make one task per group that learns, and one per member."""
+    plan = _Plan(graph)
+    families = dict(graph.families)
+    for fits in groups:
+        first, family = fits[0], fits[0].family
+        names = [one.key for one in fits]
+        learned = plan.shared(
+            f"learn-{family.name}",
+            names,
+            learn_family,
+            family.name,
+            tuple(one.estimator for one in fits),
+            first.X,
+            first.y,
+            **first.params,
+        )
+        families[learned.key] = tuple(names)
+        # What is close to another value is not that value.
+        close = b"" if family.numerics == "exact" else b"close to"
+        for one in fits:
+            args = (family.name, learned, one.estimator, one.X, one.y)
+            plan.replace(one.key, f"cut-{family.name}", close, cut_member, *args, **one.params)
+    return plan.applied(families=families)
+
+
+def _fits(graph: Graph) -> Iterator[Fit]:
+    """Find the tasks that fit an estimator of some family."""
+    for key, node in graph.tasks.items():
+        call = call_of(node)
+        if call is None or key in graph.why_not or key in graph.edited:
+            continue
+        if call.func is not fit and not _is_method(call, "fit"):
+            continue
+        if len(call.args) < 2 or not graph.edited.isdisjoint(node.dependencies):
+            continue  # an order that the candidate relies on
+        estimator = _estimator(graph, call.args[0])
+        family = None if estimator is None else family_of(estimator, graph.numerics)
+        params = dict(call.kwargs)
+        args = call.args[1:]
+        if call.func is not fit and len(args) == 1:
+            args = (*args, params.pop("y", None))
+        if family is not None and len(args) <= 2 and "X" not in params:
+            X, y = (*args, None)[:2]
+            yield Fit(key, family, estimator, X, y, params)
+
+
+def _estimator(graph: Graph, argument: Any) -> Any:
+    """Return the estimator that an argument stands for, if that is known now."""
+    node = graph.tasks.get(argument.key) if isinstance(argument, TaskRef) else argument
+    if isinstance(node, DataNode):
+        node = node.value
+    if isinstance(node, BaseEstimator) and not isinstance(node, type):
+        return node
+    call = call_of(node) if isinstance(node, GraphNode) else None
+    if call is None or not (isinstance(call.func, type) and issubclass(call.func, BaseEstimator)):
+        return None
+    given = (*call.args, *call.kwargs.values())
+    if any(isinstance(value, GraphNode | TaskRef) for value in given):
+        return None
+    try:
+        # Estimators keep what they are given and do nothing else until they are fitted.
+        return call.func(*call.args, **call.kwargs)
+    except Exception:  # it fails when it runs, as the user wrote it
+        return None
+
+
+# -- uses --------------------------------------------------------------------------------------
+
+
+def _share_uses(graph: Graph) -> Graph:
+    """Make one task for what applying members to the same rows has in common."""
+    if not graph.families:
+        return graph
+    together: dict[Any, list[Use]] = defaultdict(list)
+    for one in _uses(graph):
+        same = _same(graph, one.key, (one.learned, one.args[0]))
+        if same is not None:
+            together[same].append(one)
+    plan = _Plan(graph)
+    for uses in together.values():
+        first = uses[0]
+        if len(uses) == 1:
+            continue
+        names = [one.key for one in uses]
+        args = (first.family, first.learned, first.args[0])
+        prepared = plan.shared(f"prepare-{first.family}", names, prepare_use, *args)
+        for one in uses:
+            plan.replace(
+                one.key,
+                f"{one.method}-{one.family}",
+                b"",
+                apply_member,
+                one.family,
+                prepared,
+                one.member,
+                one.method,
+                *one.args,
+                **one.kwargs,
+            )
+    return plan.applied()
+
+
+def _uses(graph: Graph) -> Iterator[Use]:
+    """Find the tasks that call a method which members of a family share."""
+    for key, node in graph.tasks.items():
+        call = call_of(node)
+        if call is None or len(call.args) < 2:
+            continue
+        called: Any = call.func
+        if type(called) is not methodcaller:
+            continue
+        member, method = call.args[0], called.method
+        made = call_of(graph.tasks[member.key]) if _is_task(graph, member) else None
+        if made is None or made.func is not cut_member:
+            continue
+        family, learned = made.args[:2]
+        if method in FAMILIES[family].methods and graph.edited.isdisjoint({key, member.key}):
+            yield Use(key, family, learned, member, method, call.args[1:], call.kwargs)
+
+
+# -- both --------------------------------------------------------------------------------------
+
+
+class _Plan:
+    """Collects the tasks that take the place of others."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.added: dict[Key, GraphNode] = {}
+        self.new: dict[Key, GraphNode] = {}
+        self.renamed: dict[Key, Key] = {}
+        self.tokens = dict(graph.tokens)
+        self.annotations = dict(graph.annotations)
+        self.differ: set[Key] = set()
+
+    def shared(self, name: str, users: Sequence[Key], func: Any, *args: Any, **kw: Any) -> TaskRef:
+        """Add a task for what several users have in common."""
+        token = digest(name.encode() + b"".join(self.graph.tokens[key] for key in users))
+        key = self.graph.invent(name, token.hex())
+        self.added[key] = Task(key, func, *args, **kw)
+        self.tokens[key] = token
+        if users[0] in self.graph.annotations:
+            self.annotations[key] = self.graph.annotations[users[0]]
+        return TaskRef(key)
+
+    def replace(self, key: Key, name: str, other: bytes, func: Any, *args: Any, **kw: Any) -> None:
+        """Let another call make a value, or with `other` one that is not quite the same."""
+        token = self.graph.tokens[key]
+        if other:
+            self.differ.add(key)
+            token = digest(other + token)
+        fresh = self.graph.invent(name, token.hex())
+        while fresh in self.new:  # of equal tasks that were not merged
+            fresh += "'"
+        self.new[fresh] = Task(fresh, func, *args, **kw)
+        self.tokens[fresh] = token
+        self.renamed[key] = fresh
+        if key in self.annotations:
+            self.annotations[fresh] = self.annotations.pop(key)
+
+    def applied(self, **changes: Any) -> Graph:
+        """Return the graph with all replacements; the same object if there are none."""
+        if not self.new:
+            return self.graph
+        graph, renamed = self.graph, self.renamed
+        tokens = self.tokens
+        if self.differ:
+            # What is computed from them is not the same either: it is identified anew.
+            stale = _downstream(graph, self.differ) - self.differ
+            tokens = {key: token for key, token in tokens.items() if key not in stale}
+        return rewire(
+            graph.with_(tasks={**self.added, **graph.tasks}),
+            new=self.new,
+            dropped=renamed,
+            renamed=renamed,
+            output=_output,
+            tokens=tokens,
+            annotations=self.annotations,
+            merged={renamed.get(key, key): names for key, names in graph.merged.items()},
+            **changes,
+        )
+
+
+def _same(graph: Graph, key: Key, values: tuple[Any, ...]) -> Any:
+    """Return what equal arguments and equal annotations have in common; None if not known."""
+    notes = graph.annotations.get(key)
+    try:
+        return (
+            graph.fingerprinter.identity(values, graph.tokens),
+            repr(sorted(notes.items())) if notes else "",
+        )
+    except (Unknown, RecursionError):
+        return None
+
+
+def _downstream(graph: Graph, keys: set[Key]) -> set[Key]:
+    """Return some tasks, and all that are computed from them."""
+    found = set(keys)
+    for key in graph.topology.order:
+        if not found.isdisjoint(graph.tasks[key].dependencies):
+            found.add(key)
+    return found
+
+
+def _is_method(call: Call, method: str) -> bool:
+    called: Any = call.func
+    return type(called) is methodcaller and called.method == method
+
+
+def _is_task(graph: Graph, argument: Any) -> bool:
+    return type(argument) is TaskRef and argument.key in graph.tasks
+
+
+def _output(key: Key, target: Key) -> GraphNode:
+    return Task(key, own, TaskRef(target))

@@ -1,0 +1,171 @@
+"""LightGBM and XGBoost: fewer rounds are a prefix of more."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from dask import compute, delayed
+from scipy.sparse import csr_matrix
+
+import stratum_dask as sd
+from stratum_dask.families import Refused, family_of
+from stratum_dask.ops import counters
+from stratum_dask.ops.fitting import fit
+
+lightgbm = pytest.importorskip("lightgbm")
+xgboost = pytest.importorskip("xgboost")
+
+LIGHT = (lightgbm.LGBMRegressor, lightgbm.LGBMClassifier)
+EXTREME = (xgboost.XGBRegressor, xgboost.XGBClassifier)
+
+
+def light(kind, *rounds, **params):
+    fixed = {"random_state": 0, "verbose": -1, "n_jobs": 1, "num_leaves": 5, "min_child_samples": 5}
+    return [kind(n_estimators=n, **{**fixed, **params}) for n in rounds]
+
+
+def extreme(kind, *rounds, **params):
+    return [kind(n_estimators=n, random_state=0, n_jobs=1, max_depth=3, **params) for n in rounds]
+
+
+def target(kind, data):
+    return data[2] if "Classifier" in kind.__name__ else data[1]
+
+
+@pytest.fixture
+def cut_boosters(cut, assert_same):
+    """Compare members with their own fits, their boosters as the libraries write them."""
+
+    def check(estimators, X, y, **params):
+        counters.reset()
+        members = cut(estimators, X, y, **params)
+        assert not counters.snapshot().fallbacks
+        for estimator, member in zip(estimators, members, strict=True):
+            own = fit(estimator, X, y, **params)
+            again = pickle.loads(pickle.dumps(member))
+            for method in ("predict", "predict_proba"):
+                if hasattr(own, method):
+                    expected = getattr(own, method)(X)
+                    assert_same(getattr(member, method)(X), expected)
+                    assert_same(getattr(again, method)(X), expected)
+            np.testing.assert_array_equal(member.feature_importances_, own.feature_importances_)
+            mine, theirs = dict(vars(member)), dict(vars(own))
+            one, other = mine.pop("_Booster"), theirs.pop("_Booster")
+            assert_same(mine, theirs)
+            if isinstance(member, LIGHT):
+                assert_same(one.__getstate__(), other.__getstate__())
+                assert one.num_trees() == other.num_trees()
+            else:
+                assert one.save_raw("json") == other.save_raw("json")
+                assert one.save_config() == other.save_config()
+                assert one.attributes() == other.attributes()
+
+    return check
+
+
+@pytest.mark.parametrize("kind", LIGHT)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"subsample": 0.6, "subsample_freq": 1, "colsample_bytree": 0.5},
+        {"reg_alpha": 0.1, "learning_rate": 0.3, "max_bin": 15},
+        {"extra_trees": True, "class_weight": None},
+        {"min_child_samples": 50, "min_split_gain": 5.0},
+    ],
+    ids=str,
+)
+def test_light_members_are_their_own_fits(cut_boosters, data, kind, params):
+    cut_boosters(light(kind, 6, 1, 12, **params), data[0], target(kind, data))
+
+
+@pytest.mark.parametrize("kind", EXTREME)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"subsample": 0.6, "colsample_bytree": 0.5, "colsample_bynode": 0.5},
+        {"num_parallel_tree": 2, "tree_method": "exact"},
+        {"tree_method": "approx", "gamma": 1.0, "reg_lambda": 0.1},
+    ],
+    ids=str,
+)
+def test_extreme_members_are_their_own_fits(cut_boosters, data, kind, params):
+    cut_boosters(extreme(kind, 6, 1, 12, **params), data[0], target(kind, data))
+
+
+@pytest.mark.parametrize("kind", [*LIGHT, *EXTREME])
+def test_kinds_of_data(cut_boosters, data, kind):
+    make = light if kind in LIGHT else extreme
+    X, y = data[0], target(kind, data)
+    cut_boosters(make(kind, 2, 4), X, y, sample_weight=np.linspace(0.1, 1, len(y)))
+    cut_boosters(make(kind, 2, 4), csr_matrix(X), y)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    frame["kind"] = pd.Categorical(np.where(X[:, 0] > 0, "x", "y"))
+    frame.iloc[3, 2] = np.nan
+    cut_boosters(make(kind, 2, 4), frame[["a", "b", "c"]], target(kind, data))
+    if kind in LIGHT:
+        cut_boosters(make(kind, 2, 4), frame, y)
+
+
+def test_two_classes(cut_boosters, data):
+    y = np.where(data[2] > 0, "yes", "no")
+    cut_boosters(light(lightgbm.LGBMClassifier, 2, 4, class_weight="balanced"), data[0], y)
+    cut_boosters(extreme(xgboost.XGBClassifier, 2, 4), data[0], (y == "yes").astype(int))
+
+
+def test_categories_are_not_sliced(cut, data):
+    frame = pd.DataFrame(data[0])
+    frame["kind"] = pd.Categorical(np.where(data[0][:, 0] > 0, "x", "y"))
+    models = extreme(xgboost.XGBRegressor, 2, 4, enable_categorical=True)
+    counters.reset()
+    for model, member in zip(models, cut(models, frame, data[1]), strict=True):
+        own = fit(model, frame, data[1]).get_booster()
+        assert member.get_booster().save_raw("json") == own.save_raw("json")
+    assert sum(counters.snapshot().fallbacks.values()) == 2
+
+
+def test_the_default_number_of_rounds(cut_boosters, data):
+    cut_boosters(extreme(xgboost.XGBRegressor, None, 3), *data[:2])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (lightgbm.LGBMRegressor(boosting_type="dart"), "dart"),
+        (lightgbm.LGBMRegressor(num_iterations=3), "num_iterations"),
+        (lightgbm.LGBMRegressor(early_stopping_round=3), "early_stopping_round"),
+        (lightgbm.LGBMRegressor(objective=lambda y, p: (p - y, y * 0 + 1)), "objective"),
+        (xgboost.XGBRegressor(booster="dart"), "dart"),
+        (xgboost.XGBRegressor(early_stopping_rounds=3), "early_stopping_rounds"),
+        (xgboost.XGBRegressor(process_type="update"), "kwargs"),
+        (xgboost.XGBRegressor(device="cuda"), "accelerator"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else value,
+)
+def test_what_is_refused(model, reason):
+    with pytest.raises(Refused, match=reason):
+        family_of(model).key(model)
+
+
+def test_from_end_to_end(data):
+    X, y = delayed(data[0]), delayed(data[1])
+    models = [*light(lightgbm.LGBMRegressor, 2, 5), *extreme(xgboost.XGBRegressor, 2, 5)]
+
+    def batch():
+        return [delayed(model).fit(X, y).predict(X) for model in models]
+
+    assert list(sd.explain(batch()).families.values()) == [2, 2]
+    for one, other in zip(compute(*sd.optimize(batch())), compute(*batch()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_libraries_are_not_imported():
+    code = "import stratum_dask, sys; print({'lightgbm', 'xgboost'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

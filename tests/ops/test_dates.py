@@ -1,0 +1,254 @@
+"""Dates: native and pandas can't be told apart, and what should run natively does."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.core.arrays import DatetimeArray
+
+from stratum_dask.ops import counters
+from stratum_dask.ops.direct.dates import FIELDS
+from stratum_dask.ops.steps import Ref, Step
+from tests.ops.generate import indexes
+from tests.ops.oracle import check, step
+
+UNITS = ["s", "ms", "us", "ns"]
+LAYOUTS = [
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S.%f%z",
+]
+OTHER_LAYOUTS = [
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%Y%m%d%H%M%S",
+    "%Y-%m",
+    "%d.%m.%Y %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%H:%M %m-%Y",
+    "%Y-%m-%d %H",
+]
+
+
+def dates_of(unit: str) -> st.SearchStrategy[int]:
+    limit = 2**63 - 1
+    if unit != "ns":
+        limit = min(limit, 3 * 10**11 * {"s": 1, "ms": 10**3, "us": 10**6}[unit])
+    common = st.integers(-(10**9), 2 * 10**9).map(
+        lambda s: s * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    )
+    return st.one_of(common, st.integers(-limit, limit))
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> pd.Series:
+    """A column of dates, with or without missing ones, naive or in UTC."""
+    unit = draw(st.sampled_from(UNITS))
+    missing = st.just(np.iinfo("int64").min)
+    items = st.one_of(dates_of(unit), missing) if draw(st.booleans()) else dates_of(unit)
+    values = draw(st.lists(items, max_size=9))
+    index = draw(indexes(len(values)))
+    series = pd.Series(np.array(values, dtype="int64").view(f"M8[{unit}]"), index=index, name="t")
+    if draw(st.integers(0, 3)) == 0:
+        return series.dt.tz_localize("UTC")
+    return series[::2] if draw(st.integers(0, 3)) == 0 else series
+
+
+def fields(name: str) -> list[Step]:
+    return [step("getattr", Ref(0), "dt"), step("getattr", Ref(1), name)]
+
+
+def ran_natively(steps: list[Step], *inputs: Any) -> bool:
+    counters.reset()
+    check(steps, list(inputs))
+    return not counters.snapshot().fallbacks
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@given(columns(), st.sampled_from(sorted(FIELDS)))
+def test_fields(column, name):
+    assert ran_natively(fields(name), column)
+
+
+@given(columns())
+def test_isocalendar(column):
+    check([step("getattr", Ref(0), "dt"), step(".isocalendar", Ref(1))], [column])
+
+
+@given(columns())
+def test_normalize(column):
+    check([step("getattr", Ref(0), "dt"), step(".normalize", Ref(1))], [column])
+
+
+def test_all_fields_of_pandas_are_known():
+    assert set(DatetimeArray._field_ops) | set(DatetimeArray._bool_ops) <= FIELDS
+
+
+def test_other_time_zones_and_attributes_are_left_to_pandas():
+    column = pd.Series(pd.date_range("2024-03-30", periods=4, freq="12h", tz="Europe/Berlin"))
+    assert not ran_natively(fields("hour"), column)
+    assert not ran_natively(fields("date"), pd.Series(["2024-01-01"], dtype="M8[s]"))
+    assert not ran_natively(fields("nonsense"), pd.Series(["2024-01-01"], dtype="M8[s]"))
+    far = pd.Series([2**62], dtype="M8[s]")
+    assert not ran_natively(fields("day"), far)
+    labelled = pd.Series(["2024-01-01"], dtype="M8[s]")
+    labelled.attrs["a"] = 1
+    assert not ran_natively(fields("day"), labelled)
+
+
+def test_dates_in_categories_are_left_to_pandas():
+    column = pd.Series(["2024-01-01", "2024-01-01"], dtype="M8[s]").astype("category")
+    assert not ran_natively(fields("day"), column)
+
+
+def test_a_column_of_a_frame():
+    frame = pd.DataFrame({"a": [1, 2], "t": pd.to_datetime(["2024-12-30", "2023-01-01"])})
+    steps = [
+        step("operator.getitem", Ref(0), "t"),
+        step("getattr", Ref(1), "dt"),
+        step(".isocalendar", Ref(2)),
+        step("getattr", Ref(3), "week"),
+    ]
+    check(steps, [frame])
+
+
+# -- parsing -----------------------------------------------------------------------------------
+
+MOMENTS = st.one_of(
+    st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)),
+    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    st.sampled_from(
+        [datetime(2024, 2, 29), datetime(1969, 12, 31, 23, 59, 59), datetime(1600, 2, 29)]
+    ),
+)
+NOISE = [
+    "",
+    "nan",
+    "NaT",
+    "2023-02-30",
+    "2023-2-3",
+    "2023-02-03 ",
+    " 2023-02-03",
+    "0000-01-01",
+    "2023-13-01",
+    "2023-01-01 24:00:00",
+    "2023-01-01 23:59:60",
+    "2023-01-01T00:00:00+01:00",
+    "2023-01-01 00:00:00.1234567891",
+    "2023",
+    "٢٠٢٣-01-01",
+    "+023-01-01",
+]
+
+
+def write(moment: datetime, layout: str, digits: str) -> str:
+    """Format by hand: strftime doesn't fill years up to four digits everywhere."""
+    text = layout.replace("%Y", f"{moment.year:04}").replace("%z", "Z")
+    for code in "mdHMS":
+        text = text.replace(f"%{code}", moment.strftime(f"%{code}"))
+    return text.replace("%f", digits)
+
+
+@st.composite
+def texts(draw: st.DrawFn, layouts: list[str], noise: bool = True) -> tuple[pd.Series, str]:
+    layout = draw(st.sampled_from(layouts))
+    digits = st.text("0123456789", min_size=1, max_size=draw(st.sampled_from([3, 6, 9])))
+    items: Any = st.builds(write, MOMENTS, st.just(layout), digits)
+    if noise and draw(st.booleans()):
+        mixed = st.builds(write, MOMENTS, st.sampled_from(LAYOUTS), digits)
+        items = st.one_of(items, items, mixed, st.sampled_from(NOISE))
+    if draw(st.booleans()):
+        items = st.one_of(items, st.none())
+    rows = draw(st.lists(items, max_size=8))
+    return chunked(draw, rows), layout
+
+
+def chunked(draw: st.DrawFn, rows: list[str | None]) -> pd.Series:
+    """Rows as a column of one or several chunks, perhaps a slice of a longer one."""
+    column = pd.Series(rows, dtype="str", name="text")
+    if draw(st.booleans()):
+        cut = draw(st.integers(0, len(rows)))
+        column = pd.concat([column[:cut], column[cut:]])
+    return column[1:] if draw(st.integers(0, 3)) == 0 else column
+
+
+@given(texts(LAYOUTS))
+def test_parsing_without_a_format(case):
+    column, _ = case
+    check([step("pandas.to_datetime", Ref(0))], [column])
+
+
+@given(texts([*LAYOUTS, *OTHER_LAYOUTS]), st.sampled_from(["raise", "coerce"]), st.booleans())
+def test_parsing_with_a_format(case, errors, utc):
+    column, layout = case
+    check([step("pandas.to_datetime", Ref(0), format=layout, errors=errors, utc=utc)], [column])
+
+
+@given(texts(LAYOUTS, noise=False))
+def test_full_dates_are_parsed_natively(case):
+    column, layout = case
+    if column.notna().any():
+        in_range = pd.to_datetime(column, format=layout, errors="coerce").notna()
+        if (in_range == column.notna()).all():
+            assert ran_natively([step("pandas.to_datetime", Ref(0), format=layout)], column)
+
+
+@pytest.mark.parametrize("first", NOISE)
+def test_noise_is_left_to_pandas(first):
+    for rows in ([first], [first, "2024-01-01"], ["2024-01-01", first], [None, first]):
+        for errors in ("raise", "coerce"):
+            column = pd.Series(rows, dtype="str")
+            assert not ran_natively([step("pandas.to_datetime", Ref(0), errors=errors)], column)
+
+
+def test_nothing_to_parse():
+    for rows in ([], [None], [None, None]):
+        check([step("pandas.to_datetime", Ref(0))], [pd.Series(rows, dtype="str")])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dayfirst": True},
+        {"errors": "nonsense"},
+        {"format": "%d %B %Y"},
+        {"format": "mixed"},
+        {"format": "ISO8601"},
+        {"format": "%y-%m-%d"},
+        {"format": "%H:%M"},
+        {"unit": "s"},
+        {"origin": "julian"},
+        {"exact": False},
+        {"nonsense": 1},
+    ],
+)
+def test_other_arguments_are_left_to_pandas(arguments):
+    column = pd.Series(["2024-01-02", None], dtype="str")
+    assert not ran_natively([step("pandas.to_datetime", Ref(0), **arguments)], column)
+
+
+def test_many_rows_over_blocks():
+    start = datetime(1890, 1, 1)
+    rows = [(start + timedelta(hours=7 * i)).strftime("%Y-%m-%dT%H:%M:%SZ") for i in range(5_000)]
+    rows[1_500] = None
+    column = pd.Series(rows, dtype="str")
+    steps = [
+        step("pandas.to_datetime", Ref(0)),
+        step("getattr", Ref(1), "dt"),
+        step("getattr", Ref(2), "day_of_year"),
+    ]
+    assert ran_natively(steps, column)
+    assert ran_natively(steps, column.dropna())

@@ -1,0 +1,185 @@
+"""Missing and replaced values: fillna, isna, clip, where, mask, isin, map, numpy.where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import strategies as st
+
+from stratum_dask.ops.steps import Ref
+from tests.ops.generate import DTYPES, MAPPINGS, NUMBERS, values_of
+from tests.ops.operands import (
+    LENGTHS,
+    LITERALS,
+    STATES,
+    call,
+    check_under,
+    each_op,
+    operands,
+    prefixed,
+    rows,
+    series,
+    some,
+    unlike,
+)
+from tests.ops.oracle import check, step
+
+TESTS = ["isna", "isnull", "notna", "notnull"]
+BOUNDS = st.one_of(st.none(), NUMBERS, LITERALS)
+
+
+@each_op(*prefixed("", TESTS), *prefixed("pandas", TESTS))
+@some(0.5, values=operands(count=1))
+def test_is_missing(op, values):
+    check([step(op, Ref(0))], values)
+
+
+@each_op(".fillna")
+@some(4, values=operands(), named=st.booleans(), data=st.data())
+def test_fillna(op, values, named, data):
+    if named:
+        steps, inputs = [step(op, Ref(0), value=Ref(1))], values
+    else:
+        steps, inputs = data.draw(call(op, values))
+    check(steps, inputs)
+
+
+@each_op(".fillna")
+@some(2, values=operands(count=1), data=st.data())
+def test_fillna_by_column(op, values, data):
+    if isinstance(values[0], pd.DataFrame):
+        fillings = st.one_of(rows(values[0]), st.dictionaries(st.sampled_from("abz"), LITERALS))
+    else:
+        fillings = st.dictionaries(st.integers(0, 3), LITERALS)
+    check([step(op, Ref(0), data.draw(fillings))], values)
+
+
+@each_op(".fillna")
+@some(1, values=operands(count=1), reduction=st.sampled_from(["median", "mean", "max", "mode"]))
+def test_fillna_with_a_reduction(op, values, reduction):
+    steps = [step(f".{reduction}", Ref(0))]
+    if reduction == "mode":
+        steps.append(step("operator.getitem", Ref(1), 0))
+    check([*steps, step(op, Ref(0), Ref(len(steps)))], values)
+
+
+@each_op(".clip", "numpy.clip")
+@some(2, values=operands(count=1), low=BOUNDS, high=BOUNDS, state=STATES, data=st.data())
+def test_clip(op, values, low, high, state, data):
+    steps, inputs = data.draw(call(op, [*values, low, high]))
+    check_under(state, steps, inputs)
+
+
+@pytest.mark.parametrize(
+    ("op", "keywords"),
+    [
+        (".clip", {"lower": 1}),
+        (".clip", {"upper": 1}),
+        (".clip", {"lower": 0, "upper": 1}),
+        (".clip", {"lower": 0, "axis": 0}),
+        (".clip", {"min": 0, "max": 1}),
+        (".clip", {}),
+        ("numpy.clip", {"a_min": 0, "a_max": 1}),
+        ("numpy.clip", {"min": 0, "max": 1}),
+        ("numpy.clip", {"min": 0}),
+        ("numpy.clip", {"a_min": 0}),
+        ("numpy.clip", {"lower": 0, "upper": 1}),
+        ("numpy.clip", {"lower": 0}),
+        ("numpy.clip", {}),
+    ],
+)
+def test_keywords_of_clip(op, keywords):
+    column = pd.Series([1.5, np.nan, -2.0])
+    check([step(op, Ref(0), **keywords)], [column])
+    check([step(op, Ref(0), 0, **keywords)], [column])
+
+
+@each_op(".where", ".mask")
+@some(3, values=operands(count=3), given=st.booleans(), data=st.data())
+def test_replacement(op, values, given, data):
+    """Conditions are bool columns mostly, on the same index mostly."""
+    first, condition, other = values
+    if data.draw(st.integers(0, 5)):
+        condition = data.draw(series(len(first), first.index, st.just("bool")))
+    operands = [first, condition, other] if given else [first, condition]
+    steps, inputs = data.draw(call(op, operands))
+    check(steps, inputs)
+
+
+@each_op(".where", ".mask")
+def test_keywords_of_replacement(op):
+    column, condition = pd.Series([1.5, np.nan]), pd.Series([True, False])
+    for keywords in [{"other": 0.5}, {"other": 0.5, "axis": 0}, {"level": None}, {}]:
+        check([step(op, Ref(0), cond=Ref(1), **keywords)], [column, condition])
+    check([step(op, Ref(0), other=1.0)], [column])
+
+
+@each_op("numpy.where")
+@some(4, values=operands(whole=False), data=st.data())
+def test_numpy_where(op, values, data):
+    length = len(values[0])
+    condition = data.draw(
+        st.one_of(
+            series(length, values[0].index, st.just("bool")),
+            values_of("bool", length),
+            unlike(length, values[0].index),
+        )
+    )
+    first, second = data.draw(st.permutations(values))
+    steps, inputs = data.draw(call(op, [condition, first, second]))
+    check(steps, inputs)
+
+
+CONTAINERS = st.sampled_from([list, tuple, set, frozenset, np.array, pd.Series])
+
+
+@each_op(".isin")
+@some(3, values=operands(count=1), members=st.lists(NUMBERS), make=CONTAINERS)
+def test_isin(op, values, members, make):
+    check([step(op, Ref(0), make(members))], values)
+
+
+@each_op(".isin")
+@some(2, values=operands(count=1), members=st.lists(LITERALS), named=st.booleans())
+def test_isin_of_anything(op, values, members, named):
+    arguments = {"values": members} if named else {}
+    check([step(op, Ref(0), *([] if named else [members]), **arguments)], values)
+
+
+@each_op(".isin")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_isin_at_the_limits(op, dtype):
+    limits = [0, 1, -1, 127, 128, 255, 256, 2**24 + 1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)]
+    fitting = limits
+    if dtype[0] in "iu":
+        info = np.iinfo(dtype)
+        fitting = [x for x in limits if info.min <= x <= info.max]
+    column = pd.Series(np.array(fitting).astype(dtype))
+    for members in ([x] for x in [*limits, 2**63, 2**64, 0.5, 1.0, float(2**53), True, np.nan]):
+        check([step(op, Ref(0), members)], [column])
+        check([step(op, Ref(0), [*members, 1])], [column])
+        check([step(op, Ref(0), [*members, 0.5])], [column])
+
+
+@each_op(".map")
+@some(3, values=operands(count=1), mapping=MAPPINGS)
+def test_map(op, values, mapping):
+    check([step(op, Ref(0), mapping)], values)
+
+
+@each_op(".map")
+@some(1, values=operands(count=1), pairs=st.lists(st.tuples(LITERALS, LITERALS)))
+def test_map_of_anything(op, values, pairs):
+    check([step(op, Ref(0), dict(pairs))], values)
+
+
+@each_op(".map")
+@some(1, length=LENGTHS, data=st.data())
+def test_map_of_all_values(op, length, data):
+    """Every value has a key, so that the result can keep integers."""
+    column = data.draw(series(length, pd.RangeIndex(length)))
+    keys = [key for key in column.tolist() if key == key]
+    mapping = {key: data.draw(st.sampled_from([1, -7, 0.5, 2**62, True])) for key in keys}
+    check([step(op, Ref(0), mapping)], [column])
+    check([step(op, Ref(0), mapping, na_action="ignore")], [column])

@@ -1,0 +1,120 @@
+"""Reductions: of Series to scalars, of frames to Series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import strategies as st
+
+from stratum_dask.ops.steps import Ref
+from tests.ops.generate import DTYPES
+from tests.ops.operands import FOREIGN, STATES, check_under, each_op, foreign, operands, some
+from tests.ops.oracle import check, step
+
+SIMPLE = [".median", ".mean", ".sum", ".count", ".min", ".max"]
+SPREADS = [".std", ".var"]
+
+
+@each_op(*SIMPLE, *SPREADS, ".mode")
+@some(1, values=operands(count=1), state=STATES)
+def test_reduction(op, values, state):
+    check_under(state, [step(op, Ref(0))], values)
+
+
+@each_op(*SIMPLE, *SPREADS)
+@some(
+    0.5,
+    values=operands(count=1),
+    keywords=st.sampled_from(
+        [
+            {"numeric_only": True},
+            {"numeric_only": False},
+            {"numeric_only": None},
+            {"numeric_only": 1},
+            {"skipna": False},
+            {"axis": 0},
+            {"axis": None},
+            {"ddof": 0},
+            {"ddof": 2},
+            {"ddof": 30},
+            {"ddof": -1},
+            {"ddof": 0.5},
+            {"min_count": 1},
+        ]
+    ),
+)
+def test_keywords(op, values, keywords):
+    check([step(op, Ref(0), **keywords)], values)
+
+
+@each_op(*SIMPLE, *SPREADS)
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_other_dtypes(op, kind):
+    for length in (0, 1, 4):
+        column = pd.Series(foreign(kind, length))
+        check([step(op, Ref(0))], [column])
+        check([step(op, Ref(0), numeric_only=True)], [pd.DataFrame({"a": 1.5, "b": column})])
+
+
+@each_op(*SIMPLE, *SPREADS, ".mode")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_long_columns(op, dtype):
+    """Sums depend on the order in which floats are added."""
+    steps = [step(op, Ref(0))]
+    first = [*steps, step("operator.getitem", Ref(1), 0)] if op == ".mode" else steps
+    for length in (7, 8, 127, 129, 1000, 9001, 20_011):
+        column = long_column(dtype, length)
+        check(first, [column])
+        frame = pd.DataFrame({"a": column, "b": column[::-1].to_numpy(), "c": column})
+        check(steps, [frame])
+        check(first, [pd.Series(np.repeat(column.to_numpy(), 3)[::3])])  # not contiguous
+
+
+def long_column(dtype: str, length: int) -> pd.Series:
+    rng = np.random.default_rng([length, len(dtype)])
+    values = rng.normal(scale=50, size=length) * 10 ** rng.uniform(-3, 0, length)
+    if dtype.startswith("float"):
+        values[rng.random(length) < 0.1] = np.nan
+    elif dtype == "int64":
+        values *= 1e15
+    elif dtype[0] == "u":
+        values = np.abs(values)
+    return pd.Series(values.astype(dtype))
+
+
+@each_op(*SIMPLE, *SPREADS)
+@some(0.5, value=st.floats(), length=st.integers(0, 4), dtype=st.sampled_from(["f4", "f8"]))
+def test_one_value(op, value, length, dtype):
+    """Infinities, zeros of both signs, denormals; also of nothing but missing values."""
+    with np.errstate(over="ignore"):
+        column = pd.Series(np.full(length, value).astype(dtype))
+        mixed = pd.Series(np.array([0.0, -0.0, np.nan, -value, value]).astype(dtype))
+    check([step(op, Ref(0))], [column])
+    check([step(op, Ref(0))], [column.to_frame("a")])
+    check([step(op, Ref(0))], [mixed])
+
+
+@each_op(".mode")
+def test_missing_mode_that_nobody_needs(op):
+    """Of no values there is no first mode, also where filling integers wouldn't look at it."""
+    steps = [step(op, Ref(0)), step("operator.getitem", Ref(1), 0), step(".fillna", Ref(0), Ref(2))]
+    for values in ([], [1, 1], [np.nan], [np.nan, 2.0]):
+        check(steps, [pd.Series(values, dtype="float64" if np.nan in values else "int64")])
+        check(steps, [pd.Series(values, dtype="float64")])
+
+
+@each_op(".mode")
+@some(1, values=operands(count=1), key=st.sampled_from([0, 0, 0, 1, "a", np.int64(0)]))
+def test_first_mode(op, values, key):
+    check([step(op, Ref(0)), step("operator.getitem", Ref(1), key)], values)
+
+
+@pytest.mark.parametrize("op", [".mean", ".var", ".std"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("state", ["raise", "warn", "ignore"])
+def test_underflow_is_reported_as_by_numpy(op, dtype, state):
+    tiny = np.finfo(dtype).smallest_subnormal
+    for values in ([0, 0, 0, 0, tiny], [0, 0, tiny, tiny], [1e-200, 0, 0], [1e-30, 0, 0]):
+        with np.errstate(all=state):
+            check([step(op, Ref(0))], [pd.Series(values, dtype=dtype)])

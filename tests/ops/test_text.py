@@ -1,0 +1,302 @@
+"""Strings: native and pandas can't be told apart, and what should run natively does."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stratum_dask.ops import counters, direct
+from stratum_dask.ops.direct import dictionary
+from stratum_dask.ops.steps import Ref, Step, Unsupported
+from tests.ops.generate import indexes
+from tests.ops.oracle import check, step
+
+WORDS = [
+    "",
+    " ",
+    "a",
+    "A",
+    " a ",
+    "ab",
+    "AB",
+    "abc def",
+    "a.c",
+    "12",
+    "İ",
+    "ß",
+    "ΑΣ",
+    "naïve",
+    "日本",
+    "eightby8",
+    "nine by 9",
+    "longer than sixteen bytes",
+    "longer than sixteen bytez",
+    "nul\0nul",
+    "nul",
+    "nan",
+    "\t",
+    "\u2003",
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_columns():
+    """Give small columns dictionaries too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dictionary, "_LEAST", 1)
+        yield
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> pd.Series:
+    """A column of strings in one or several chunks, perhaps a slice of a longer one."""
+    words: Any = st.sampled_from(draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6)))
+    words = st.one_of(words, words, st.text(max_size=3)) if draw(st.booleans()) else words
+    rows = draw(
+        st.lists(st.one_of(words, st.none()) if draw(st.booleans()) else words, max_size=30)
+    )
+    index = draw(indexes(len(rows)))
+    column = pd.Series(rows, index=index, dtype="str", name=draw(st.sampled_from(["s", None, 3])))
+    if draw(st.booleans()):
+        cut = draw(st.integers(0, len(rows)))
+        column = pd.concat([column[:cut], column[cut:]])
+    return column[1:] if draw(st.integers(0, 3)) == 0 else column
+
+
+def ran_natively(steps: list[Step], *inputs: Any) -> bool:
+    counters.reset()
+    for column in inputs:
+        if isinstance(column.dtype, pd.StringDtype) and column.dtype == "str" and len(column):
+            with contextlib.suppress(Unsupported):
+                dictionary.dictionary_of(column)
+    outcome = check(steps, list(inputs))
+    return outcome.error is not None or not counters.snapshot().fallbacks
+
+
+CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    *((f".{name}", (), {}) for name in ["lower", "upper", "strip", "lstrip", "rstrip", "len"]),
+    *((f".{name}", (), {}) for name in ["title", "capitalize", "swapcase", "casefold"]),
+    *((f".{name}", (), {}) for name in ["isdigit", "isalpha", "isupper", "isspace"]),
+    (".strip", ("a ",), {}),
+    (".contains", ("a",), {}),
+    (".contains", ("a.c",), {"regex": False}),
+    (".contains", ("a.c",), {}),
+    (".contains", ("A",), {"case": False}),
+    (".contains", ("(a)",), {}),
+    (".contains", ("a",), {"na": True}),
+    (".startswith", ("a",), {}),
+    (".startswith", (("a", "A"),), {}),
+    (".endswith", ("c",), {}),
+    (".match", ("a",), {}),
+    (".fullmatch", ("ab?",), {}),
+    (".count", ("a",), {}),
+    (".find", ("a",), {}),
+    (".replace", ("a", "xyz"), {}),
+    (".replace", ("a", ""), {"regex": False}),
+    (".replace", ("[a-b]", "-"), {"regex": True}),
+    (".slice", (1, 3), {}),
+    (".slice", (), {"stop": 2}),
+    (".get", (1,), {}),
+    (".zfill", (4,), {}),
+    (".pad", (4,), {"side": "both", "fillchar": "*"}),
+    (".removeprefix", ("a",), {}),
+    (".extract", ("(a)(.)",), {}),
+    (".extract", ("(a)",), {"expand": False}),
+    ("operator.getitem", (0,), {}),
+    ("operator.getitem", (slice(None, 2),), {}),
+    ("operator.getitem", (slice(None, None, -1),), {}),
+    # errors
+    (".contains", ("(",), {}),
+    (".zfill", ("x",), {}),
+    (".strip", (1,), {}),
+    (".startswith", ("a", "b", "c", "d"), {}),
+]
+
+
+@given(columns(), st.sampled_from(CALLS))
+def test_methods_of_the_accessor(column, call):
+    op, args, kwargs = call
+    steps = [step("getattr", Ref(0), "str"), step(op, Ref(1), *args, **kwargs)]
+    assert ran_natively(steps, column) or column.empty
+
+
+ON_SERIES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    *((f"operator.{name}", ("a",), {}) for name in ["eq", "ne", "lt", "le", "gt", "ge"]),
+    (".eq", ("a",), {}),
+    (".isin", (["a", "ab", 3],), {}),
+    (".isin", (("a", None),), {}),
+    (".isin", ({"a", ""},), {}),
+    (".isin", ([],), {}),
+    (".map", ({"a": 1, "A": 2},), {}),
+    (".map", ({word: i for i, word in enumerate(WORDS)},), {}),
+    (".map", ({"a": 1.5, "": None},), {}),
+    (".map", ({"a": "x", "A": "y"},), {}),
+    (".map", ({word: i % 2 == 0 for i, word in enumerate(WORDS)},), {}),
+    (".map", (pd.Series([1, 2], index=["a", "ab"]),), {}),
+    (".replace", ("a", "b"), {}),
+    (".replace", (["a", "ab"], "b"), {}),
+    (".replace", ({"a": "b", "ab": "é"},), {}),
+    (".replace", ("a", "b"), {"regex": True}),
+    (".astype", ("category",), {}),
+    (".factorize", (), {}),
+    (".factorize", (), {"sort": True}),
+    ("pandas.factorize", (), {}),
+    (".value_counts", (), {}),
+    (".value_counts", (), {"normalize": True}),
+    (".value_counts", (), {"sort": False}),
+    (".value_counts", (), {"ascending": True}),
+    (".nunique", (), {}),
+    (".unique", (), {}),
+    ("pandas.get_dummies", (), {}),
+    ("pandas.get_dummies", (), {"prefix": "p", "prefix_sep": "."}),
+    ("pandas.get_dummies", (), {"drop_first": True}),
+    ("pandas.get_dummies", (), {"dummy_na": True}),
+    # left to pandas
+    (".fillna", ("a",), {}),
+    (".map", ({"a": (1,)},), {}),
+    (".map", (str.upper,), {}),
+    (".isin", (pd.Series(["a"]),), {}),
+    (".value_counts", (), {"dropna": False}),
+    (".value_counts", (), {"bins": 2}),
+    (".fillna", (1,), {}),
+    (".replace", ("a", 1), {}),
+    (".replace", ("a",), {}),
+    ("operator.eq", (1,), {}),
+    ("pandas.get_dummies", (), {"dtype": "int64"}),
+]
+
+
+@given(columns(), st.sampled_from(ON_SERIES))
+def test_methods_of_the_column(column, call):
+    op, args, kwargs = call
+    check([step(op, Ref(0), *args, **kwargs)], [column])
+
+
+@pytest.mark.parametrize("call", ON_SERIES[:-11], ids=lambda call: f"{call[0]}{call[1:]}"[:40])
+def test_methods_of_the_column_run_natively(call):
+    op, args, kwargs = call
+    assert ran_natively([step(op, Ref(0), *args, **kwargs)], pd.Series(["a", "ab", "a"] * 9))
+
+
+@given(columns())
+def test_a_chain_of_calls(column):
+    steps = [
+        step("getattr", Ref(0), "str"),
+        step(".lower", Ref(1)),
+        step("getattr", Ref(2), "str"),
+        step(".strip", Ref(3)),
+        step(".astype", Ref(4), "category"),
+        step("getattr", Ref(5), "cat"),
+        step("getattr", Ref(6), "codes"),
+    ]
+    check(steps, [column])
+    check([*steps[:4], step(".value_counts", Ref(4))], [column])
+    check([*steps[:4], step(".map", Ref(4), {"a": 1})], [column])
+
+
+def test_many_distinct_strings_are_left_to_pandas():
+    column = pd.Series([f"row {i}" for i in range(10_000)])
+    assert not ran_natively([step("getattr", Ref(0), "str"), step(".len", Ref(1))], column)
+
+
+@pytest.mark.parametrize("rows", [100, 130, 5_000])
+def test_most_strings_are_distinct(rows):
+    strings = [f"{'row' * (i % 3)} {i * 7919 % rows}" for i in range(rows)]
+    strings[3] = None
+    column = pd.Series([*strings, *strings[:9]])
+    assert ran_natively([step(".astype", Ref(0), "category")], column)
+    assert ran_natively([step(".nunique", Ref(0))], column)
+    counted = [step(".value_counts", Ref(0)), step(".map", Ref(0), Ref(1))]
+    assert ran_natively(counted, column)
+    for values in ([1, 2], [0.5, -0.0], np.array([1, 2], dtype="int8")):
+        table = pd.Series(values, index=[column[0], "no row"])
+        assert ran_natively([step(".map", Ref(0), table)], column)
+    complete = column.dropna()
+    assert ran_natively(counted, complete)
+    assert ran_natively([step(".map", Ref(0), Ref(1))], complete, complete.value_counts() * 0.5)
+    check([step(".map", Ref(0), pd.Series([1, 2], index=["a", "a"]))], [column])
+    check([step(".map", Ref(0), pd.Series([True], index=["a"]))], [column])
+    check([step(".map", Ref(0), pd.Series([1, 2], index=["a", None]))], [column])
+
+
+def test_cheap_calls_wait_for_a_dictionary():
+    column = pd.Series(["a", "b", "a"] * 5)
+    steps = [step("getattr", Ref(0), "str"), step(".len", Ref(1))]
+    counters.reset()
+    check(steps, [column])
+    assert counters.snapshot().fallbacks == {(".len", "cheap in pandas"): 2}
+    assert ran_natively(steps, column)
+
+
+def test_few_rows_are_left_to_pandas(monkeypatch):
+    monkeypatch.setattr(dictionary, "_LEAST", 10)
+    assert not ran_natively([step(".nunique", Ref(0))], pd.Series(["a"] * 9))
+    assert ran_natively([step(".nunique", Ref(0))], pd.Series(["a"] * 10))
+
+
+def test_other_dtypes_are_left_to_pandas():
+    for dtype in ("object", "string", "category", pd.StringDtype("python", np.nan)):
+        column = pd.Series(["a", "b", "a"], dtype=dtype)
+        assert not ran_natively([step("getattr", Ref(0), "str"), step(".upper", Ref(1))], column)
+
+
+def test_attrs_are_left_to_pandas():
+    column = pd.Series(["a", "b", "a"])
+    column.attrs["a"] = 1
+    assert not ran_natively([step("getattr", Ref(0), "str"), step(".upper", Ref(1))], column)
+
+
+def test_a_column_that_is_edited_is_encoded_again():
+    column = pd.Series(["a", "b", "a"] * 5)
+    before = dictionary.dictionary_of(column)
+    assert dictionary.dictionary_of(column.copy()) is before
+    column.iloc[0] = "new"
+    assert dictionary.dictionary_of(column).array.tolist() == ["new", "b", "a"]
+
+
+def test_dictionaries_go_with_their_columns():
+    gc.collect()
+    before = len(dictionary._living)
+    columns = [pd.Series([f"{i}", "b"] * 50) for i in range(200)]
+    for column in columns:
+        dictionary.dictionary_of(column)
+    assert len(dictionary._living) <= dictionary._MOST
+    del columns, column
+    gc.collect()
+    assert len(dictionary._living) <= before
+
+
+@pytest.mark.parametrize("call", [".unique", ".value_counts", ".factorize"])
+def test_filled_strings_have_their_place_in_the_order(call):
+    for rows in ([None, "a", "b"], ["a", None, "b"], ["a", "b", None], ["b", None, "a"]):
+        for value in ("x", "a"):
+            column = pd.Series(rows * 5, dtype="str")
+            assert ran_natively([step(".fillna", Ref(0), value), step(call, Ref(1))], column)
+
+
+def test_threads_share_dictionaries():
+    columns = [pd.Series(["a", f"{i}"] * 1_000) for i in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(dictionary.dictionary_of, columns * 20))
+    for one, column in zip(found, columns * 20, strict=True):
+        assert one.array.tolist() == ["a", column[1]]
+
+
+def test_results_are_copied_on_write():
+    column = pd.Series(["a", "b", "a"] * 5)
+    dictionary.dictionary_of(column)
+    upper = direct.call(".upper", (column.str,), {})
+    kept = dictionary.dictionary_of(upper)
+    upper.iloc[0] = "x"
+    assert kept.array.tolist() == ["A", "B"]
+    unique = pd.Series(dictionary.dictionary_of(column).array.copy())
+    unique.iloc[0] = "x"
+    assert dictionary.dictionary_of(column).array.tolist() == ["a", "b"]

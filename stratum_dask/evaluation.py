@@ -125,7 +125,13 @@ def evaluate(
     ]
     recorder = Recorder()
     before = data.builder.graph()
-    graph = run(before, disable=chosen.disable, check=chosen.verify, observe=recorder)
+    graph = run(
+        before,
+        numerics=chosen.numerics,
+        disable=chosen.disable,
+        check=chosen.verify,
+        observe=recorder,
+    )
     wanted = [key for output in graph.outputs for key in output.keys]
     with Progress({plan.name: [t.test.key for t in plan.tasks] for plan in plans}, progress) as bar:
         outcomes = compute(graph, wanted, done=bar, isolate=chosen.isolate, timeout=timeout)

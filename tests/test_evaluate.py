@@ -500,6 +500,23 @@ def test_broken_candidates_cost_only_themselves(numbers):
         sd.evaluate(Ridge(), X, y, scoring="r3")
 
 
+def test_families_share_inside_folds(classes):
+    X, y = classes
+    rng = np.random.default_rng(0)
+    X = X + rng.normal(size=X.shape) * 1e-6  # no two rows are equally far
+    space = {"knn__n_neighbors": [1, 3, 5]}
+    base = Pipeline([("scale", StandardScaler()), ("knn", KNeighborsClassifier())])
+    forests = {f"forest {n}": RandomForestClassifier(n, random_state=0) for n in (2, 4)}
+    neighbours = {n: clone(base).set_params(knn__n_neighbors=n) for n in (1, 3, 5)}
+    results = check({**forests, **neighbours}, X, y, scoring="accuracy", cv=3)
+    assert results.explain().families
+    search = sd.model_selection.GridSearchCV(base, space, cv=3).fit(X, y)
+    expected = GridSearchCV(base, space, cv=3).fit(X, y)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+    )
+
+
 def test_labels_belong_to_their_candidates(numbers):
     space = [
         {"scale": [StandardScaler(), "passthrough"], "model": [Ridge()], "model__alpha": [1, 50]},

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from sklearn.base import BaseEstimator
+from dask.utils import methodcaller
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_method_params
@@ -22,6 +23,7 @@ from stratum_dask.graph import TaskRef
 from stratum_dask.ops import scoring
 from stratum_dask.ops.folds import kernel_rows
 from stratum_dask.semantics import of_library
+from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
 
@@ -126,12 +128,18 @@ def fold_tasks(data: Data, fold: Fold) -> FoldTasks:
     fitted = estimators.fit(build, fold.estimator, X, y, data.params(fold.fit_params, fold.train))
     plain = _sees_predictions(fold.scorer)
     score = scoring.score if plain and not _calls_users(fold.scorer) else scoring.opaque_score
+    method = None
+    if plain and not build.once(may_write, fold.estimator):
+        method = _asks_for(fold.scorer, _last(fold.estimator, fitted))
     whole = None if plain and not fold.keep_estimator else fitted.estimator(build)
 
     def scored(kind: str, X: TaskRef, y: Any, indices: Any) -> TaskRef:
         model, X = (fitted.last, fitted.before_last(build, X)) if plain else (whole, X)
         params = data.params(fold.score_params, indices)
-        return build.call(kind, score, model, X, y, fold.scorer, fold.error_score, **params)
+        given = [model, X, y, fold.scorer, fold.error_score]
+        if method is not None:  # a task of its own: members of a family predict together
+            given += [method, build.call("predict", methodcaller(method), model, X)]
+        return build.call(kind, score, *given, **params)
 
     test = scored("score", *data.rows(fold.estimator, fold.test, fold.train), fold.test)
     train = scored("train_score", X, y, fold.train) if fold.train_scores else None
@@ -159,6 +167,28 @@ def _sees_predictions(scorer: Any) -> bool:
     if isinstance(scorer, _MultimetricScorer):
         return all(map(_sees_predictions, scorer._scorers.values()))
     return isinstance(scorer, _BaseScorer | _PassthroughScorer)
+
+
+_ASKED = ("predict", "predict_proba", "decision_function")
+_SCORE_PREDICTIONS = (RegressorMixin.score, ClassifierMixin.score)
+
+
+def _asks_for(scorer: Any, last: Any) -> str | None:
+    """Return the method that a scorer calls, if it is known to be one and called once."""
+    if isinstance(scorer, _MultimetricScorer):
+        asked = {_asks_for(one, last) for one in scorer._scorers.values()}
+        return asked.pop() if len(asked) == 1 else None
+    if isinstance(scorer, _PassthroughScorer):
+        return "predict" if getattr(type(last), "score", None) in _SCORE_PREDICTIONS else None
+    method = getattr(scorer, "_response_method", None)
+    return method if isinstance(method, str) and method in _ASKED else None
+
+
+def _last(estimator: Any, fitted: estimators.Fitted) -> Any:
+    """Return what predicts: the last step of pipelines that were taken apart."""
+    while isinstance(fitted, estimators.Chain):
+        estimator, fitted = fitted.template.steps[-1][1], fitted.steps[-1]
+    return estimator
 
 
 def _calls_users(scorer: Any) -> bool:

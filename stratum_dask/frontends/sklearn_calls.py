@@ -66,7 +66,12 @@ class Batch:
         lowering = _Lowering()
         answers = [lowering.answer(i, call) for i, call in enumerate(calls)]
         chosen = options()
-        graph = run(lowering.builder.graph(), disable=chosen.disable, check=chosen.verify)
+        graph = run(
+            lowering.builder.graph(),
+            numerics=chosen.numerics,
+            disable=chosen.disable,
+            check=chosen.verify,
+        )
         wanted = [key for output in graph.outputs for key in output.keys]
         outcomes = compute(graph, wanted, workers=self._workers, isolate=chosen.isolate)
         found = dict(zip(wanted, outcomes, strict=True))
@@ -221,7 +226,10 @@ def _fit_and_score_result(
 
 def _is_of_scoring(failure: Failure) -> bool:
     """Tell whether a step failed on rows to score, where scikit-learn calls it the scorer."""
-    return failure.task.startswith(("transform-", "score-", "train_score-"))
+    return failure.task.startswith((*_BEFORE_SCORES, "score-", "train_score-"))
+
+
+_BEFORE_SCORES = ("transform-", "predict-")
 
 
 def _error_scores(call: dict[str, Any]) -> Any:
@@ -235,15 +243,17 @@ def _scores(call: dict[str, Any], outcome: Outcome) -> Any:
     failure = outcome.failure
     if failure is None:
         return outcome.value.scores
-    if not failure.task.startswith("transform-"):
+    if not failure.task.startswith(_BEFORE_SCORES):
         failure.reraise()  # what scikit-learn raises whatever error_score is
-    warnings.warn(
-        "Scoring failed. The score on this train-test partition for these parameters will be set "
-        f"to {call['error_score']}. Details: \n{failure.traceback}",
-        UserWarning,
-        stacklevel=2,
-    )
-    return _error_scores(call)
+    scores = _error_scores(call)
+    for _ in scores if isinstance(scores, dict) else (None,):  # as each scorer would
+        warnings.warn(
+            "Scoring failed. The score on this train-test partition for these parameters will be "
+            f"set to {call['error_score']}. Details: \n{failure.traceback}",
+            UserWarning,
+            stacklevel=2,
+        )
+    return scores
 
 
 def _say(call: dict[str, Any], result: dict[str, Any], seconds: float) -> None:

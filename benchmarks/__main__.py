@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.harness import report
 
-NAMES = ("many_tasks", "impure_names", "nothing_shared", "kernels")
+NAMES = ("many_tasks", "impure_names", "nothing_shared", "kernels", "families")
 
 
 def main() -> None:

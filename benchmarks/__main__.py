@@ -18,6 +18,7 @@ NAMES = (
     "preprocessing",
     "reading",
     "search",
+    "families",
 )
 
 

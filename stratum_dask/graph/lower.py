@@ -357,6 +357,8 @@ def _same(old: Any, new: Any) -> bool:
     """Tell whether two entries under one key are the same task."""
     if type(old) is not type(new):
         return False
+    if isinstance(old, DataNode) and old.value is new.value:
+        return True  # dask makes a new node of one literal for every candidate that uses it
     if isinstance(old, GraphNode):
         return bool(old == new)  # GraphNode compares by token
     if isinstance(old, tuple):

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from dask.utils import methodcaller
 from sklearn.base import BaseEstimator, clone
 
-from stratum_dask._native import digest
 from stratum_dask.families import (
     FAMILIES,
     Family,
@@ -33,14 +32,12 @@ from stratum_dask.graph import (
     Graph,
     GraphNode,
     Key,
-    Task,
     TaskRef,
     call_of,
-    rewire,
 )
 from stratum_dask.literals import Unknown
 from stratum_dask.ops.fitting import fit
-from stratum_dask.ops.sharing import own
+from stratum_dask.passes.replacing import Replacements
 from stratum_dask.semantics import writes_inputs
 
 
@@ -135,7 +132,7 @@ def _group_key(one: Fit) -> Any:
 
 def _cut_out(graph: Graph, groups: Sequence[list[Fit]]) -> Graph:
     """Make one task per group that learns, and one per member."""
-    plan = _Plan(graph)
+    plan = Replacements(graph)
     families = dict(graph.families)
     for fits in groups:
         first, family = fits[0], fits[0].family
@@ -212,7 +209,7 @@ def _share_uses(graph: Graph) -> Graph:
         same = _same(graph, one.key, (one.learned, one.args[0]))
         if same is not None:
             together[same].append(one)
-    plan = _Plan(graph)
+    plan = Replacements(graph)
     for uses in together.values():
         first = uses[0]
         if len(uses) == 1:
@@ -257,66 +254,6 @@ def _uses(graph: Graph) -> Iterator[Use]:
 # -- both --------------------------------------------------------------------------------------
 
 
-class _Plan:
-    """Collects the tasks that take the place of others."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.added: dict[Key, GraphNode] = {}
-        self.new: dict[Key, GraphNode] = {}
-        self.renamed: dict[Key, Key] = {}
-        self.tokens = dict(graph.tokens)
-        self.annotations = dict(graph.annotations)
-        self.differ: set[Key] = set()
-
-    def shared(self, name: str, users: Sequence[Key], func: Any, *args: Any, **kw: Any) -> TaskRef:
-        """Add a task for what several users have in common."""
-        token = digest(name.encode() + b"".join(self.graph.tokens[key] for key in users))
-        key = self.graph.invent(name, token.hex())
-        self.added[key] = Task(key, func, *args, **kw)
-        self.tokens[key] = token
-        if users[0] in self.graph.annotations:
-            self.annotations[key] = self.graph.annotations[users[0]]
-        return TaskRef(key)
-
-    def replace(self, key: Key, name: str, other: bytes, func: Any, *args: Any, **kw: Any) -> None:
-        """Let another call make a value, or with `other` one that is not quite the same."""
-        token = self.graph.tokens[key]
-        if other:
-            self.differ.add(key)
-            token = digest(other + token)
-        fresh = self.graph.invent(name, token.hex())
-        while fresh in self.new:  # of equal tasks that were not merged
-            fresh += "'"
-        self.new[fresh] = Task(fresh, func, *args, **kw)
-        self.tokens[fresh] = token
-        self.renamed[key] = fresh
-        if key in self.annotations:
-            self.annotations[fresh] = self.annotations.pop(key)
-
-    def applied(self, **changes: Any) -> Graph:
-        """Return the graph with all replacements; the same object if there are none."""
-        if not self.new:
-            return self.graph
-        graph, renamed = self.graph, self.renamed
-        tokens = self.tokens
-        if self.differ:
-            # What is computed from them is not the same either: it is identified anew.
-            stale = _downstream(graph, self.differ) - self.differ
-            tokens = {key: token for key, token in tokens.items() if key not in stale}
-        return rewire(
-            graph.with_(tasks={**self.added, **graph.tasks}),
-            new=self.new,
-            dropped=renamed,
-            renamed=renamed,
-            output=_output,
-            tokens=tokens,
-            annotations=self.annotations,
-            merged={renamed.get(key, key): names for key, names in graph.merged.items()},
-            **changes,
-        )
-
-
 def _same(graph: Graph, key: Key, values: tuple[Any, ...]) -> Any:
     """Return what equal arguments and equal annotations have in common; None if not known."""
     notes = graph.annotations.get(key)
@@ -329,15 +266,6 @@ def _same(graph: Graph, key: Key, values: tuple[Any, ...]) -> Any:
         return None
 
 
-def _downstream(graph: Graph, keys: set[Key]) -> set[Key]:
-    """Return some tasks, and all that are computed from them."""
-    found = set(keys)
-    for key in graph.topology.order:
-        if not found.isdisjoint(graph.tasks[key].dependencies):
-            found.add(key)
-    return found
-
-
 def _is_method(call: Call, method: str) -> bool:
     called: Any = call.func
     return type(called) is methodcaller and called.method == method
@@ -345,7 +273,3 @@ def _is_method(call: Call, method: str) -> bool:
 
 def _is_task(graph: Graph, argument: Any) -> bool:
     return type(argument) is TaskRef and argument.key in graph.tasks
-
-
-def _output(key: Key, target: Key) -> GraphNode:
-    return Task(key, own, TaskRef(target))

@@ -1,0 +1,154 @@
+"""Sharing inside fits: one batch per family, with and without the pass that shares them.
+
+Both sides merge what is identical, so that the ratio is the families' own. Each runs on one
+thread; results are compared, bits where the family is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import dask
+import numpy as np
+from dask.delayed import Delayed, delayed
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import Lasso, Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsRegressor
+from threadpoolctl import threadpool_limits
+
+import stratum_dask as sd
+from benchmarks.harness import Row, compare, timed
+
+COLUMNS = 48
+FOLDS = 5
+
+
+def run(full: bool = False) -> list[Row]:
+    """Return one row per family."""
+    scale = 16 if full else 1
+    X, y = rows(16_800 * scale)
+    small = slice(0, 4_000 * (4 if full else 1))
+    sweep = partial(grid, folds=FOLDS)
+    alphas = np.logspace(-2, 4, 20)
+    cases: dict[str, tuple[Any, Callable[..., list[Delayed]], Iterable[Any], str]] = {
+        "Ridge, 20 alphas x 5 folds": (X, sweep, map(Ridge, alphas), "close"),
+        "Lasso, 20 alphas x 5 folds": (X, sweep, map(Lasso, np.logspace(-3, 0, 20)), "close"),
+        "KNN, 6 k, predicting": (X[small], grid, map(neighbours, (3, 5, 10, 20, 50, 100)), "exact"),
+        "RandomForest 10/30/100": (X[small], grid, sizes(RandomForestRegressor), "exact"),
+        "ExtraTrees 10/30/100": (X[small], grid, sizes(ExtraTreesRegressor), "exact"),
+        "GradientBoosting 25/50/100": (X[small], grid, stages(), "exact"),
+        "HistGradientBoosting 25/50/100": (X, grid, iterations(), "exact"),
+        "PCA 4/8/16/32, full": (X, components, (4, 8, 16, 32), "exact"),
+    }
+    cases |= boosters(X)
+    with threadpool_limits(1):
+        return [
+            measure(name, partial(batch, data, y[: len(data)], list(models)), numerics, full)
+            for name, (data, batch, models, numerics) in cases.items()
+        ]
+
+
+def rows(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return continuous columns, and what depends on some of them with noise."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, COLUMNS)) * rng.uniform(0.5, 20, size=COLUMNS)
+    return X, X @ rng.normal(size=COLUMNS) + 30 * np.sin(X[:, 0]) + rng.normal(size=n)
+
+
+def neighbours(k: int) -> KNeighborsRegressor:
+    return KNeighborsRegressor(k)
+
+
+def sizes(kind: Any) -> list[Any]:
+    return [kind(n, random_state=0, max_features=0.3) for n in (10, 30, 100)]
+
+
+def stages() -> list[Any]:
+    return [GradientBoostingRegressor(n_estimators=n, random_state=0) for n in (25, 50, 100)]
+
+
+def iterations() -> list[Any]:
+    return [HistGradientBoostingRegressor(max_iter=n, random_state=0) for n in (25, 50, 100)]
+
+
+def boosters(X: np.ndarray) -> dict[str, Any]:
+    """Return the cases of the libraries that are installed."""
+    found: dict[str, Any] = {}
+    try:
+        from lightgbm import LGBMRegressor
+    except ImportError:
+        pass
+    else:
+        models = [
+            LGBMRegressor(n_estimators=n, random_state=0, n_jobs=1, verbose=-1) for n in ROUNDS
+        ]
+        found["LightGBM 25/50/100"] = (X, grid, models, "exact")
+    try:
+        from xgboost import XGBRegressor
+    except ImportError:
+        pass
+    else:
+        models = [XGBRegressor(n_estimators=n, random_state=0, n_jobs=1) for n in ROUNDS]
+        found["XGBoost 25/50/100"] = (X, grid, models, "exact")
+    return found
+
+
+ROUNDS = (25, 50, 100)
+
+
+def grid(X: np.ndarray, y: np.ndarray, models: list[Any], folds: int = 1) -> list[Delayed]:
+    """Return a score per model and fold; each candidate takes its own rows."""
+    data, target = delayed(X), delayed(y)
+
+    def candidate(model: Any, fold: int) -> Delayed:
+        train, test = (split(target)[fold][part] for part in (0, 1))
+        fitted = delayed(model).fit(data[train], target[train])
+        return delayed(r2_score)(target[test], fitted.predict(data[test]))
+
+    return [candidate(model, fold) for model in models for fold in range(folds)]
+
+
+@delayed
+def split(y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the rows to train and to test on, fold by fold."""
+    return list(KFold(FOLDS, shuffle=True, random_state=0).split(y))
+
+
+def components(X: np.ndarray, y: np.ndarray, numbers: list[int]) -> list[Delayed]:
+    """Return what remains of the variance with each number of components."""
+    data = delayed(X)
+    fits = [delayed(PCA(n, svd_solver="full")).fit(data) for n in numbers]
+    return [one.explained_variance_ratio_.sum() for one in fits]
+
+
+def measure(case: str, batch: Callable[[], list[Delayed]], numerics: str, full: bool) -> Row:
+    """Time a batch with and without sharing inside fits, and compare the scores."""
+
+    def compute(*disable: str) -> tuple[Any, ...]:
+        planned = sd.optimize(batch(), numerics=numerics, disable=disable)
+        return dask.compute(*planned, scheduler="sync")
+
+    own, shared = compute("share_families"), compute()
+    seconds = compare(
+        {"shared": compute, "own": partial(compute, "share_families")}, 1 if full else 3
+    )
+    each = [timed(partial(dask.compute, one, scheduler="sync"))[0] for one in batch()]
+    return {
+        "case": case,
+        "own fits s": seconds["own"],
+        "shared s": seconds["shared"],
+        "ratio": seconds["own"] / seconds["shared"],
+        "sum / max": sum(each) / max(each) if numerics == "exact" else "",
+        "difference": float(np.abs(np.subtract(own, shared)).max()),
+        "numerics": numerics,
+    }

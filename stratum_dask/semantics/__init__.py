@@ -1,0 +1,59 @@
+"""Which callables we understand, and what we know of each."""
+
+from stratum_dask.semantics.declared import (
+    declare_impure,
+    declare_pure,
+    declared,
+)
+from stratum_dask.semantics.estimators import (
+    asks_to_write,
+    uses_randomness,
+    writes_inputs,
+)
+from stratum_dask.semantics.names import (
+    consumed_once,
+    is_pure,
+    name_of,
+    of_library,
+)
+from stratum_dask.semantics.table import (
+    DRAWING,
+    FITTING,
+    GENERATORS,
+    LOGGING,
+    MUTATING_METHODS,
+    OPAQUE,
+    OWN_FITS,
+    OWN_USES,
+    PURE_METHODS,
+    READERS,
+    SEEDED,
+    TRANSFORMING,
+    VIEWS,
+)
+
+__all__ = [
+    "DRAWING",
+    "FITTING",
+    "GENERATORS",
+    "LOGGING",
+    "MUTATING_METHODS",
+    "OPAQUE",
+    "OWN_FITS",
+    "OWN_USES",
+    "PURE_METHODS",
+    "READERS",
+    "SEEDED",
+    "TRANSFORMING",
+    "VIEWS",
+    "asks_to_write",
+    "consumed_once",
+    "declare_impure",
+    "declare_pure",
+    "declared",
+    "is_pure",
+    "name_of",
+    "of_library",
+    "uses_randomness",
+    "writes_inputs",
+]

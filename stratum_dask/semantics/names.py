@@ -1,0 +1,154 @@
+"""Canonical names of callables, and what the table says of them."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dask.utils import methodcaller
+from sklearn.base import BaseEstimator
+
+from stratum_dask.semantics.table import (
+    BUILTINS,
+    CONSUMED_ONCE,
+    LIBRARIES,
+    MUTATING_METHODS,
+    NUMPY,
+    OURS,
+    PANDAS,
+    PURE_METHODS,
+    SKLEARN,
+)
+
+
+@lru_cache(maxsize=8192)
+def _cached_name(func: Any) -> str | None:
+    if type(func) is methodcaller:
+        return "." + str(func.method)
+    name = getattr(func, "__name__", None)
+    module = getattr(func, "__module__", None) or ""
+    if name is None:
+        return None
+    if isinstance(func, np.ufunc):
+        if getattr(np, name, None) is func:
+            return f"numpy.{name}"
+        module = "scipy.special"
+    if getattr(builtins, name, None) is func:
+        return "getattr" if func is getattr else f"builtins.{name}"
+    root = module.partition(".")[0]
+    if root in ("_operator", "operator"):
+        return f"operator.{name}" if getattr(operator, name, None) is func else None
+    if root == "numpy":
+        if getattr(np, name, None) is func:
+            return f"numpy.{name}"
+        if getattr(np.random, name, None) is func:
+            return f"numpy.random.{name}"
+    if root == "pandas":
+        if getattr(pd, name, None) is func:
+            return f"pandas.{name}"
+        owners = (pd.DataFrame, pd.Series)
+        return f".{name}" if any(getattr(o, name, None) is func for o in owners) else None
+    if root == "sklearn":
+        return f"sklearn.{module.split('.')[1]}.{name}"
+    if module == "dask.dataframe.dask_expr._expr" and name == "assign":
+        return "dask.assign"
+    if root == "stratum_dask" and name in OURS:
+        return f"stratum.{name}"
+    public = module if module in LIBRARIES else ".".join(module.split(".")[:2])
+    if public in LIBRARIES and getattr(sys.modules.get(public), name, None) is func:
+        return f"{public}.{name}"
+    return None
+
+
+def name_of(func: Callable[..., Any]) -> str | None:
+    """Return the canonical name of a callable that we may know.
+
+    Examples
+    --------
+    >>> import numpy as np, operator, pandas as pd
+    >>> name_of(np.log1p), name_of(operator.add), name_of(pd.DataFrame.fillna)
+    ('numpy.log1p', 'operator.add', '.fillna')
+    >>> name_of(lambda: None) is None
+    True
+    """
+    try:
+        return _cached_name(func)
+    except TypeError:  # unhashable
+        return None
+
+
+def is_pure(name: str, func: Any = None) -> bool:
+    """Tell whether the callable of this name is pure, given seeds and files (see the sets).
+
+    Examples
+    --------
+    >>> is_pure("numpy.log1p"), is_pure(".fillna"), is_pure(".to_csv")
+    (True, True, False)
+    """
+    if name.startswith("."):
+        method = name[1:]
+        return method in PURE_METHODS or method in MUTATING_METHODS
+    root, _, rest = name.partition(".")
+    module, _, function = name.rpartition(".")
+    if module in LIBRARIES:
+        return function in LIBRARIES[module]
+    if root == "numpy":
+        return rest in NUMPY or isinstance(getattr(np, rest, None), np.ufunc)
+    if root == "sklearn":
+        if rest.startswith("metrics.") or name in SKLEARN:
+            return True
+        return isinstance(func, type) and (
+            issubclass(func, BaseEstimator) or rest.startswith("model_selection.")
+        )
+    if root == "builtins":
+        value = getattr(builtins, rest, None)
+        return rest in BUILTINS or (isinstance(value, type) and issubclass(value, BaseException))
+    if root == "operator":
+        return rest not in ("setitem", "delitem") and not rest.startswith("i")
+    if root == "pandas":
+        return rest in PANDAS
+    return name in ("getattr", "dask.assign") or (root == "stratum" and rest in OURS)
+
+
+def consumed_once(name: str) -> bool:
+    """Tell whether a call returns an iterator, which two candidates could not share."""
+    root, _, rest = name.partition(".")
+    if root == "itertools":
+        return True
+    return (root == "builtins" and rest in CONSUMED_ONCE) or name in (
+        ".items",
+        ".iterrows",
+        ".itertuples",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _is_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module.startswith("stratum_dask."):  # the demo's candidates
+        return False
+    paths = sysconfig.get_paths()
+    return any(file.startswith(paths[kind] + os.sep) for kind in ("purelib", "platlib", "stdlib"))
+
+
+def of_library(func: Any) -> str | None:
+    """Return the module of a function that an installed distribution or Python itself defines.
+
+    Such functions count as pure if the table says so; their code is not read.
+
+    Examples
+    --------
+    >>> import textwrap
+    >>> of_library(textwrap.dedent), of_library(lambda: None)
+    ('textwrap', None)
+    """
+    module = getattr(func, "__module__", None)
+    return module if isinstance(module, str) and _is_library(module) else None

@@ -13,6 +13,7 @@ from stratum_dask.evaluation import evaluate
 from stratum_dask.explanation import Explanation
 from stratum_dask.ops.frames import with_column
 from stratum_dask.results import Results
+from stratum_dask.runtime.counting import counters
 from stratum_dask.semantics import declare_impure as impure
 from stratum_dask.semantics import declare_pure as pure
 
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Explanation",
     "Results",
+    "counters",
     "delayed_optimize",
     "errors",
     "evaluate",

@@ -13,6 +13,7 @@ from stratum_dask.config import options
 from stratum_dask.explanation import Explanation, Recorder
 from stratum_dask.graph import emit, lower, merged_graph, rebuild
 from stratum_dask.pipeline import run
+from stratum_dask.runtime.counting import counters
 
 T = TypeVar("T")
 
@@ -103,7 +104,9 @@ def explain(
     Returns
     -------
     Explanation
-        ``str()`` gives text, ``.to_frame()`` one row per pass, and notebooks show HTML.
+        ``str()`` gives text, ``.to_frame()`` one row per pass, and notebooks show HTML. Beside the
+        operations that may run natively it tells how often each has, and has not and why, since
+        this process and its workers were started.
 
     Examples
     --------
@@ -122,7 +125,7 @@ def explain(
         check=chosen.verify,
         observe=recorder,
     )
-    return recorder.explain(graph, optimized)
+    return recorder.explain(graph, optimized, counters())
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

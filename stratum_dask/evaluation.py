@@ -19,6 +19,7 @@ from stratum_dask.frontends.builder import Builder
 from stratum_dask.frontends.candidates import Candidate, expand
 from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
 from stratum_dask.graph import Key
+from stratum_dask.ops.counters import total
 from stratum_dask.ops.outcomes import Failure, Outcome, failure_of
 from stratum_dask.pipeline import run
 from stratum_dask.results import CandidateResult, Results
@@ -137,12 +138,13 @@ def evaluate(
         outcomes = compute(graph, wanted, done=bar, isolate=chosen.isolate, timeout=timeout)
     found = dict(zip(wanted, outcomes, strict=True))
     scorers = _names(plans, found)
+    calls = total({task: c for one in outcomes for task, c in one.calls.items()}.values())
     results = Results(
         candidates=tuple(_result(plan, found, scorers, splits.number) for plan in plans),
         scorers=scorers,
         n_folds=splits.number,
         seconds=time.perf_counter() - began,
-        explanation=recorder.explain(before, graph),
+        explanation=recorder.explain(before, graph, calls),
     )
     if on_error == "raise":
         for failure in results.errors.values():

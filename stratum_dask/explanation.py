@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from stratum_dask.families.tasks import apply_member, counted_as, cut_member
 from stratum_dask.graph import Graph, Key, call_of, candidates_of, key_split
+from stratum_dask.ops.counters import Counters
+from stratum_dask.ops.direct import Native
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
-from stratum_dask.ops.sharing import own
+from stratum_dask.ops.sharing import Protected, own
+
+_MOST = 20
 
 
 class PassRecord(NamedTuple):
@@ -38,14 +44,19 @@ class Recorder:
         if stage == "share":
             self.shared = after
 
-    def explain(self, before: Graph, after: Graph) -> Explanation:
-        """Return what happened between the graph as read and the graph as optimized."""
+    def explain(self, before: Graph, after: Graph, calls: Counters) -> Explanation:
+        """Return what happened between the graph as read and the graph as optimized.
+
+        `calls` are counts of which those of operations in the graph are kept.
+        """
+        native: Counter[str] = Counter()
         fused: dict[Key, tuple[str, ...]] = {}
         packed: dict[Key, tuple[str, ...]] = {}
         for key, node in after.tasks.items():
             call = call_of(node)
             if call is None:
                 continue
+            native.update(_operations(call.func, call.args))
             if isinstance(call.func, FusedFrame):
                 fused[key] = _ops(call.func)
             elif isinstance(call.func, Packed):
@@ -68,7 +79,26 @@ class Recorder:
             packed=packed,
             why_not={str(key): reason for key, reason in after.why_not.items()},
             families={key: len(names) for key, names in after.families.items()},
+            native=dict(native),
+            calls=calls.of(native),
         )
+
+
+def _operations(func: Any, args: tuple[Any, ...]) -> Iterable[str]:
+    """Return the operations that a task may run natively."""
+    if isinstance(func, Packed):
+        return [op for step in func.steps for op in _operations(step.func, step.args)]
+    if isinstance(func, FusedFrame):
+        return [step.op for step in func.steps if step.op]
+    if isinstance(func, Protected):
+        return _operations(func.func, args)
+    if isinstance(func, Native):
+        return [func.op]
+    if func is cut_member:
+        return [counted_as(args[0])]
+    if func is apply_member:
+        return [counted_as(args[0], args[3])]
+    return []
 
 
 def _ops(fused: FusedFrame) -> tuple[str, ...]:
@@ -111,6 +141,8 @@ class Explanation:
     packed: dict[Key, tuple[str, ...]]
     why_not: dict[str, str]
     families: dict[Key, int] = field(default_factory=dict)
+    native: dict[str, int] = field(default_factory=dict)
+    calls: Counters = field(default_factory=Counters)
 
     def reasons(self) -> list[tuple[str, int, str]]:
         """Return each reason for keeping tasks apart, how often it applies, and an example."""
@@ -133,6 +165,22 @@ class Explanation:
             ],
             columns=["stage", "pass", "before", "after", "seconds"],
         )
+
+    def operations(self) -> pd.DataFrame:
+        """Return what may run natively, what has, and what has not and why.
+
+        Returns
+        -------
+        DataFrame
+            Columns `operation`, `planned` (calls in the optimized graph), and those of
+            :meth:`Counters.to_frame`.
+        """
+        frame = self.calls.to_frame()
+        rest = self.native.keys() - set(frame["operation"])
+        idle = pd.DataFrame({"operation": sorted(rest), "dtype": "", "reason": ""})
+        frame = pd.concat([frame, idle.assign(times=0, hits=0)], ignore_index=True)
+        frame.insert(1, "planned", [self.native[op] for op in frame["operation"]])
+        return frame
 
     def _summary(self) -> list[tuple[str, str]]:
         stood_for = sum(self.merged.values())
@@ -171,15 +219,21 @@ class Explanation:
         if chains:
             lines += ["", "fused chains"]
             lines += [f"  {n:>7,} x {_short(chain)}" for chain, n in chains]
+        if self.native:
+            lines += ["", "may run natively: calls planned, and those counted so far"]
+            lines += [f"  {row.planned:>7,} x {_counted(row)}" for row in self._shown()]
         if self.why_not:
             lines += ["", "kept apart, and why"]
             lines += [
                 f"  {n:>7,} x {reason} (for example {example})"
-                for reason, n, example in self.reasons()[:20]
+                for reason, n, example in self.reasons()[:_MOST]
             ]
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _shown(self) -> list[Any]:
+        return list(self.operations().head(_MOST).itertuples())
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -188,7 +242,7 @@ class Explanation:
         )
         reasons = "".join(
             f"<tr><td>{n:,}</td><td>{escape(reason)}</td><td>{escape(example)}</td></tr>"
-            for reason, n, example in self.reasons()[:20]
+            for reason, n, example in self.reasons()[:_MOST]
         )
         why = (
             "<details><summary>kept apart, and why</summary><table><tr><th>tasks</th>"
@@ -198,8 +252,15 @@ class Explanation:
         )
         return (
             f"<table>{rows}</table><details><summary>passes</summary>"
-            f"{self.to_frame().to_html(index=False, float_format='%.4f')}</details>{why}"
+            f"{self.to_frame().to_html(index=False, float_format='%.4f')}</details>"
+            "<details><summary>may run natively</summary>"
+            f"{self.operations().to_html(index=False)}</details>{why}"
         )
+
+
+def _counted(row: Any) -> str:
+    fell = f", {row.times:,} not ({row.dtype}): {row.reason}" if row.times else ""
+    return f"{row.operation:<24}{row.hits:>8,} natively{fell}"
 
 
 def _short(ops: tuple[str, ...], most: int = 8) -> str:

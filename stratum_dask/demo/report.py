@@ -44,12 +44,13 @@ def as_table(found: Comparison, explanation: Explanation, rows: str) -> Table:
     table.add_row("kept apart", "", f"{len(explanation.why_not):,}")
     for reason, n, _ in explanation.reasons()[:_MOST_REASONS]:
         table.add_row(f"  {escape(reason)}", "", f"{n:,}")
-    fallbacks = sorted(found.native.fallbacks.items(), key=lambda item: -item[1])
+    counted = found.native.to_frame()
     table.add_section()
     table.add_row("operations run natively", "", f"{sum(found.native.hits.values()):,}")
-    table.add_row("operations left to pandas", "", f"{sum(n for _, n in fallbacks):,}")
-    for (op, reason), n in fallbacks[:_MOST_REASONS]:
-        table.add_row(f"  {escape(f'{op}: {reason}')}", "", f"{n:,}")
+    table.add_row("operations left to pandas", "", f"{counted['times'].sum():,}")
+    for row in counted[counted["times"] > 0].head(_MOST_REASONS).itertuples():
+        what = f"{row.operation} of {row.dtype}: {row.reason}"
+        table.add_row(f"  {escape(what)}", "", f"{row.times:,}")
     return table
 
 
@@ -71,8 +72,7 @@ def as_json(found: Comparison, explanation: Explanation) -> dict[str, Any]:
         "why_not": [{"reason": r, "tasks": n} for r, n, _ in explanation.reasons()],
         "native": found.native.hits,
         "fallbacks": [
-            {"operation": op, "reason": reason, "calls": n}
-            for (op, reason), n in found.native.fallbacks.items()
+            {**fallback._asdict(), "calls": n} for fallback, n in found.native.fallbacks.items()
         ],
         "scores": found.scores,
     }

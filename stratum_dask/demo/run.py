@@ -139,7 +139,7 @@ def plan(candidates: Mapping[str, Delayed]) -> tuple[Explanation, Graph]:
     graph, _ = lower(dict(candidates), None)
     recorder = Recorder()
     optimized = run_pipeline(graph, observe=recorder)
-    return recorder.explain(graph, optimized), optimized
+    return recorder.explain(graph, optimized, counters.Counters()), optimized
 
 
 @contextmanager

@@ -24,6 +24,17 @@ def _reason(found: Exception) -> str:
     )
 
 
+def counted_as(family: str, method: str = "") -> str:
+    """Return the name under which the members of a family are counted, or their uses.
+
+    Examples
+    --------
+    >>> counted_as("forests"), counted_as("neighbors", "predict")
+    ('family forests', 'family neighbors.predict')
+    """
+    return f"family {family}.{method}" if method else f"family {family}"
+
+
 def learn_family(
     family: str, estimators: Sequence[Any], X: Any, y: Any = None, /, **params: Any
 ) -> Any:
@@ -86,9 +97,9 @@ def cut_member(
         except Exception as found:
             reason = _reason(found)
         else:
-            counters.hit(f"family {family}")
+            counters.hit(counted_as(family))
             return member
-    counters.fallback(f"family {family}", reason)
+    counters.fallback(counted_as(family), (X,), reason)
     return fit(estimator, X, y, **params)
 
 
@@ -140,7 +151,7 @@ def apply_member(
         except Exception as found:
             reason = _reason(found)
         else:
-            counters.hit(f"family {family}.{method}")
+            counters.hit(counted_as(family, method))
             return value
-    counters.fallback(f"family {family}.{method}", reason)
+    counters.fallback(counted_as(family, method), (X,), reason)
     return getattr(member, method)(X, *args, **kwargs)

@@ -6,20 +6,23 @@ scale -> fit(alpha=1)   -> score       a value
 
 from __future__ import annotations
 
+import operator
 import pickle
 import re
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import sklearn
 from dask.sizeof import sizeof
 
 from stratum_dask.errors import CandidateError
+from stratum_dask.ops import counters
+from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.users import is_users_file
 from stratum_dask.runtime.threads import Threads, in_task
 
@@ -75,6 +78,10 @@ class Failure:
         raise CandidateError(f"{self} (in the task {self.task})\n{self.traceback}")
 
 
+#: Where arrays begin: at multiples of so many bytes, as in NumPy's own memory.
+_ALIGNED = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A task's value or failure, and what it took to get there.
@@ -85,11 +92,49 @@ class Outcome:
     failure : Failure or None
     seconds : mapping of str to float
         By task, for this one and all that it depends on.
+    calls : mapping of str to Counters
+        What ran natively and what did not, by task likewise; only of tasks that have such calls.
     """
 
     value: Any
     failure: Failure | None
     seconds: Mapping[str, float]
+    calls: Mapping[str, Counters] = field(default_factory=dict)
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        if operator.index(protocol) < 5:
+            return Outcome, (self.value, self.failure, self.seconds, self.calls)
+        from distributed.protocol.pickle import dumps  # takes long to import; a cluster has
+
+        parts: list[pickle.PickleBuffer] = []
+        value = dumps(self.value, buffer_callback=parts.append)
+        return _arrive, (value, parts, self.failure, self.seconds, self.calls)
+
+
+def _arrive(
+    value: bytes,
+    parts: Sequence[Any],
+    failure: Failure | None,
+    seconds: Mapping[str, float],
+    calls: Mapping[str, Counters],
+) -> Outcome:
+    """Make an outcome of what another process has sent.
+
+    Messages put one array directly behind the other. NumPy adds up arrays at odd addresses in
+    another order, so they are moved to where an array of this process would lie.
+    """
+    moved = [_aligned(memoryview(part)) for part in parts]
+    return Outcome(pickle.loads(value, buffers=moved), failure, seconds, calls)
+
+
+def _aligned(part: memoryview) -> Any:
+    array = np.frombuffer(part, np.uint8)
+    if array.ctypes.data % _ALIGNED == 0:
+        return part
+    copy = np.empty(len(array) + _ALIGNED, np.uint8)
+    copy = copy[-copy.ctypes.data % _ALIGNED :][: len(array)]
+    copy[:] = array
+    return copy.data.toreadonly() if part.readonly else copy.data
 
 
 @sizeof.register(Outcome)  # type: ignore[untyped-decorator]  # dask is not typed
@@ -158,11 +203,13 @@ class Attempt:
     def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
         """Call the function unless an argument has failed."""
         seconds: dict[str, float] = {}
+        calls: dict[str, Counters] = {}
         failures: list[Failure] = []
 
         def value_of(argument: Any) -> Any:
             if type(argument) is Outcome:
                 seconds.update(argument.seconds)
+                calls.update(argument.calls)
                 if argument.failure is not None:
                     failures.append(argument.failure)
                 return argument.value
@@ -175,23 +222,25 @@ class Attempt:
         args = tuple(map(value_of, args))
         kwargs = {name: value_of(value) for name, value in kwargs.items()}
         if failures:
-            return Outcome(None, failures[0], seconds)
+            return Outcome(None, failures[0], seconds, calls)
         around = self.surroundings
         around.threads.limit_here()
-        began = perf_counter()
-        try:
-            with (
-                in_task(),
-                sklearn.config_context(**around.sklearn),
-                np.errstate(**around.numpy),
-            ):
-                value = self.func(*args, **kwargs)
-        except (Exception, SystemExit) as error:
-            took = perf_counter() - began
-            seconds[self.task] = took
-            return Outcome(None, _failure(error, self.task, took), seconds)
-        seconds[self.task] = perf_counter() - began
-        return Outcome(value, None, seconds)
+        value, failure = None, None
+        with counters.collecting() as tally:
+            began = perf_counter()
+            try:
+                with (
+                    in_task(),
+                    sklearn.config_context(**around.sklearn),
+                    np.errstate(**around.numpy),
+                ):
+                    value = self.func(*args, **kwargs)
+            except (Exception, SystemExit) as error:
+                failure = _failure(error, self.task, perf_counter() - began)
+            seconds[self.task] = perf_counter() - began
+        if found := tally.counters():
+            calls[self.task] = found
+        return Outcome(value, failure, seconds, calls)
 
 
 def failure_of(error: BaseException, task: str) -> Failure:

@@ -60,9 +60,12 @@ def compute_on(
 
 
 def _scattered(client: Any, dsk: Mapping[Key, GraphNode]) -> tuple[dict[Key, GraphNode], list[Any]]:
-    """Send big values to a worker by themselves: in a graph they pass through the scheduler."""
+    """Send big values to a worker by themselves: in a graph they pass through the scheduler.
+
+    They go as outcomes, which arrive as they were.
+    """
     big = {
-        key: node.value
+        key: Outcome(node.value, None, {})
         for key, node in dsk.items()
         if isinstance(node, DataNode) and sizeof(node.value) > _BIG
     }

@@ -74,6 +74,12 @@ def _preload() -> None:
     context.set_forkserver_preload([*modules, *(m for m in _BOOSTERS if m in sys.modules)])
 
 
+def running() -> list[Any]:
+    """Return the clients of all worker processes that were started and run."""
+    with _lock:
+        return [client for client, _ in _started.values() if client.status == "running"]
+
+
 def stop_processes() -> None:
     """Stop all worker processes; the next batch that wants some starts new ones."""
     with _lock:

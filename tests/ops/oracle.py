@@ -69,6 +69,17 @@ def copies(inputs: Sequence[Any]) -> list[Any]:
     return [copied(value) for value in inputs]
 
 
+def moved(value: Any) -> Any:
+    """What another process would get of a value: arrays begin at odd addresses."""
+    parts: list[pickle.PickleBuffer] = []
+    written = pickle.dumps(value, protocol=5, buffer_callback=parts.append)
+    return pickle.loads(written, buffers=[at_odd_address(part.raw()) for part in parts])
+
+
+def at_odd_address(part: memoryview) -> memoryview:
+    return memoryview(bytearray(b"." + part))[1:]
+
+
 def check(steps: Sequence[Step], inputs: Sequence[Any]) -> Outcome:
     """Run fused twice (planning, then from the cache) and compare with plain pandas."""
     expected = observe(lambda: in_pandas(steps, copies(inputs)))

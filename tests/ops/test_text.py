@@ -232,7 +232,8 @@ def test_cheap_calls_wait_for_a_dictionary():
     steps = [step("getattr", Ref(0), "str"), step(".len", Ref(1))]
     counters.reset()
     check(steps, [column])
-    assert counters.snapshot().fallbacks == {(".len", "cheap in pandas"): 2}
+    fallback = counters.Fallback(".len", "str", "cheap in pandas")
+    assert counters.snapshot().fallbacks == {fallback: 2}
     assert ran_natively(steps, column)
 
 

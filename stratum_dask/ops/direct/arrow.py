@@ -68,6 +68,8 @@ def native(chunks: pyarrow.ChunkedArray) -> _native.Text:
         validity, offsets, data = chunk.buffers()
         if len(chunk):  # others may lack offsets
             validity = validity if chunk.null_count else None
+            if offsets.address % 8:  # as other processes may send them
+                offsets = np.frombuffer(offsets, np.uint8).copy()
             parts.append((validity, offsets, data, chunk.offset, len(chunk)))
     return _native.Text(parts)
 

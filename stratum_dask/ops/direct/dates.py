@@ -205,7 +205,7 @@ def _dates(accessor: Any) -> pd.Series:
 
 
 def _integers(series: pd.Series) -> Any:
-    return np.ascontiguousarray(series.array.asi8)
+    return np.require(series.array.asi8, requirements=("C", "A"))
 
 
 def _field(series: pd.Series, name: str, dtype: Any) -> tuple[Any, bool]:

@@ -22,7 +22,7 @@ def pick_numbers(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
     [1.5, nan, 0.5]
     """
     out = np.empty(len(positions), values.dtype)
-    _native.gather(positions, values, out)
+    _native.gather(positions, np.require(values, requirements="A"), out)
     return out
 
 
@@ -76,7 +76,8 @@ def take(
         out = np.empty((len(values), len(positions)), dtype)
         for row, needed in enumerate(wanted):
             if needed:
-                _native.gather(positions, values[row].astype(dtype, copy=False), out[row])
+                column = np.require(values[row], dtype, "A")
+                _native.gather(positions, column, out[row])
         return out
 
     return blocks.map_blocks(frame, frame.index.take(positions) if index is None else index, pick)

@@ -48,7 +48,7 @@ class Native:
         try:
             value = call(self.op, args, kwargs)
         except Unsupported as why:
-            counters.fallback(self.op, str(why))
+            counters.fallback(self.op, args, str(why))
         else:
             counters.hit(self.op)
             return value

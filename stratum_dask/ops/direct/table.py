@@ -56,6 +56,8 @@ DIRECT_OPS: frozenset[str] = frozenset(op for op, _ in (*DIRECT, *PARTIAL))
 ESTIMATOR_OPS: frozenset[str] = frozenset(
     (
         "stratum.fit",
+        "stratum.fit_transform",
+        "stratum.transform",
         ".fit",
         ".fit_transform",
         ".transform",

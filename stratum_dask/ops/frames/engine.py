@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stratum_dask.ops import counters, direct
+from stratum_dask.ops.counters import Fallback, dtypes_of
 from stratum_dask.ops.frames import environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
@@ -67,7 +68,7 @@ class FusedFrame:
             raise TypeError(f"the chain takes {self.n_inputs} inputs, got {len(inputs)}")
         values: list[Any] = [*inputs, *[None] * len(self.steps)]
         hits: list[str] = []
-        fallbacks: list[tuple[str, str]] = []
+        fallbacks: list[Fallback] = []
         try:
             position = 0
             while position < len(self.steps):
@@ -78,7 +79,7 @@ class FusedFrame:
         return values[-1]
 
     def _advance(
-        self, start: int, values: list[Any], hits: list[str], fallbacks: list[tuple[str, str]]
+        self, start: int, values: list[Any], hits: list[str], fallbacks: list[Fallback]
     ) -> int:
         """Run some steps from `start` on; return the next one."""
         if self.steps[start].op not in RULES:
@@ -129,7 +130,7 @@ class FusedFrame:
         values: list[Any],
         reason: str,
         hits: list[str],
-        fallbacks: list[tuple[str, str]],
+        fallbacks: list[Fallback],
     ) -> int:
         """Run steps that no program covers: by a kernel of their own, else in the library."""
         for position in range(start, stop):
@@ -140,7 +141,7 @@ class FusedFrame:
             except Unsupported as why:
                 # A column that programs don't compute with is the other table's affair.
                 told = reason if reason not in ("no rule", "dtype") else str(why)
-                fallbacks.append((step.op or "?", told))
+                fallbacks.append(Fallback(step.op or "?", dtypes_of(args), told))
                 try:
                     value = step.func(*args, **kwargs)
                 except Exception as error:

@@ -38,6 +38,12 @@ def fit_transform(estimator: Any, X: Any, y: Any = None, /) -> Any:
     return matrix.write(_fit(estimator, X))
 
 
+def fit_transform_clone(estimator: Any, X: Any, y: Any = None, /) -> tuple[Any, Any]:
+    """Return a fitted clone, and what it makes of `X`."""
+    fresh = clone(estimator)
+    return fresh, fit_transform(fresh, X, y)
+
+
 def transform(estimator: Any, X: Any, /) -> Any:
     """Return what a fitted estimator makes of `X`."""
     if type(estimator) is Pipeline and models.ends_in_model(estimator):
@@ -81,10 +87,12 @@ ENTRIES: dict[tuple[str, type], Callable[..., Any]] = {
             (".fit", fit),
             (".fit_transform", fit_transform),
             ("stratum.fit", fit_clone),
+            ("stratum.fit_transform", fit_transform_clone),
+            (".transform", transform),
+            ("stratum.transform", transform),
         )
         for kind in trees.SUPPORTED
     },
-    **{(".transform", kind): transform for kind in trees.SUPPORTED},
     **{
         (f".{method}", Pipeline): models.caller(method)
         for method in ("predict", "predict_proba", "decision_function", "score")

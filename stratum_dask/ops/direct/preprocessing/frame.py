@@ -49,9 +49,9 @@ def _cell(frame: pd.DataFrame, position: int) -> Cell:
     if isinstance(dtype, np.dtype):
         if dtype not in _NUMBERS:
             return Other(f"dtype {dtype}")
-        if not (values.flags.c_contiguous and values.flags.aligned):
+        if not values.flags.c_contiguous:
             return Other("rows are stored next to each other")
-        return Number(values)
+        return Number(np.require(values, requirements="A"))
     try:
         text_of(values)
     except Unsupported as why:

@@ -1,6 +1,6 @@
 """Types of the compiled extension."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
 import numpy as np
@@ -27,19 +27,17 @@ def digest(data: bytes | _Buffer) -> bytes:
     16
     """
 
-@final
-class Encoder:
-    """Encodes literals, and the arguments of tasks, as bytes: equal bytes, equal values.
+def encode(value: Any, other: Callable[[Any], bytes]) -> bytes:
+    """Return a literal as bytes: equal bytes, equal values.
 
     Types are part of it (``True``, ``1`` and ``1.0`` differ), NaN equals itself, ``-0.0`` and
     ``0.0`` differ, sets have no order and dicts have theirs.
 
     Parameters
     ----------
+    value : object
     other : callable
         Encodes a value that is no plain literal or container, or raises.
-    reference : type, optional
-        Instances stand for the values of tasks, by their attribute ``key``.
 
     Raises
     ------
@@ -47,27 +45,29 @@ class Encoder:
         If a container holds itself, or is nested more than 100 deep.
     """
 
-    def __new__(cls, other: Callable[[Any], bytes], reference: type | None = None) -> Encoder: ...
-    def encode(self, value: Any, /) -> bytes:
-        """Return the bytes of a literal."""
-    def token(
-        self,
-        head: bytes,
-        args: Iterable[Any],
-        kwargs: dict[str, Any],
-        tokens: dict[Any, bytes],
-    ) -> bytes:
-        """Return the identity of a call.
+def identity(
+    head: bytes,
+    args: Iterable[Any],
+    kwargs: dict[str, Any],
+    other: Callable[[Any], bytes],
+    reference: type,
+    tokens: dict[Any, bytes],
+) -> bytes:
+    """Return the 16-byte identity of a call.
 
-        Parameters
-        ----------
-        head : bytes
-            The identity of what is called.
-        args, kwargs
-            Its arguments.
-        tokens : dict
-            Identities by key; a reference that it lacks goes to `other`.
-        """
+    Parameters
+    ----------
+    head : bytes
+        The identity of what is called.
+    args, kwargs
+        Its arguments.
+    other : callable
+        See :func:`encode`.
+    reference : type
+        Instances stand for the values of tasks, by their attribute ``key``.
+    tokens : dict
+        Identities by key; a reference that it lacks goes to `other`.
+    """
 
 class CycleFound(ValueError):
     """The nodes of a graph depend on each other in a circle.
@@ -89,24 +89,25 @@ class Dag:
 
     Parameters
     ----------
-    indptr : sequence of int
-        Node ``i`` depends on ``indices[indptr[i]:indptr[i + 1]]``; n + 1 entries.
-    indices : sequence of int
-        The dependencies, row after row. One that a row repeats counts once.
+    ids : dict
+        The integer of each node's key.
+    dependencies : iterable of iterables of keys
+        For each integer, what the node depends on. A key without an integer is no node of this
+        graph; one that is repeated counts once.
 
     Raises
     ------
     CycleFound
         If nodes depend on each other in a circle.
     ValueError
-        If the rows are malformed or name a node that does not exist.
+        If there is not one row per key, or a key's integer is no node.
 
     Examples
     --------
     Node 0 is used by 1 and 2, these by 3:
 
     >>> from stratum_dask._native import Dag
-    >>> dag = Dag([0, 0, 1, 2, 4], [0, 0, 1, 2])
+    >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3}, [[], ["a"], ["a"], ["b", "c"]])
     >>> len(dag)
     4
     >>> dag.topological_order()
@@ -116,7 +117,7 @@ class Dag:
     NONE: ClassVar[int]
     """Stands for "no output group" in :meth:`sections`."""
 
-    def __new__(cls, indptr: _Ids, indices: _Ids) -> Dag: ...
+    def __new__(cls, ids: dict[Any, int], dependencies: Iterable[Iterable[Hashable]]) -> Dag: ...
     def __len__(self) -> int: ...
     def topological_order(self) -> list[int]:
         """All nodes, dependencies first.
@@ -130,7 +131,7 @@ class Dag:
 
         Examples
         --------
-        >>> Dag([0, 0, 1, 2], [0, 0]).dependents()
+        >>> Dag({"a": 0, "b": 1, "c": 2}, ["", "a", "a"]).dependents()
         [[1, 2], [], []]
         """
 
@@ -149,7 +150,7 @@ class Dag:
 
         Examples
         --------
-        >>> list(Dag([0, 0, 1, 2], [0, 0]).cull([1]))
+        >>> list(Dag({"a": 0, "b": 1, "c": 2}, ["", "a", "a"]).cull([1]))
         [1, 1, 0]
         """
 
@@ -169,7 +170,8 @@ class Dag:
 
         Examples
         --------
-        >>> Dag([0, 0, 0, 2], [0, 1]).merge(bytes(32) + b"another token :-)"[:16])
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2}, ["", "", "ab"])
+        >>> dag.merge(bytes(32) + b"another token :-)"[:16])
         [0, 0, 2]
         """
 
@@ -194,7 +196,8 @@ class Dag:
 
         Examples
         --------
-        >>> Dag([0, 0, 1, 2, 4], [0, 0, 1, 2]).fusion_groups(b"1111", [0] * 4, bytes(4))
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3}, ["", "a", "a", "bc"])
+        >>> dag.fusion_groups(b"1111", [0] * 4, bytes(4))
         [[0, 1, 2, 3]]
         """
 
@@ -219,9 +222,10 @@ class Dag:
 
         Examples
         --------
-        >>> Dag([0, 0, 1, 2, 4], [0, 0, 1, 2]).chains(b"1111", [0] * 4, bytes(4))
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3}, ["", "a", "a", "bc"])
+        >>> dag.chains(b"1111", [0] * 4, bytes(4))
         []
-        >>> Dag([0, 0, 1, 2], [0, 1]).chains(b"111", [0] * 3, bytes(3))
+        >>> Dag({"a": 0, "b": 1, "c": 2}, ["", "a", "b"]).chains(b"111", [0] * 3, bytes(3))
         [[0, 1, 2]]
         """
 
@@ -250,7 +254,7 @@ class Dag:
         --------
         Two big reads (0, 1), each reduced to little (2, 3), and their sum:
 
-        >>> dag = Dag([0, 0, 0, 1, 2, 4], [0, 1, 2, 3])
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}, ["", "", "a", "b", "cd"])
         >>> dag.memory_order(bytes(5), [100, 100, 1, 1, 1])
         ([0, 2, 1, 3, 4], 102.0)
         """
@@ -272,7 +276,7 @@ class Dag:
 
         Examples
         --------
-        >>> dag = Dag([0, 0, 0, 1, 2, 4], [0, 1, 2, 3])
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}, ["", "", "a", "b", "cd"])
         >>> dag.peak([0, 1, 2, 3, 4], bytes(5), [100, 100, 1, 1, 1])
         201.0
         """
@@ -300,7 +304,7 @@ class Dag:
 
         Examples
         --------
-        >>> dag = Dag([0, 0, 1, 2], [0, 0])
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2}, ["", "a", "a"])
         >>> dag.sections([Dag.NONE, 0, 1], [0, 0, 0])
         ([2, 1, 0], [[2], [2], []])
         """
@@ -317,7 +321,7 @@ class Dag:
 
         Examples
         --------
-        >>> Dag([0, 0, 1, 2], [0, 1]).reaches(1, [0, 1, 2])
+        >>> Dag({"a": 0, "b": 1, "c": 2}, ["", "a", "b"]).reaches(1, [0, 1, 2])
         [2]
         """
 

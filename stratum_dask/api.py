@@ -87,6 +87,10 @@ def _no_garbage_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            # To the oldest generation at once, or the next allocation would scan it all.
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 

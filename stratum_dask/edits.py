@@ -14,7 +14,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from stratum_dask.fingerprint import Function
-from stratum_dask.graph import Call, DataNode, GraphNode, Key, TaskRef, call_of
+from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, TaskRef, call_of
 from stratum_dask.ops.whole import WholeCall
 from stratum_dask.semantics import (
     FITTING,
@@ -28,6 +28,39 @@ from stratum_dask.semantics import (
 from stratum_dask.writers import may_write
 
 _WRITES = frozenset({"inplace", "out"})
+
+
+def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
+    """Return the tasks that may change their arguments.
+
+    Parameters
+    ----------
+    graph : Graph
+        With a fingerprinter.
+
+    Returns
+    -------
+    dict of key to tuple of int or None
+        The positions of the arguments that may be changed; None for any.
+    """
+    function = graph.fingerprinter.function
+    positions = Edits(graph.tasks, function).positions
+    found = {}
+    for func, nodes in graph.calls:
+        harmless = _is_harmless(function(func))
+        for node in nodes:
+            if (node.kwargs or not harmless) and (changed := positions(node)) != ():
+                found[node.key] = changed
+    return found
+
+
+_EDITING = OPAQUE | OWN_FITS | OWN_USES
+_EDITING |= {f".{method}" for method in FITTING | TRANSFORMING | MUTATING_METHODS}
+
+
+def _is_harmless(function: Function) -> bool:
+    """Tell whether calls of a function change nothing unless their keywords ask for it."""
+    return function.effects.changes == frozenset() and function.name not in _EDITING
 
 
 class Edits:

@@ -10,7 +10,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from importlib import metadata
@@ -19,9 +19,10 @@ from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
 
+from stratum_dask._native import identity
 from stratum_dask.files import FileIdentity, identify_file
 from stratum_dask.graph import GraphNode, Key, NodeTypes
-from stratum_dask.literals import Unknown, digest, encode, encoder
+from stratum_dask.literals import Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
@@ -107,7 +108,6 @@ class Fingerprinter:
         self._literals: dict[int, tuple[Any, bytes]] = {}
         self._reads: dict[Key, tuple[FileIdentity, ...]] = {}
         self._tokens: dict[Key, bytes] = {}
-        self._encoder = encoder(self._special, nodes.ref)
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
 
@@ -154,7 +154,7 @@ class Fingerprinter:
                         self._random.add(key)  # what fits it is impure, each time anew
                         tokens[key] = _external(key)
                     else:
-                        tokens[key] = self._encoder.token(b"D", (node.value,), {}, tokens)
+                        tokens[key] = self._token(b"D", (node.value,), {})
                 elif kind is alias:
                     tokens[key] = tokens.get(node.target) or _external(node.target)
                 else:
@@ -178,8 +178,8 @@ class Fingerprinter:
         Unknown
             If one of them cannot be identified.
         """
-        self._tokens = known = dict(tokens)
-        return self._encoder.token(b"V", values, {}, known)
+        self._tokens = tokens if isinstance(tokens, dict) else dict(tokens)
+        return self._token(b"V", values, {})
 
     def fresh(self, node: Any) -> bool:
         """Tell whether a task's result shares no memory with what it is given."""
@@ -217,7 +217,12 @@ class Fingerprinter:
             raise Unknown("writes into one of its arguments (inplace= or out=)")
         if self._random and not self._random.isdisjoint(node.dependencies):
             raise Unknown("uses an estimator that draws randomness without an int random_state")
-        return self._encoder.token(head, args, kwargs, self._tokens)
+        return self._token(head, args, kwargs)
+
+    def _token(self, head: bytes, args: Iterable[Any], kwargs: dict[str, Any]) -> bytes:
+        # Made anew each time: kept, it would hold this object in a circle.
+        rest = partial(other, self._special)
+        return identity(head, args, kwargs, rest, self.nodes.ref, self._tokens)
 
     def _outside(self, key: Key, node: Any, function: Function) -> list[bytes]:
         """Return the content of the files that a task reads, and check its seeds."""
@@ -253,9 +258,9 @@ class Fingerprinter:
         if isinstance(value, nodes.alias):
             return b"R" + self._value(value.target)
         if isinstance(value, nodes.data):
-            return self._encoder.encode(value.value)
+            return encode(value.value, self._special)
         if isinstance(value, nodes.container):
-            return self._encoder.token(b"C", (value.klass, *value.args), {}, self._tokens)
+            return self._token(b"C", (value.klass, *value.args), {})
         if isinstance(value, nodes.task):
             return self._task(value.key, value)
         known = self._literals.get(id(value))

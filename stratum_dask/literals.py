@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -19,36 +20,16 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from stratum_dask._native import Encoder, digest
+from stratum_dask import _native
+from stratum_dask._native import digest
 
-__all__ = ["Encode", "Unknown", "digest", "encode", "encoder"]
+__all__ = ["Unknown", "digest", "encode", "other"]
 
-Encode = Callable[[Any], bytes]
 Special = Callable[[Any], bytes | None]
 
 
 class Unknown(Exception):
     """A value or call cannot be identified; the message says why."""
-
-
-def encoder(special: Special, reference: type | None = None) -> Encoder:
-    """Make an encoder of literals.
-
-    Parameters
-    ----------
-    special : callable
-        Asked first for values that are no plain literals; None from it leaves them to the rules
-        of this module.
-    reference : type, optional
-        See :class:`stratum_dask._native.Encoder`.
-    """
-
-    def other(value: Any) -> bytes:
-        found = special(value)
-        return found if found is not None else _other(value, made.encode)
-
-    made = Encoder(other, reference)
-    return made
 
 
 def encode(value: Any, special: Special = lambda _: None) -> bytes:
@@ -58,7 +39,8 @@ def encode(value: Any, special: Special = lambda _: None) -> bytes:
     ----------
     value : object
     special : callable
-        See :func:`encoder`.
+        Asked first for values that are no plain literals; None from it leaves them to the rules
+        of this module.
 
     Returns
     -------
@@ -75,17 +57,20 @@ def encode(value: Any, special: Special = lambda _: None) -> bytes:
     >>> encode(1) == encode(1.0), encode(float("nan")) == encode(float("nan"))
     (False, True)
     """
-    return encoder(special).encode(value)
+    return _native.encode(value, partial(other, special))
 
 
-def _other(value: Any, encode: Encode) -> bytes:
-    """Encode what is no plain literal, with its type."""
+def other(special: Special, value: Any) -> bytes:
+    """Encode what is no plain literal, with its type; see :func:`encode`."""
+    found = special(value)
+    if found is not None:
+        return found
     kind = type(value)
     tag = f"{kind.__module__}.{kind.__qualname__}|".encode()
     parts = _parts(value, kind)
     if parts is None:
         raise Unknown(f"has a value of type {kind.__name__}, which cannot be identified")
-    return tag + encode(parts)
+    return tag + encode(parts, special)
 
 
 def _parts(value: Any, kind: type) -> Sequence[Any] | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import operator
+import weakref
 
 import dask
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from sklearn.linear_model import Ridge
 
 import stratum_dask as sd
 from stratum_dask.errors import ConfigError, PassError
@@ -210,3 +214,17 @@ def test_explanation_in_all_forms():
     assert list(explanation.to_frame().columns) == ["stage", "pass", "before", "after", "seconds"]
     assert "4 tasks into 1" in str(explanation)
     assert "<table>" in explanation._repr_html_()
+
+
+def test_a_plan_leaves_nothing_behind():
+    def plan():
+        data, model = np.arange(10_000), Ridge()
+        batch = [dask.delayed(tuple)(dask.delayed(list)([data, model, n])) for n in (1, 1, 2)]
+        sd.optimize(batch)
+        return weakref.ref(data), weakref.ref(model)
+
+    gc.disable()  # not even for the collector
+    try:
+        assert [ref() for ref in plan()] == [None, None]
+    finally:
+        gc.enable()

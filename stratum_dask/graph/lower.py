@@ -262,9 +262,10 @@ class _Reader:
 
     def _hoist(self, task: Task) -> Task:
         """Move big literals of a task into data nodes, one per object."""
-        if not any(type(a) not in _SMALL and _is_big(a) for a in task.args) and not (
-            task.kwargs and any(map(_is_big, task.kwargs.values()))
-        ):
+        for a in (*task.args, *task.kwargs.values()) if task.kwargs else task.args:
+            if type(a) not in _SMALL and _is_big(a):
+                break
+        else:
             return task
         args = [self._literal(a) for a in task.args]
         kwargs = {name: self._literal(a) for name, a in task.kwargs.items()}

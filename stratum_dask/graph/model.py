@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from dask._task_spec import Alias, GraphNode
+from dask._task_spec import Alias, GraphNode, Task
 
 from stratum_dask._native import CycleFound, Dag
 from stratum_dask.errors import CycleError
@@ -16,6 +16,8 @@ from stratum_dask.errors import CycleError
 Key = Hashable
 Annotations = Mapping[str, Any]
 NO_GROUP = 0xFFFFFFFF
+_OF_TASKS = ("topology", "calls")
+"""What follows from the tasks alone."""
 
 
 class Output(NamedTuple):
@@ -127,7 +129,11 @@ class Graph:
 
     def with_(self, **changes: Any) -> Graph:
         """Return a copy with some attributes replaced."""
-        return replace(self, **changes)
+        made = replace(self, **changes)
+        if "tasks" not in changes:
+            known = self.__dict__
+            made.__dict__.update({name: known[name] for name in _OF_TASKS if name in known})
+        return made
 
     @cached_property
     def wanted(self) -> frozenset[Key]:
@@ -144,17 +150,9 @@ class Graph:
             If tasks depend on each other in a circle.
         """
         keys = list(self.tasks)
-        ids = {key: i for i, key in enumerate(keys)}
-        find = ids.get
-        indptr, indices = [0], []
-        for node in self.tasks.values():
-            for dependency in node.dependencies:
-                i = find(dependency)
-                if i is not None:
-                    indices.append(i)
-            indptr.append(len(indices))
+        ids = dict(zip(keys, range(len(keys)), strict=True))
         try:
-            dag = Dag(indptr, indices)
+            dag = Dag(ids, [node.dependencies for node in self.tasks.values()])
         except CycleFound as found:
             circle = " <- ".join(repr(keys[i]) for i in (*found.args[0], found.args[0][0]))
             raise CycleError(
@@ -162,6 +160,24 @@ class Graph:
                 "remove one of the dependencies"
             ) from None
         return Topology(keys, ids, dag)
+
+    @cached_property
+    def calls(self) -> list[tuple[Callable[..., Any], list[Task]]]:
+        """Each distinct callable and the tasks that call it, both in the order of the tasks.
+
+        A batch calls few functions often: what follows from the function is asked once.
+        """
+        found: dict[int, tuple[Callable[..., Any], list[Task]]] = {}
+        find = found.get
+        for node in self.tasks.values():
+            if type(node) is Task:
+                func = node.func
+                known = find(id(func))
+                if known is None:
+                    found[id(func)] = (func, [node])
+                else:
+                    known[1].append(node)
+        return list(found.values())
 
     @cached_property
     def colors(self) -> list[int]:

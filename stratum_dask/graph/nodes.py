@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from dask._task_spec import (
@@ -182,41 +182,52 @@ def steps_of(
     inside = {node.key for node in nodes}
     inputs: dict[Key, TaskRef] = {}
     for node in nodes:
-        for ref in _references(node):
-            if ref.key not in inside and (ref.key not in inputs or is_future(ref)):
-                inputs[ref.key] = ref
-    refs: dict[Key, Ref] = {key: Ref(i) for i, key in enumerate(inputs)}
-    steps: list[Step] = []
-    first = len(inputs)
+        if not node.dependencies <= inside:
+            for ref in _references(node):
+                if ref.key not in inside and (ref.key not in inputs or is_future(ref)):
+                    inputs[ref.key] = ref
+    writer = _Steps({key: _ref(i) for i, key in enumerate(inputs)}, name_of)
+    for node in nodes:
+        writer.refs[node.key] = writer.write(node, str(node.key))
+    return tuple(writer.steps), list(inputs.values())
 
-    def template(arg: Any, label: str) -> Any:
-        if type(arg) is TaskRef:
-            return refs[arg.key]
+
+_ref = lru_cache(maxsize=1024)(Ref)
+
+
+class _Steps:
+    """Writes tasks as steps."""
+
+    def __init__(
+        self, refs: dict[Key, Ref], name_of: Callable[[Callable[..., Any]], str | None]
+    ) -> None:
+        self.refs, self.name_of = refs, name_of
+        self.first = len(refs)
+        self.steps: list[Step] = []
+
+    def write(self, task: Any, label: str) -> Ref:
+        func, kwargs, refs = task.func, task.kwargs, self.refs
+        args = tuple(
+            [refs[a.key] if type(a) is TaskRef else self.template(a, label) for a in task.args]
+        )
+        if kwargs:
+            kwargs = {name: self.template(arg, label) for name, arg in kwargs.items()}
+        self.steps.append(Step(self.name_of(func), func, args, kwargs, label))
+        return _ref(self.first + len(self.steps) - 1)
+
+    def template(self, arg: Any, label: str) -> Any:
         if not isinstance(arg, GraphNode):
-            return refs[arg.key] if isinstance(arg, TaskRef) else arg
+            return self.refs[arg.key] if isinstance(arg, TaskRef) else arg
         if isinstance(arg, Alias):
-            return refs[arg.target]
+            return self.refs[arg.target]
         if isinstance(arg, DataNode):
             return arg.value
         if isinstance(arg, Dict):
-            items = [template(item, label) for item in arg.args]
+            items = [self.template(item, label) for item in arg.args]
             return dict(zip(items[::2], items[1::2], strict=True))
         if isinstance(arg, List | Tuple | Set):
-            return type(arg).klass(template(item, label) for item in arg.args)
-        return emit(arg, label)
-
-    def emit(task: Task, label: str) -> Ref:
-        func = task.func
-        args = tuple([template(arg, label) for arg in task.args])
-        kwargs = task.kwargs
-        if kwargs:
-            kwargs = {name: template(arg, label) for name, arg in kwargs.items()}
-        steps.append(Step(name_of(func), func, args, kwargs, label))
-        return Ref(first + len(steps) - 1)
-
-    for node in nodes:
-        refs[node.key] = emit(node, str(node.key))
-    return tuple(steps), list(inputs.values())
+            return type(arg).klass(self.template(item, label) for item in arg.args)
+        return self.write(arg, label)
 
 
 def _references(node: Any) -> list[TaskRef]:

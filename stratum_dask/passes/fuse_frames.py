@@ -7,8 +7,8 @@ getitem -> median -> fillna -> log1p      ==>      frames(getitem, median, filln
 
 from __future__ import annotations
 
-from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, rewire, steps_of
-from stratum_dask.ops.frames import FusedFrame, fusable
+from stratum_dask.graph import Graph, GraphNode, Key, Task, rewire, steps_of
+from stratum_dask.ops.frames import FUSABLE, FusedFrame, fusable
 from stratum_dask.semantics import name_of
 
 
@@ -27,16 +27,18 @@ def fuse_frames(graph: Graph) -> Graph:
     Graph
         The same object when nothing fuses. Linear in tasks and references.
     """
-    topology = graph.topology
-    mask = bytearray(
-        (call := call_of(node)) is not None
-        and (name := name_of(call.func)) is not None
-        and fusable(name, call.args, call.kwargs)
-        for node in graph.tasks.values()
-    )
-    if not any(mask):
+    chosen = [
+        node.key
+        for func, nodes in graph.calls
+        if (name := name_of(func)) in FUSABLE
+        for node in nodes
+        if fusable(name, node.args, node.kwargs)
+    ]
+    if not chosen:
         return graph
-    groups = topology.dag.fusion_groups(mask, graph.colors, topology.flags(graph.wanted))
+    topology = graph.topology
+    wanted = topology.flags(graph.wanted)
+    groups = topology.dag.fusion_groups(topology.flags(chosen), graph.colors, wanted)
     if not groups:
         return graph
     new: dict[Key, GraphNode] = {}

@@ -11,7 +11,7 @@ candidate alone and is never shared, nor are the tasks kept from editing it.
 from __future__ import annotations
 
 from stratum_dask._native import digest
-from stratum_dask.edits import Edits
+from stratum_dask.edits import editors
 from stratum_dask.fingerprint import Fingerprinter
 from stratum_dask.graph import NODE_TYPES, Graph, Key, dependencies_at
 
@@ -51,17 +51,12 @@ def identify(graph: Graph) -> Graph:
 def _edited_on_purpose(graph: Graph) -> dict[Key, str]:
     """Return the values that a task edits before another, which depends on it, reads them."""
     topology = graph.topology
-    positions = Edits(graph.tasks, graph.fingerprinter.function).positions
-    editors = {
-        key: changed
-        for key, node in graph.tasks.items()
-        if node.dependencies and (changed := positions(node)) != ()
-    }
     edited: dict[Key, str] = {}
-    if not editors:
+    found = editors(graph)
+    if not found:
         return edited
     ids, consumers = topology.ids, topology.consumers
-    for editor, changed in editors.items():
+    for editor, changed in found.items():
         if not consumers[ids[editor]]:
             continue
         for key in dependencies_at(graph.tasks[editor], changed):

@@ -41,9 +41,11 @@ def project_reads(graph: Graph) -> Graph:
         The same object when no read can do with less. Linear in tasks and references.
     """
     reads = [
-        key
-        for key, node in graph.tasks.items()
-        if (call := call_of(node)) is not None and _reads_everything(call)
+        node.key
+        for func, nodes in graph.calls
+        if name_of(_reader(func)) in _READERS
+        for node in nodes
+        if _reads_everything(node)
     ]
     if not reads:
         return graph
@@ -85,13 +87,8 @@ def _reader(func: Callable[..., Any]) -> Callable[..., Any]:
     return func.func if isinstance(func, ReadOnce) else func
 
 
-def _reads_everything(call: Call) -> bool:
-    return (
-        name_of(_reader(call.func)) in _READERS
-        and len(call.args) == 1
-        and isinstance(call.args[0], str)
-        and call.kwargs.keys() <= _HARMLESS
-    )
+def _reads_everything(node: Task) -> bool:
+    return len(node.args) == 1 and isinstance(node.args[0], str) and node.kwargs.keys() <= _HARMLESS
 
 
 def _needs(call: Call | None, frame: Key, used: Columns) -> Columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratum_dask.edits import Edits
+from stratum_dask.edits import editors
 from stratum_dask.graph import Call, Graph, GraphNode, Key, Task, TaskRef, call_of
 from stratum_dask.ops.sharing import Protected, is_immutable
 from stratum_dask.semantics import VIEWS, name_of
@@ -30,9 +30,8 @@ def protect_shared(graph: Graph) -> Graph:
     knowledge = graph.fingerprinter
     if knowledge is None:
         return graph
-    edits = Edits(graph.tasks, knowledge.function).positions
-    editors = {key: at for key, node in graph.tasks.items() if (at := edits(node)) != ()}
-    if not (editors or graph.edited or graph.merged):
+    edits = editors(graph)
+    if not (edits or graph.edited or graph.merged):
         return graph
     topology = graph.topology
     consumers, ids, wanted = topology.consumers, topology.ids, graph.wanted
@@ -45,7 +44,7 @@ def protect_shared(graph: Graph) -> Graph:
         call = call_of(node)
         guard = None
         if call is not None and not isinstance(call.func, Protected):
-            guard = _guard(graph, key, node, call, editors.get(key, ()), sees_exposed)
+            guard = _guard(graph, key, node, call, edits.get(key, ()), sees_exposed)
         if guard is not None and call is not None:
             protected[key] = Task(key, guard, *call.args, **call.kwargs)
         takes_copies = guard is not None and guard.positions is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of
+from stratum_dask.graph import Graph, GraphNode, Key, Task
 from stratum_dask.ops.direct import DIRECT_OPS, ESTIMATOR_OPS, Native
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.semantics import name_of
@@ -33,11 +33,11 @@ def select_native(graph: Graph) -> Graph:
         The same object when no task has a native form. Linear in tasks.
     """
     chosen: dict[Key, GraphNode] = {}
-    for key, node in graph.tasks.items():
-        call = call_of(node)
-        func = _native(call.func) if call is not None else None
-        if func is not None and call is not None:
-            chosen[key] = Task(key, func, *call.args, **call.kwargs)
+    for func, nodes in graph.calls:
+        native = _native(func)
+        if native is not None:
+            for node in nodes:
+                chosen[node.key] = Task(node.key, native, *node.args, **node.kwargs)
     return graph.with_(tasks={**graph.tasks, **chosen}) if chosen else graph
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from dask.utils import methodcaller
@@ -27,7 +28,6 @@ from stratum_dask.families import (
     prepare_use,
 )
 from stratum_dask.graph import (
-    Call,
     DataNode,
     Graph,
     GraphNode,
@@ -158,19 +158,18 @@ def _cut_out(graph: Graph, groups: Sequence[list[Fit]]) -> Graph:
 
 def _fits(graph: Graph) -> Iterator[Fit]:
     """Find the tasks that fit an estimator of some family."""
-    for key, node in graph.tasks.items():
-        call = call_of(node)
-        if call is None or key in graph.why_not or key in graph.edited:
+    calls = [nodes for func, nodes in graph.calls if func is fit or _is_method(func, "fit")]
+    for node in chain.from_iterable(calls):
+        key, args = node.key, node.args
+        if key in graph.why_not or key in graph.edited:
             continue
-        if call.func is not fit and not _is_method(call, "fit"):
-            continue
-        if len(call.args) < 2 or not graph.edited.isdisjoint(node.dependencies):
+        if len(args) < 2 or not graph.edited.isdisjoint(node.dependencies):
             continue  # an order that the candidate relies on
-        estimator = _estimator(graph, call.args[0])
+        estimator = _estimator(graph, args[0])
         family = None if estimator is None else family_of(estimator, graph.numerics)
-        params = dict(call.kwargs)
-        args = call.args[1:]
-        if call.func is not fit and len(args) == 1:
+        params = dict(node.kwargs)
+        args = args[1:]
+        if node.func is not fit and len(args) == 1:
             args = (*args, params.pop("y", None))
         if family is not None and len(args) <= 2 and "X" not in params:
             X, y = (*args, None)[:2]
@@ -235,20 +234,18 @@ def _share_uses(graph: Graph) -> Graph:
 
 def _uses(graph: Graph) -> Iterator[Use]:
     """Find the tasks that call a method which members of a family share."""
-    for key, node in graph.tasks.items():
-        call = call_of(node)
-        if call is None or len(call.args) < 2:
+    calls = [nodes for func, nodes in graph.calls if type(func) is methodcaller]
+    for node in chain.from_iterable(calls):
+        key, args, method = node.key, node.args, node.func.method
+        if len(args) < 2:
             continue
-        called: Any = call.func
-        if type(called) is not methodcaller:
-            continue
-        member, method = call.args[0], called.method
+        member = args[0]
         made = call_of(graph.tasks[member.key]) if _is_task(graph, member) else None
         if made is None or made.func is not cut_member:
             continue
         family, learned = made.args[:2]
         if method in FAMILIES[family].methods and graph.edited.isdisjoint({key, member.key}):
-            yield Use(key, family, learned, member, method, call.args[1:], call.kwargs)
+            yield Use(key, family, learned, member, method, args[1:], node.kwargs)
 
 
 # -- both --------------------------------------------------------------------------------------
@@ -266,9 +263,8 @@ def _same(graph: Graph, key: Key, values: tuple[Any, ...]) -> Any:
         return None
 
 
-def _is_method(call: Call, method: str) -> bool:
-    called: Any = call.func
-    return type(called) is methodcaller and called.method == method
+def _is_method(func: Any, method: str) -> bool:
+    return type(func) is methodcaller and func.method == method
 
 
 def _is_task(graph: Graph, argument: Any) -> bool:

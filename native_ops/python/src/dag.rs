@@ -7,7 +7,7 @@ use pyo3::conversion::FromPyObjectOwned;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use stratum_optimizer as optimizer;
 use stratum_optimizer::DagError;
 
@@ -29,8 +29,25 @@ impl Dag {
     const NONE: u32 = optimizer::NONE;
 
     #[new]
-    fn new(py: Python<'_>, indptr: Vector<u32>, indices: Vector<u32>) -> PyResult<Self> {
-        let dag = py.detach(|| optimizer::Dag::new(&indptr.0, &indices.0));
+    fn new(ids: &Bound<'_, PyDict>, dependencies: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut indptr = Vec::with_capacity(ids.len() + 1);
+        let mut indices = Vec::with_capacity(ids.len());
+        indptr.push(0u32);
+        for row in dependencies.try_iter()? {
+            for key in row?.try_iter()? {
+                if let Some(id) = ids.get_item(key?)? {
+                    indices.push(id.extract()?);
+                }
+            }
+            indptr.push(indices.len() as u32);
+        }
+        let rows = indptr.len() - 1;
+        if rows != ids.len() {
+            let message = format!("`dependencies` has {rows} rows for {} ids", ids.len());
+            return Err(PyValueError::new_err(message));
+        }
+        let py = ids.py();
+        let dag = py.detach(|| optimizer::Dag::new(&indptr, &indices));
         dag.map(Self).map_err(|error| match error {
             DagError::Cycle(nodes) => CycleFound::new_err((nodes,)),
             _ => PyValueError::new_err(error.to_string()),

@@ -32,7 +32,7 @@ mod _native {
     #[pymodule_export]
     use crate::groups::group_aggregate;
     #[pymodule_export]
-    use crate::literals::{Encoder, digest};
+    use crate::literals::{digest, encode, identity};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]

@@ -51,70 +51,64 @@ pub(crate) fn digest<'py>(
     Ok(PyBytes::new(py, &py.detach(|| hash(bytes()))))
 }
 
-/// Encodes literals and the arguments of tasks.
-#[pyclass(frozen)]
-pub(crate) struct Encoder {
-    other: Py<PyAny>,
-    reference: Option<Py<PyType>>,
+/// The bytes of one literal; `other` encodes what is no plain literal.
+#[pyfunction]
+pub(crate) fn encode<'py>(
+    value: &Bound<'py, PyAny>,
+    other: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let mut writer = Writer::new(other, None);
+    writer.write(value, 0)?;
+    Ok(PyBytes::new(value.py(), &writer.out))
 }
 
-#[pymethods]
-impl Encoder {
-    /// `other` encodes what is no plain literal; `reference` is the type whose instances stand
-    /// for the values of other tasks, by their attribute `key`.
-    #[new]
-    #[pyo3(signature = (other, reference=None))]
-    fn new(other: Py<PyAny>, reference: Option<Py<PyType>>) -> Self {
-        Self { other, reference }
+/// The identity of a call: of `head` with these arguments, given the identities of values.
+///
+/// Instances of `reference` stand for the values of other tasks, by their attribute `key`.
+#[pyfunction]
+pub(crate) fn identity<'py>(
+    py: Python<'py>,
+    head: &[u8],
+    args: &Bound<'py, PyAny>,
+    kwargs: &Bound<'py, PyDict>,
+    other: &Bound<'py, PyAny>,
+    reference: &Bound<'py, PyType>,
+    tokens: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let mut writer = Writer::new(other, Some((reference, tokens)));
+    writer.out.extend_from_slice(head);
+    for arg in args.try_iter()? {
+        writer.write(&arg?, 0)?;
     }
-
-    /// The bytes of one literal.
-    fn encode<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let mut writer = Writer::new(self, None);
-        writer.write(value, 0)?;
-        Ok(PyBytes::new(value.py(), &writer.out))
-    }
-
-    /// The identity of a call: of `head` with these arguments, given the identities of values.
-    fn token<'py>(
-        &self,
-        py: Python<'py>,
-        head: &[u8],
-        args: &Bound<'py, PyAny>,
-        kwargs: &Bound<'py, PyDict>,
-        tokens: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let mut writer = Writer::new(self, Some(tokens));
-        writer.out.extend_from_slice(head);
-        for arg in args.try_iter()? {
-            writer.write(&arg?, 0)?;
-        }
-        if !kwargs.is_empty() {
-            let names = kwargs.keys();
-            names.sort()?;
-            for name in names {
-                writer.out.push(b'=');
-                writer.write(&name, 0)?;
-                if let Some(value) = kwargs.get_item(&name)? {
-                    writer.write(&value, 0)?;
-                }
+    if !kwargs.is_empty() {
+        let names = kwargs.keys();
+        names.sort()?;
+        for name in names {
+            writer.out.push(b'=');
+            writer.write(&name, 0)?;
+            if let Some(value) = kwargs.get_item(&name)? {
+                writer.write(&value, 0)?;
             }
         }
-        Ok(PyBytes::new(py, &hash(&writer.out)))
     }
+    Ok(PyBytes::new(py, &hash(&writer.out)))
 }
 
 struct Writer<'a, 'py> {
-    encoder: &'a Encoder,
-    tokens: Option<&'a Bound<'py, PyDict>>,
+    other: &'a Bound<'py, PyAny>,
+    /// What stands for the value of a task, and the identities of these by key.
+    values: Option<(&'a Bound<'py, PyType>, &'a Bound<'py, PyDict>)>,
     out: Vec<u8>,
 }
 
 impl<'a, 'py> Writer<'a, 'py> {
-    fn new(encoder: &'a Encoder, tokens: Option<&'a Bound<'py, PyDict>>) -> Self {
+    fn new(
+        other: &'a Bound<'py, PyAny>,
+        values: Option<(&'a Bound<'py, PyType>, &'a Bound<'py, PyDict>)>,
+    ) -> Self {
         Self {
-            encoder,
-            tokens,
+            other,
+            values,
             out: Vec::with_capacity(128),
         }
     }
@@ -176,7 +170,7 @@ impl<'a, 'py> Writer<'a, 'py> {
 
     /// Writes the identity of the value that a reference stands for, if it is known.
     fn reference(&mut self, value: &Bound<'py, PyAny>) -> PyResult<bool> {
-        let (Some(kind), Some(tokens)) = (&self.encoder.reference, self.tokens) else {
+        let Some((kind, tokens)) = self.values else {
             return Ok(false);
         };
         if !value.get_type().is(kind) {
@@ -193,7 +187,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     }
 
     fn other(&mut self, value: &Bound<'py, PyAny>) -> PyResult<()> {
-        let encoded = self.encoder.other.bind(value.py()).call1((value,))?;
+        let encoded = self.other.call1((value,))?;
         self.framed(b'o', encoded.cast::<PyBytes>()?.as_bytes());
         Ok(())
     }
@@ -243,7 +237,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     ) -> PyResult<()> {
         let mut parts = Vec::with_capacity(count);
         for item in items {
-            let mut writer = Writer::new(self.encoder, self.tokens);
+            let mut writer = Writer::new(self.other, self.values);
             writer.write(&item, depth + 1)?;
             parts.push(writer.out);
         }

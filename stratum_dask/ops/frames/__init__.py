@@ -2,6 +2,6 @@
 
 from stratum_dask.ops.frames.engine import FusedFrame
 from stratum_dask.ops.frames.lower_columns import with_column
-from stratum_dask.ops.frames.table import SUPPORTED, fusable
+from stratum_dask.ops.frames.table import FUSABLE, SUPPORTED, fusable
 
-__all__ = ["SUPPORTED", "FusedFrame", "fusable", "with_column"]
+__all__ = ["FUSABLE", "SUPPORTED", "FusedFrame", "fusable", "with_column"]

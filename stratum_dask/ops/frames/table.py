@@ -142,6 +142,9 @@ RULES: dict[str, Rule] = {name: _rule(function) for name, function in _FUNCTIONS
 #: The operations that are worth fusing: those that have a native form.
 SUPPORTED: frozenset[str] = frozenset(RULES)
 
+#: The operations that may become part of a fused task.
+FUSABLE: frozenset[str] = SUPPORTED | DIRECT_OPS
+
 
 def fusable(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether a call with these arguments (not yet resolved) may become part of a fused task.
@@ -154,7 +157,7 @@ def fusable(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     >>> fusable(".fillna", (0,), {}), fusable(".fillna", (0,), {"inplace": True})
     (True, False)
     """
-    if op not in SUPPORTED and op not in DIRECT_OPS:
+    if op not in FUSABLE:
         return False
     if op == "getattr":
         if len(args) != 2 or type(args[1]) is not str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from dask.highlevelgraph import HighLevelGraph
 
 from stratum_dask.config import options
-from stratum_dask.explanation import Explanation, Recorder
+from stratum_dask.explanation import Explanation, Recorder, Work
 from stratum_dask.graph import emit, lower, merged_graph, rebuild
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.counting import counters
@@ -129,7 +129,8 @@ def explain(
         check=chosen.verify,
         observe=recorder,
     )
-    return recorder.explain(graph, optimized, counters())
+    work = Work.estimated(graph, optimized)
+    return recorder.explain(graph, optimized, work, counters())
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

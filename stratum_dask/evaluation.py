@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from dask.system import CPU_COUNT
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
@@ -14,13 +15,13 @@ from sklearn.utils import indexable
 
 from stratum_dask.config import options
 from stratum_dask.errors import ConfigError
-from stratum_dask.explanation import Recorder
+from stratum_dask.explanation import Recorder, Work
 from stratum_dask.frontends.builder import Builder
 from stratum_dask.frontends.candidates import Candidate, expand
 from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
 from stratum_dask.graph import Key
 from stratum_dask.ops.counters import total
-from stratum_dask.ops.outcomes import Failure, Outcome, failure_of
+from stratum_dask.ops.outcomes import Failure, Outcome, failure_of, seconds_of
 from stratum_dask.pipeline import run
 from stratum_dask.results import CandidateResult, Results
 from stratum_dask.runtime.compute import compute
@@ -139,12 +140,14 @@ def evaluate(
     found = dict(zip(wanted, outcomes, strict=True))
     scorers = _names(plans, found)
     calls = total({task: c for one in outcomes for task, c in one.calls.items()}.values())
+    each = tuple(_result(plan, found, scorers, splits.number) for plan in plans)
+    written, unique = sum(one.seconds for one in each), seconds_of(outcomes)
     results = Results(
-        candidates=tuple(_result(plan, found, scorers, splits.number) for plan in plans),
+        candidates=each,
         scorers=scorers,
         n_folds=splits.number,
         seconds=time.perf_counter() - began,
-        explanation=recorder.explain(before, graph, calls),
+        explanation=recorder.explain(before, graph, Work(written, unique, CPU_COUNT), calls),
     )
     if on_error == "raise":
         for failure in results.errors.values():
@@ -227,11 +230,10 @@ def _result(
         return CandidateResult(plan.name, nothing, 0.0, [plan.failure] * folds, [])
     outcomes = [found[tasks.test.key] for tasks in plan.tasks]
     kept = [found[t.estimator.key] for t in plan.tasks if t.estimator is not None]
-    seconds = {task: s for one in (*outcomes, *kept) for task, s in one.seconds.items()}
     return CandidateResult(
         plan.name,
         {name: [_score(one, name) for one in outcomes] for name in scorers},
-        sum(seconds.values()),
+        seconds_of([*outcomes, *kept]),
         [one.failure for one in outcomes],
         [one.value for one in kept],
     )

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 import pandas as pd
+from dask.system import CPU_COUNT
 
 from stratum_dask.families.tasks import apply_member, counted_as, cut_member
 from stratum_dask.graph import Graph, Key, call_of, candidates_of, key_split
@@ -17,6 +18,7 @@ from stratum_dask.ops.direct import Native
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.sharing import Protected, own
+from stratum_dask.runtime.costs import estimate, open_book
 
 _MOST = 20
 
@@ -29,6 +31,52 @@ class PassRecord(NamedTuple):
     before: int
     after: int
     seconds: float
+
+
+class Work(NamedTuple):
+    """How long the tasks of a batch take.
+
+    Attributes
+    ----------
+    written : float
+        Seconds of all tasks as the user wrote them.
+    unique : float
+        Seconds of those that are left to run.
+    cores : int
+        Among which they can be divided.
+    known : float
+        Of the seconds left to run, the share of tasks of a kind that was measured before; the
+        others are guessed.
+    """
+
+    written: float
+    unique: float
+    cores: int
+    known: float = 1.0
+
+    @classmethod
+    def estimated(cls, before: Graph, after: Graph) -> Work:
+        """Estimate it from the cost book."""
+        book = open_book()
+        left = estimate(after, book).values()
+        unique = sum(cost.seconds for cost in left)
+        return cls(
+            written=sum(cost.seconds for cost in estimate(before, book).values()),
+            unique=unique,
+            cores=CPU_COUNT,
+            known=sum(cost.seconds for cost in left if cost.known) / unique if unique else 1.0,
+        )
+
+    @property
+    def floor(self) -> float:
+        """Seconds below which the batch cannot get: what is left, divided among the cores."""
+        return self.unique / self.cores
+
+    def __str__(self) -> str:
+        return (
+            f"{_time(self.written)} -> {_time(self.unique)}, on {self.cores} cores at least "
+            f"{_time(self.floor)} ({self.known:.0%} of it measured before)"
+        )
 
 
 @dataclass
@@ -44,7 +92,7 @@ class Recorder:
         if stage == "share":
             self.shared = after
 
-    def explain(self, before: Graph, after: Graph, calls: Counters) -> Explanation:
+    def explain(self, before: Graph, after: Graph, work: Work, calls: Counters) -> Explanation:
         """Return what happened between the graph as read and the graph as optimized.
 
         `calls` are counts of which those of operations in the graph are kept.
@@ -79,6 +127,7 @@ class Recorder:
             packed=packed,
             why_not={str(key): reason for key, reason in after.why_not.items()},
             families={key: len(names) for key, names in after.families.items()},
+            work=work,
             native=dict(native),
             calls=calls.of(native),
         )
@@ -127,6 +176,8 @@ class Explanation:
         For each packed chain, the names of its steps.
     why_not : dict of str to str
         For each task that was kept apart, the reason.
+    work : Work
+        Seconds of all tasks before and after, and the floor.
     families : dict of key to int
         For each task that does what the fits of a family have in common, how many fits.
     """
@@ -140,6 +191,7 @@ class Explanation:
     fused: dict[Key, tuple[str, ...]]
     packed: dict[Key, tuple[str, ...]]
     why_not: dict[str, str]
+    work: Work
     families: dict[Key, int] = field(default_factory=dict)
     native: dict[str, int] = field(default_factory=dict)
     calls: Counters = field(default_factory=Counters)
@@ -188,6 +240,7 @@ class Explanation:
             ("candidates", f"{self.candidates:,}"),
             ("tasks", f"{self.tasks_before:,} -> {self.tasks_after:,}"),
             ("distinct computations", f"{self.unique_tasks:,}"),
+            ("work", str(self.work)),
             ("merged", f"{stood_for:,} tasks into {len(self.merged):,}"),
             ("shared inside", f"{sum(self.families.values()):,} fits into {len(self.families):,}"),
             (
@@ -261,6 +314,10 @@ class Explanation:
 def _counted(row: Any) -> str:
     fell = f", {row.times:,} not ({row.dtype}): {row.reason}" if row.times else ""
     return f"{row.operation:<24}{row.hits:>8,} natively{fell}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1e3:,.1f} ms"
 
 
 def _short(ops: tuple[str, ...], most: int = 8) -> str:

@@ -15,6 +15,19 @@ settings.register_profile("long", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+# Also for processes that tests start: none reads or writes the user's own cost book.
+os.environ["DASK_STRATUM__COSTS__PATH"] = "false"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _book(tmp_path_factory):
+    """Keep what tests measure in a cost book of their own."""
+    import dask
+
+    with dask.config.set({"stratum.costs.path": tmp_path_factory.mktemp("costs") / "book.sqlite"}):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _verified():
     """Check the graph after every pass in all tests."""

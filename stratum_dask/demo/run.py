@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from stratum_dask.api import optimize
 from stratum_dask.errors import StratumError
-from stratum_dask.explanation import Explanation, Recorder
+from stratum_dask.explanation import Explanation, Recorder, Work
 from stratum_dask.graph import Graph, lower
 from stratum_dask.ops import counters
 from stratum_dask.pipeline import run as run_pipeline
@@ -139,7 +139,8 @@ def plan(candidates: Mapping[str, Delayed]) -> tuple[Explanation, Graph]:
     graph, _ = lower(dict(candidates), None)
     recorder = Recorder()
     optimized = run_pipeline(graph, observe=recorder)
-    return recorder.explain(graph, optimized, counters.Counters()), optimized
+    work = Work.estimated(graph, optimized)
+    return recorder.explain(graph, optimized, work, counters.Counters()), optimized
 
 
 @contextmanager

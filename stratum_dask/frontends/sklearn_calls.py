@@ -194,7 +194,7 @@ def _fit_and_score_result(
     failed = next((one.failure for one in (test, train, kept) if one and one.failure), None)
     if failed is not None and call["error_score"] == "raise":
         failed.reraise()
-    seconds = sum(test.seconds.values())
+    seconds = test.seconds
     result: dict[str, Any] = {"fit_error": None}
     if failed is not None and not _is_of_scoring(failed):
         result["fit_error"] = failed.traceback

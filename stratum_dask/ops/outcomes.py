@@ -10,11 +10,11 @@ import operator
 import pickle
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import sklearn
@@ -23,6 +23,8 @@ from dask.sizeof import sizeof
 from stratum_dask.errors import CandidateError
 from stratum_dask.ops import counters
 from stratum_dask.ops.counters import Counters
+from stratum_dask.ops.packed import Packed
+from stratum_dask.ops.sizes import nbytes_of
 from stratum_dask.ops.users import is_users_file
 from stratum_dask.runtime.threads import Threads, in_task
 
@@ -82,6 +84,20 @@ class Failure:
 _ALIGNED = 64
 
 
+class Spent(NamedTuple):
+    """What a task took.
+
+    Attributes
+    ----------
+    seconds : float
+    nbytes : int
+        Of its value.
+    """
+
+    seconds: float
+    nbytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A task's value or failure, and what it took to get there.
@@ -90,32 +106,37 @@ class Outcome:
     ----------
     value : object
     failure : Failure or None
-    seconds : mapping of str to float
-        By task, for this one and all that it depends on.
+    spent : mapping of str to Spent
+        By task, for this one and all that it depends on; by step where several were packed.
     calls : mapping of str to Counters
         What ran natively and what did not, by task likewise; only of tasks that have such calls.
     """
 
     value: Any
     failure: Failure | None
-    seconds: Mapping[str, float]
+    spent: Mapping[str, Spent]
     calls: Mapping[str, Counters] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """What it took together with all that it depends on."""
+        return sum(one.seconds for one in self.spent.values())
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
         if operator.index(protocol) < 5:
-            return Outcome, (self.value, self.failure, self.seconds, self.calls)
+            return Outcome, (self.value, self.failure, self.spent, self.calls)
         from distributed.protocol.pickle import dumps  # takes long to import; a cluster has
 
         parts: list[pickle.PickleBuffer] = []
         value = dumps(self.value, buffer_callback=parts.append)
-        return _arrive, (value, parts, self.failure, self.seconds, self.calls)
+        return _arrive, (value, parts, self.failure, self.spent, self.calls)
 
 
 def _arrive(
     value: bytes,
     parts: Sequence[Any],
     failure: Failure | None,
-    seconds: Mapping[str, float],
+    spent: Mapping[str, Spent],
     calls: Mapping[str, Counters],
 ) -> Outcome:
     """Make an outcome of what another process has sent.
@@ -124,7 +145,7 @@ def _arrive(
     another order, so they are moved to where an array of this process would lie.
     """
     moved = [_aligned(memoryview(part)) for part in parts]
-    return Outcome(pickle.loads(value, buffers=moved), failure, seconds, calls)
+    return Outcome(pickle.loads(value, buffers=moved), failure, spent, calls)
 
 
 def _aligned(part: memoryview) -> Any:
@@ -135,6 +156,16 @@ def _aligned(part: memoryview) -> Any:
     copy = copy[-copy.ctypes.data % _ALIGNED :][: len(array)]
     copy[:] = array
     return copy.data.toreadonly() if part.readonly else copy.data
+
+
+def seconds_of(outcomes: Iterable[Outcome]) -> float:
+    """Return what several took together with all that they depend on, which may be the same."""
+    return sum(one.seconds for one in spent_by(outcomes).values())
+
+
+def spent_by(outcomes: Iterable[Outcome]) -> dict[str, Spent]:
+    """Return what all tasks took that led to some outcomes."""
+    return {task: its for one in outcomes for task, its in one.spent.items()}
 
 
 @sizeof.register(Outcome)  # type: ignore[untyped-decorator]  # dask is not typed
@@ -202,13 +233,13 @@ class Attempt:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
         """Call the function unless an argument has failed."""
-        seconds: dict[str, float] = {}
+        spent: dict[str, Spent] = {}
         calls: dict[str, Counters] = {}
         failures: list[Failure] = []
 
         def value_of(argument: Any) -> Any:
             if type(argument) is Outcome:
-                seconds.update(argument.seconds)
+                spent.update(argument.spent)
                 calls.update(argument.calls)
                 if argument.failure is not None:
                     failures.append(argument.failure)
@@ -222,25 +253,36 @@ class Attempt:
         args = tuple(map(value_of, args))
         kwargs = {name: value_of(value) for name, value in kwargs.items()}
         if failures:
-            return Outcome(None, failures[0], seconds, calls)
+            return Outcome(None, failures[0], spent, calls)
         around = self.surroundings
         around.threads.limit_here()
         value, failure = None, None
         with counters.collecting() as tally:
-            began = perf_counter()
+            began = since = perf_counter()
+
+            def note(task: str, value: Any) -> None:
+                nonlocal since
+                spent[task] = Spent(perf_counter() - since, nbytes_of(value))
+                since = perf_counter()
+
             try:
                 with (
                     in_task(),
                     sklearn.config_context(**around.sklearn),
                     np.errstate(**around.numpy),
                 ):
-                    value = self.func(*args, **kwargs)
+                    if isinstance(self.func, Packed):
+                        value = self.func.run(args, note)
+                    else:
+                        value = self.func(*args, **kwargs)
+                        note(self.task, value)
             except (Exception, SystemExit) as error:
-                failure = _failure(error, self.task, perf_counter() - began)
-            seconds[self.task] = perf_counter() - began
+                now = perf_counter()
+                failure = _failure(error, self.task, now - began)
+                spent[self.task] = Spent(now - since, 0)
         if found := tally.counters():
             calls[self.task] = found
-        return Outcome(value, failure, seconds, calls)
+        return Outcome(value, failure, spent, calls)
 
 
 def failure_of(error: BaseException, task: str) -> Failure:

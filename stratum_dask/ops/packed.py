@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stratum_dask.ops.steps import Ref, Step, resolve
@@ -100,6 +100,17 @@ class Packed:
 
     def __call__(self, *inputs: Any) -> Any:
         """Run the steps on the values of the inputs."""
+        return self.run(inputs)
+
+    def run(self, inputs: Sequence[Any], note: Callable[[str, Any], object] | None = None) -> Any:
+        """Run the steps on the values of the inputs.
+
+        Parameters
+        ----------
+        inputs : sequence
+        note : callable, optional
+            Called with each step's label and value as soon as it is there.
+        """
         if self._calls is None:
             self._calls = self._compile()
         values: list[Any] = [*inputs, *[None] * len(self.steps)]
@@ -116,6 +127,8 @@ class Packed:
                 error.add_note(f"in task {label!r}")
                 raise
             args = kwargs = None
+            if note is not None:
+                note(label, value)
             values[number] = value
             number += 1
             for finished in done:

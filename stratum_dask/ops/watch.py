@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stratum_dask._native import digest
-from stratum_dask.ops.outcomes import Attempt, Failure, Outcome
+from stratum_dask.ops.outcomes import Attempt, Failure, Outcome, seconds_of
 from stratum_dask.ops.users import is_users_file
 
 _TRIES = 2
@@ -74,11 +74,7 @@ class Watched:
     def _left(self, given: tuple[Any, ...]) -> float | None:
         if self.limit is None:
             return None
-        seconds: dict[str, float] = {}
-        for one in given:
-            if type(one) is Outcome:
-                seconds.update(one.seconds)
-        return self.limit - sum(seconds.values())
+        return self.limit - seconds_of(one for one in given if type(one) is Outcome)
 
     def _died(self, record: Path) -> Failure:
         text = record.read_text()

@@ -15,13 +15,17 @@ from dask.system import CPU_COUNT
 
 from stratum_dask.errors import ConfigError
 from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, is_reference, key_split
-from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings
+from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings, spent_by
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.watch import Watched
 from stratum_dask.runtime.cluster import compute_on
+from stratum_dask.runtime.costs import learn, open_book
 from stratum_dask.runtime.threads import Threads, is_in_task, limited
 
 Done = Callable[[Key, Outcome], None]
+
+_WORTH_NOTING = 0.1
+"""Seconds of work from which on it is worth milliseconds to note what each task took."""
 
 
 def compute(
@@ -54,6 +58,21 @@ def compute(
     -------
     list of Outcome
     """
+    outcomes = _run(graph, keys, workers, done, isolate, timeout)
+    spent = spent_by(outcomes)
+    if sum(one.seconds for one in spent.values()) > _WORTH_NOTING:
+        learn(open_book(), graph, spent)
+    return outcomes
+
+
+def _run(
+    graph: Graph,
+    keys: Sequence[Key],
+    workers: int | None,
+    done: Done | None,
+    isolate: str,
+    timeout: float | None,
+) -> list[Outcome]:
     threads = Threads(1)
     dsk = attempts(graph, Surroundings.here(threads))
     scheduler = None if is_in_task() else get_scheduler()

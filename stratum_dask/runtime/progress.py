@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from stratum_dask.graph import Key
-from stratum_dask.ops.outcomes import Outcome
+from stratum_dask.ops.outcomes import Outcome, Spent
 
 
 class Progress:
@@ -37,7 +37,7 @@ class Progress:
         self._of = {key: name for name, keys in candidates.items() for key in keys}
         self._left = {name: len(keys) for name, keys in candidates.items()}
         self._broken: set[Hashable] = set()
-        self._tasks: dict[str, float] = {}
+        self._tasks: dict[str, Spent] = {}
         self.done = 0
         self.alone = 0.0
         console = Console(stderr=True)
@@ -60,7 +60,7 @@ class Progress:
     @property
     def seconds(self) -> float:
         """What tasks took so far."""
-        return sum(self._tasks.values())
+        return sum(one.seconds for one in self._tasks.values())
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -76,8 +76,8 @@ class Progress:
             return
         if outcome.failure is not None:
             self._broken.add(name)
-        self.alone += sum(outcome.seconds.values())
-        self._tasks.update(outcome.seconds)
+        self.alone += outcome.seconds
+        self._tasks.update(outcome.spent)
         self._left[name] -= 1
         self.done += self._left[name] == 0
         saved = max(self.alone - self.seconds, 0.0)

@@ -281,6 +281,21 @@ class Dag:
         201.0
         """
 
+    def critical_path(self, seconds: _Floats) -> list[int]:
+        """Return the longest chain, from its first node to its last.
+
+        Parameters
+        ----------
+        seconds : sequence of float
+            How long each node runs.
+
+        Examples
+        --------
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3}, ["", "a", "a", "bc"])
+        >>> dag.critical_path([1.0, 2.0, 1.0, 1.0])
+        [0, 1, 3]
+        """
+
     def sections(self, group: _Ids, color: _Ids) -> tuple[list[int], list[list[int]]]:
         """Partition the nodes by which groups of outputs need them.
 
@@ -324,6 +339,138 @@ class Dag:
         >>> Dag({"a": 0, "b": 1, "c": 2}, ["", "a", "b"]).reaches(1, [0, 1, 2])
         [2]
         """
+
+@final
+class Cluster:
+    """Workers, and what moving values between them takes: for simulations.
+
+    Parameters
+    ----------
+    threads : sequence of int
+        How many tasks each worker runs at a time.
+    machine : sequence of int
+        On which machine each worker is, counted from 0. Moving values inside a machine takes a
+        tenth.
+    memory : sequence of float
+        The bytes that each worker may hold; infinite where there is no limit.
+    bandwidth : float
+        Bytes per second between machines.
+    latency : float
+        Seconds before a value begins to arrive.
+
+    Raises
+    ------
+    ValueError
+        If there are no workers, lengths differ, or an amount is impossible.
+
+    Examples
+    --------
+    >>> from stratum_dask._native import Cluster, Dag
+    >>> two = Cluster([1, 1], [0, 1], [1e9, 1e9], 1e8, 0.001)
+    >>> dag = Dag({"a": 0, "b": 1, "c": 2}, ["", "", "ab"])
+    >>> two.floor(dag, [1.0, 1.0, 1.0])
+    2.0
+    """
+
+    NONE: ClassVar[int]
+    """Stands for "the scheduler decides" in placements."""
+
+    def __new__(
+        cls, threads: _Ids, machine: _Ids, memory: _Floats, bandwidth: float, latency: float
+    ) -> Cluster: ...
+    def __len__(self) -> int: ...
+    def floor(self, dag: Dag, seconds: _Floats) -> float:
+        """Return the seconds below which no schedule gets.
+
+        Those of the longest chain, or all divided by the tasks that run at a time.
+        """
+
+    def simulate(
+        self,
+        dag: Dag,
+        seconds: _Floats,
+        bytes: _Floats,
+        output: _Mask,
+        rank: _Ids,
+        group: _Ids,
+        worker: _Ids,
+    ) -> Schedule:
+        """Run a graph as ``distributed`` would.
+
+        Parameters
+        ----------
+        dag : Dag
+        seconds, bytes : sequence of float
+            How long each node runs, and the size of its result.
+        output : bytes or bytearray
+            Mask of the nodes whose results are kept to the end.
+        rank : sequence of int
+            Of the nodes that could run, that with the lowest rank does.
+        group : sequence of int
+            Nodes of one group have one name; schedulers expect the same of them.
+        worker : sequence of int
+            The worker that each node is meant for; ``NONE`` where the scheduler decides.
+
+        Examples
+        --------
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2}, ["", "", "ab"])
+        >>> two = Cluster([1, 1], [0, 1], [1e9, 1e9], 1e8, 0.001)
+        >>> ones, ids = [1.0] * 3, [0, 1, 2]
+        >>> ran = two.simulate(dag, ones, [1e8] * 3, bytes([0, 0, 1]), ids, ids, [0, 1, 0])
+        >>> ran.makespan, ran.moved, ran.busy
+        (3.001, 100000000.0, [2.0, 1.0])
+        """
+
+    def place(
+        self,
+        dag: Dag,
+        seconds: _Floats,
+        bytes: _Floats,
+        output: _Mask,
+        rank: _Ids,
+        group: _Ids,
+    ) -> tuple[list[int], list[int], Schedule, Schedule]:
+        """Find a placement that is predicted to be better than what Dask does by itself, if any.
+
+        Parameters are those of :meth:`simulate`.
+
+        Returns
+        -------
+        worker : list of int
+            As `simulate` takes it; all ``NONE`` if there is none.
+        rank : list of int
+            The order in which workers should take the nodes.
+        schedule, stock : Schedule
+            What is predicted with it and without it; never longer than without.
+        """
+
+@final
+class Schedule:
+    """How a graph ran.
+
+    Attributes
+    ----------
+    makespan : float
+        When the last node finished, in seconds.
+    worker, thread : list of int
+        By node: where it ran, and on which of the worker's threads.
+    start : list of float
+        By node: when it began, in seconds.
+    busy : list of float
+        By worker: the seconds in which its threads ran nodes.
+    peak : list of float
+        By worker: the most bytes that it held.
+    moved : float
+        Bytes that moved between workers.
+    """
+
+    makespan: float
+    worker: list[int]
+    thread: list[int]
+    start: list[float]
+    busy: list[float]
+    peak: list[float]
+    moved: float
 
 @final
 class Program:

@@ -304,8 +304,11 @@ def test_ids_that_are_no_ids_are_refused():
         (lambda dag: dag.chains(bytes(4), [0] * 4, bytes(5)), "`output` has 5"),
         (lambda dag: dag.chains(bytes(5), [0] * 4, bytes(4)), "`packable` has 5"),
         (lambda dag: dag.memory_order(bytes(4), [1.0]), "`bytes` has 1"),
-        (lambda dag: dag.memory_order(bytes(4), [1, 1, -1, 1]), "-1 is no size"),
-        (lambda dag: dag.memory_order(bytes(4), [1, 1, float("nan"), 1]), "NaN is no size"),
+        (lambda dag: dag.memory_order(bytes(4), [1, 1, -1, 1]), "`bytes` has -1, which"),
+        (
+            lambda dag: dag.memory_order(bytes(4), [1, 1, float("nan"), 1]),
+            "has NaN, which is no amount",
+        ),
         (lambda dag: dag.peak([0, 1, 2], bytes(4), [1] * 4), "`order` has 3"),
         (lambda dag: dag.peak([0, 1, 1, 2], bytes(4), [1] * 4), "node 1 comes twice"),
         (lambda dag: dag.peak([0, 1, 3, 2], bytes(4), [1] * 4), "node 3 .* before a dependency"),

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 
-use crate::{Dag, DagError};
+use crate::{Cluster, Dag, DagError};
 
 /// A graph from one row of dependencies per node.
 pub(crate) fn try_graph<Row: AsRef<[u32]>>(rows: &[Row]) -> Result<Dag, DagError> {
@@ -197,4 +197,30 @@ pub(crate) fn assert_contracts(dag: &Dag, groups: &[Vec<u32>]) {
         rows[name[node as usize] as usize].extend(outside.filter(|&d| d != name[node as usize]));
     }
     assert_acyclic_after(&rows);
+}
+
+/// Workers with as many threads each, every one on a machine of its own.
+pub(crate) fn uniform(workers: u32, threads: u32, bandwidth: f64) -> Cluster {
+    Cluster {
+        threads: vec![threads; workers as usize],
+        machine: (0..workers).collect(),
+        memory: vec![f64::INFINITY; workers as usize],
+        bandwidth,
+        latency: 0.0,
+    }
+}
+
+/// Clusters of up to four workers on up to three machines.
+pub(crate) fn clusters() -> impl Strategy<Value = Cluster> {
+    let workers = prop::collection::vec((1u32..3, 0u32..3, prop::option::of(1u32..20)), 1..5);
+    (workers, 1u32..9, 0u32..3).prop_map(|(workers, bandwidth, latency)| Cluster {
+        threads: workers.iter().map(|worker| worker.0).collect(),
+        machine: workers.iter().map(|worker| worker.1).collect(),
+        memory: workers
+            .iter()
+            .map(|worker| worker.2.map_or(f64::INFINITY, f64::from))
+            .collect(),
+        bandwidth: f64::from(bandwidth),
+        latency: f64::from(latency) / 10.0,
+    })
 }

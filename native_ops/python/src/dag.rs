@@ -20,7 +20,7 @@ create_exception!(
 
 /// A directed acyclic graph over the integers 0 to n - 1; see `_native.pyi`.
 #[pyclass(frozen, module = "stratum_dask._native")]
-pub(crate) struct Dag(optimizer::Dag);
+pub(crate) struct Dag(pub(crate) optimizer::Dag);
 
 #[pymethods]
 impl Dag {
@@ -123,7 +123,7 @@ impl Dag {
         bytes: Vector<f64>,
     ) -> PyResult<(Vec<u32>, f64)> {
         self.check_len("output", output.0.len())?;
-        self.check_sizes(&bytes.0)?;
+        self.check_amounts("bytes", &bytes.0)?;
         Ok(py.detach(|| self.0.memory_order(&output.0, &bytes.0)))
     }
 
@@ -136,8 +136,13 @@ impl Dag {
     ) -> PyResult<f64> {
         self.check_order(&order.0)?;
         self.check_len("output", output.0.len())?;
-        self.check_sizes(&bytes.0)?;
+        self.check_amounts("bytes", &bytes.0)?;
         Ok(py.detach(|| self.0.peak(&order.0, &output.0, &bytes.0)))
+    }
+
+    fn critical_path(&self, py: Python<'_>, seconds: Vector<f64>) -> PyResult<Vec<u32>> {
+        self.check_amounts("seconds", &seconds.0)?;
+        Ok(py.detach(|| self.0.critical_path(&seconds.0)))
     }
 
     fn sections(
@@ -164,7 +169,7 @@ impl Dag {
 }
 
 impl Dag {
-    fn check_len(&self, name: &str, len: usize) -> PyResult<()> {
+    pub(crate) fn check_len(&self, name: &str, len: usize) -> PyResult<()> {
         let nodes = self.0.len();
         if len == nodes {
             return Ok(());
@@ -184,14 +189,16 @@ impl Dag {
         }
     }
 
-    fn check_sizes(&self, bytes: &[f64]) -> PyResult<()> {
-        self.check_len("bytes", bytes.len())?;
-        match bytes
+    pub(crate) fn check_amounts(&self, name: &str, amounts: &[f64]) -> PyResult<()> {
+        self.check_len(name, amounts.len())?;
+        match amounts
             .iter()
-            .find(|size| !(size.is_finite() && **size >= 0.0))
+            .find(|amount| !(amount.is_finite() && **amount >= 0.0))
         {
             None => Ok(()),
-            Some(size) => Err(PyValueError::new_err(format!("{size} is no size in bytes"))),
+            Some(amount) => Err(PyValueError::new_err(format!(
+                "`{name}` has {amount}, which is no amount"
+            ))),
         }
     }
 
@@ -215,7 +222,7 @@ impl Dag {
 }
 
 /// Numbers from a buffer of their type (`array.array`, NumPy) or from any sequence.
-struct Vector<T>(Vec<T>);
+pub(crate) struct Vector<T>(pub(crate) Vec<T>);
 
 impl<'a, 'py, T> FromPyObject<'a, 'py> for Vector<T>
 where
@@ -232,7 +239,7 @@ where
 }
 
 /// One truth value per byte, from `bytes` or `bytearray`.
-struct Mask(Vec<bool>);
+pub(crate) struct Mask(pub(crate) Vec<bool>);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Mask {
     type Error = PyErr;

@@ -8,6 +8,7 @@ mod features;
 mod gather;
 mod groups;
 mod literals;
+mod placement;
 mod program;
 mod text;
 mod ufuncs;
@@ -33,6 +34,8 @@ mod _native {
     use crate::groups::group_aggregate;
     #[pymodule_export]
     use crate::literals::{digest, encode, identity};
+    #[pymodule_export]
+    use crate::placement::{Cluster, Schedule};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]

@@ -1,0 +1,198 @@
+//! Plans: several placements are made and simulated, and the best one is chosen.
+
+use crate::cluster::{Cluster, Costs};
+use crate::pull::Pool;
+use crate::simulate::{Plan, Run, Schedule};
+use crate::{Dag, NONE};
+
+/// Where and in which order nodes should run, and what that is predicted to give.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The worker that each node is meant for; all `NONE` if Dask does no worse by itself.
+    pub worker: Vec<u32>,
+    /// The order in which workers should take nodes.
+    pub rank: Vec<u32>,
+    /// What is predicted of it.
+    pub schedule: Schedule,
+    /// What is predicted without it.
+    pub stock: Schedule,
+}
+
+/// How many seconds of waiting a second of moving is worth: what is tried.
+const PRICES: [f64; 2] = [1.0, 16.0];
+/// Schedules that differ by less than this share are equally long: estimates are no better.
+const TOLERANCE: f64 = 0.01;
+/// As near to the floor as this share, the order is good enough.
+const NEAR: f64 = 0.05;
+
+impl Dag {
+    /// Finds a placement that is predicted to be better than what Dask does by itself, if any.
+    ///
+    /// Several are made, with moving more or less dear, and simulated under Dask's rules; in the
+    /// order `rank`, and if that is far from the least possible time, with the longest remaining
+    /// chain first. The best is about as short as the shortest of them and of Dask's own schedule,
+    /// needs no more memory than there is (or than Dask would), and moves least.
+    pub fn best_placement(
+        &self,
+        costs: &Costs<'_>,
+        cluster: &Cluster,
+        rank: &[u32],
+        group: &[u32],
+    ) -> Placement {
+        let run = |rank: &[u32], worker: Vec<u32>| {
+            let plan = Plan {
+                rank,
+                group,
+                worker: &worker,
+            };
+            let schedule = self.simulate(costs, cluster, &plan);
+            (worker, rank.to_vec(), schedule)
+        };
+        let mut tried = vec![run(rank, vec![NONE; self.len()])];
+        let stock = tried[0].2.clone();
+        let mut try_order = |rank: &[u32]| {
+            for price in PRICES {
+                let worker = self.place(costs, cluster, rank, group, price);
+                tried.push(run(rank, worker));
+            }
+            tried
+                .iter()
+                .map(|one| one.2.makespan)
+                .fold(f64::INFINITY, f64::min)
+        };
+        let mut shortest = try_order(rank);
+        if shortest > self.floor(costs.seconds, cluster) * (1.0 + NEAR) {
+            shortest = try_order(&self.chain_rank(costs.seconds, rank));
+        }
+        let filled = |schedule: &Schedule| {
+            let shares = schedule
+                .peak
+                .iter()
+                .zip(&cluster.memory)
+                .map(|(peak, all)| peak / all);
+            shares.fold(0.0, f64::max)
+        };
+        let most = filled(&stock).max(1.0);
+        let good = tried.into_iter().filter(|(_, _, schedule)| {
+            schedule.makespan <= shortest * (1.0 + TOLERANCE) && filled(schedule) <= most
+        });
+        let measure = |schedule: &Schedule| (schedule.moved, schedule.makespan);
+        let best = good.reduce(|a, b| if measure(&b.2) < measure(&a.2) { b } else { a });
+        let (worker, rank, schedule) =
+            best.unwrap_or_else(|| (vec![NONE; self.len()], rank.to_vec(), stock.clone()));
+        Placement {
+            worker,
+            rank,
+            schedule,
+            stock,
+        }
+    }
+
+    /// The worker for each node by pulling, where moving is `price` times as dear as waiting.
+    fn place(
+        &self,
+        costs: &Costs<'_>,
+        cluster: &Cluster,
+        rank: &[u32],
+        group: &[u32],
+        price: f64,
+    ) -> Vec<u32> {
+        let worker = vec![NONE; self.len()];
+        let plan = Plan {
+            rank,
+            group,
+            worker: &worker,
+        };
+        let pool = Pool::new(self, costs.seconds, cluster.len(), price);
+        Run::new(self, costs, cluster, &plan)
+            .finish(Some(pool))
+            .worker
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{clusters, dags, graph, per_node, uniform};
+
+    const SECOND: [f64; 9] = [1.0; 9];
+    const IDS: [u32; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+
+    fn place(rows: &[&[u32]], bytes: &[f64], cluster: &Cluster) -> Vec<u32> {
+        let dag = graph(rows);
+        let nodes = dag.len();
+        let output: Vec<bool> = (0..nodes as u32)
+            .map(|i| dag.dependents(i).is_empty())
+            .collect();
+        let costs = Costs {
+            seconds: &SECOND[..nodes],
+            bytes,
+            output: &output,
+        };
+        dag.place(&costs, cluster, &IDS[..nodes], &IDS[..nodes], 1.0)
+    }
+
+    #[test]
+    fn users_go_where_big_values_are() {
+        //  0 -> 1 (big) -> 3, 4      2 (big) -> 5, 6
+        let rows: &[&[u32]] = &[&[], &[0], &[0], &[1], &[1], &[2], &[2]];
+        let worker = place(rows, &[1., 50., 50., 1., 1., 1., 1.], &uniform(2, 1, 10.0));
+        assert_ne!(worker[1], worker[2]);
+        assert_eq!(worker[3..5], [worker[1]; 2]);
+        assert_eq!(worker[5..7], [worker[2]; 2]);
+    }
+
+    #[test]
+    fn a_chain_stays_on_one_worker() {
+        let rows: &[&[u32]] = &[&[], &[0], &[1], &[2]];
+        let worker = place(rows, &[1.0; 4], &uniform(4, 2, 1e9));
+        assert_eq!(worker, [worker[0]; 4]);
+    }
+
+    #[test]
+    fn nothing_moves_to_a_full_worker() {
+        let rows: &[&[u32]] = &[&[], &[0], &[0], &[0], &[0]];
+        let mut cluster = uniform(2, 1, 1e9);
+        assert_ne!(place(rows, &[8., 1., 1., 1., 1.], &cluster), [0; 5]);
+        cluster.memory = vec![20.0, 5.0];
+        assert_eq!(place(rows, &[8., 1., 1., 1., 1.], &cluster), [0; 5]);
+    }
+
+    #[test]
+    fn nothing_moves_that_takes_longer_than_the_wait() {
+        let rows: &[&[u32]] = &[&[], &[0], &[0], &[0], &[0]];
+        let worker = place(rows, &[50., 1., 1., 1., 1.], &uniform(2, 1, 10.0));
+        assert_eq!(worker, [0; 5]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_takes_about_as_long_as_dask_at_most(
+            (dag, nodes) in per_node(dags(), (0u32..4, 0u32..9, any::<bool>(), 0u32..3)),
+            cluster in clusters(),
+        ) {
+            let seconds: Vec<f64> = nodes.iter().map(|node| f64::from(node.0) / 2.0).collect();
+            let bytes: Vec<f64> = nodes.iter().map(|node| f64::from(node.1)).collect();
+            let output: Vec<bool> = nodes.iter().map(|node| node.2).collect();
+            let group: Vec<u32> = nodes.iter().map(|node| node.3).collect();
+            let mut rank = vec![0; dag.len()];
+            for (place, &node) in (0..).zip(dag.order()) {
+                rank[node as usize] = place;
+            }
+            let costs = Costs { seconds: &seconds, bytes: &bytes, output: &output };
+            let best = dag.best_placement(&costs, &cluster, &rank, &group);
+            let (worker, rank) = (&best.worker, &best.rank);
+            let plan = Plan { rank, group: &group, worker };
+            prop_assert_eq!(&dag.simulate(&costs, &cluster, &plan), &best.schedule);
+            prop_assert!(best.schedule.makespan <= best.stock.makespan * (1.0 + TOLERANCE));
+            let workers = cluster.len() as u32;
+            let placed = best.worker.iter().all(|&worker| worker < workers);
+            prop_assert!(placed || best.schedule == best.stock);
+            let mut ranks = best.rank.clone();
+            ranks.sort_unstable();
+            prop_assert!(ranks.iter().copied().eq(0..dag.len() as u32));
+        }
+    }
+}

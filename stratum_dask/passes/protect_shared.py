@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stratum_dask.edits import editors
-from stratum_dask.graph import Call, Graph, GraphNode, Key, Task, TaskRef, call_of
+from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
 from stratum_dask.ops.sharing import Protected, is_immutable
 from stratum_dask.semantics import VIEWS, name_of
 
@@ -14,7 +14,8 @@ def protect_shared(graph: Graph) -> Graph:
     """Wrap tasks that may edit a value whose memory others may see.
 
     A value is exposed when several tasks use it, when the user wants it and a task uses it, when
-    it comes from outside, or when it may be a view of an exposed value. A wanted value that may
+    it comes from outside, when it is an object that the user wrote down, and still holds, or when
+    it may be a view of an exposed value. A wanted value that may
     be such a view is copied too: the user may edit it. Runs after merging, which decides who
     shares, and before fusion, which hides it.
 
@@ -49,7 +50,8 @@ def protect_shared(graph: Graph) -> Graph:
             protected[key] = Task(key, guard, *call.args, **call.kwargs)
         takes_copies = guard is not None and guard.positions is None
         inherited = sees_exposed and not takes_copies and not knowledge.fresh(node)
-        if users > 1 or (users and key in wanted) or inherited:
+        literal = isinstance(node, DataNode) and not is_immutable(node.value)
+        if users > 1 or (users and key in wanted) or literal or inherited:
             exposed.add(key)
     return graph.with_(tasks={**graph.tasks, **protected}) if protected else graph
 

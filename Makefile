@@ -20,7 +20,7 @@ help:  ## Show the recipes
 $(VENV)/installed: pyproject.toml uv.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'
-	$(UV) sync --quiet --locked --inexact --no-install-project
+	$(UV) sync --quiet --locked --inexact --no-install-project --compile-bytecode
 	@touch $@
 
 # Cargo tells a workspace's crates apart by their place inside it, so a cache that another checkout
@@ -66,7 +66,7 @@ test-long: build  ## Long fuzzing: many more Hypothesis and proptest cases
 
 test-oldest: build  ## Run the tests with the oldest supported versions of the dependencies
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv-oldest
-	$(UV) pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --group dev -r pyproject.toml
+	$(UV) pip install --quiet --compile-bytecode --python .venv-oldest/bin/python --resolution lowest-direct --group dev -r pyproject.toml
 	PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV=$(CURDIR)/.venv-oldest maturin develop --release --uv --quiet
 	.venv-oldest/bin/python -m pytest -q
 

@@ -11,7 +11,6 @@ from dask.system import CPU_COUNT
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
 
 from stratum_dask.config import options
 from stratum_dask.errors import ConfigError
@@ -19,6 +18,7 @@ from stratum_dask.explanation import Recorder, Work
 from stratum_dask.frontends.builder import Builder
 from stratum_dask.frontends.candidates import Candidate, expand
 from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
+from stratum_dask.frontends.inputs import read_inputs
 from stratum_dask.graph import Key
 from stratum_dask.ops.counters import total
 from stratum_dask.ops.outcomes import Failure, Outcome, failure_of, seconds_of
@@ -53,15 +53,18 @@ def evaluate(
         A callable returns an estimator. A tuple is an estimator, or such a callable, and the
         search space to try with it: a dict of lists or a list of such dicts, or, with the number
         of draws as a third item, a dict of distributions.
-    X : array, DataFrame, sparse matrix or list
-    y : array or Series, optional
+    X : array, DataFrame, sparse matrix, list, dask collection, or path
+        A path or URL of a CSV, Parquet or Feather file, which tasks read as pandas does. What is
+        a dask collection is computed by tasks of the batch, once for all candidates.
+    y : array, Series, dask collection, or str, optional
+        A str is the name of a column of X, which then is no part of X any more.
     cv : int, splitter, or iterable of pairs of arrays of row numbers
         As scikit-learn takes it: an int means stratified folds for classifiers. All candidates
         are evaluated on the same folds.
     scoring : str, callable, list, tuple or dict, optional
         As scikit-learn takes it; the default is each estimator's own ``score``.
-    groups : array, optional
-        For the splitter.
+    groups : array, Series, dask collection, or str, optional
+        For the splitter; a str as for `y`.
     fit_params : mapping, optional
         Further arguments of ``fit``, such as ``sample_weight``, or ``step__sample_weight`` for
         pipelines; what has one entry per row is split with the rows.
@@ -118,9 +121,10 @@ def evaluate(
     chosen = options(numerics, isolate="process" if timeout is not None else isolate)
     if isinstance(scoring, str):
         get_scorer(scoring)  # a name that is none is no candidate's fault
-    X, y, groups = indexable(X, y, groups)
-    splits = _Splits(cv, X, y, groups)
-    data = Data(Builder(), X, y)
+    builder = Builder()
+    given = read_inputs(builder, X, y, groups, cv)
+    splits = _Splits(cv, given.seen_X, given.seen_y, given.groups)
+    data = Data(builder, given.X, given.y, given.seen_X)
     plans = [
         _plan(data, one, splits, scoring, fit_params, return_estimator)
         for one in expand(candidates, seed)

@@ -6,7 +6,17 @@ import uuid
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
-from stratum_dask.graph import DataNode, Graph, GraphNode, Key, Output, Task, TaskRef
+from stratum_dask.graph import (
+    DataNode,
+    Graph,
+    GraphNode,
+    Key,
+    Output,
+    Task,
+    TaskRef,
+    gathered,
+    lower,
+)
 from stratum_dask.ops.folds import rows
 
 T = TypeVar("T")
@@ -31,6 +41,7 @@ class Builder:
         self._rows: dict[tuple[Key, Key], TaskRef] = {}
         self._known: dict[tuple[Any, int], tuple[Any, Any]] = {}
         self._name = uuid.uuid4().hex[:12]
+        self._around: Graph | None = None
 
     def call(self, kind: str, func: Callable[..., Any], *args: Any, **kwargs: Any) -> TaskRef:
         """Add a task and return the reference to its value."""
@@ -47,9 +58,9 @@ class Builder:
         return answer
 
     def data(self, value: Any) -> Any:
-        """Add a value that many tasks use, once per object; None stays None."""
-        if value is None:
-            return None
+        """Add a value that many tasks use, once per object; None and references stay."""
+        if value is None or isinstance(value, TaskRef):
+            return value
         known = self._data.get(id(value))
         if known is None:
             key = f"data-{len(self.tasks)}-{self._name}"
@@ -57,6 +68,14 @@ class Builder:
             # The object is kept, so that its id stays its own.
             known = self._data[id(value)] = (value, TaskRef(key))
         return known[1]
+
+    def collections(self, collections: Sequence[Any]) -> list[TaskRef]:
+        """Add the tasks of dask collections, and those that make each one value; only once."""
+        if not collections:
+            return []
+        self._around, sources = lower(list(collections), None)
+        self.tasks.update(self._around.tasks)
+        return [self.call("collection", *gathered(source)) for source in sources]
 
     def rows(self, values: TaskRef | None, indices: TaskRef) -> Any:
         """Add the task that takes some rows of a value."""
@@ -74,4 +93,5 @@ class Builder:
 
     def graph(self) -> Graph:
         """Return all that was written down."""
-        return Graph(self.tasks, tuple(self._outputs))
+        around = self._around or Graph({}, ())
+        return around.with_(tasks=self.tasks, outputs=tuple(self._outputs))

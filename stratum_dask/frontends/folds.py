@@ -54,14 +54,18 @@ class Data:
     ----------
     builder : Builder
     X, y : object
-        As the user passed them; `y` may be None.
+        Values or references; `y` may be None.
+    seen : object, optional
+        A value with the rows of X, where X is a reference.
     """
 
     builder: Builder
     X: Any
     y: Any
+    seen: Any = None
 
     def __post_init__(self) -> None:
+        self._rows = self.X if self.seen is None else self.seen
         self._params: dict[tuple[int, int], tuple[Any, Any, dict[str, Any]]] = {}
 
     def rows(self, estimator: Any, indices: Any, trained: Any = None) -> tuple[TaskRef, Any]:
@@ -80,7 +84,7 @@ class Data:
             return {}
         known = self._params.get((id(params), id(indices)))
         if known is None:
-            chosen = _check_method_params(self.X, params=params, indices=indices)
+            chosen = _check_method_params(self._rows, params=params, indices=indices)
             refs = {name: self._param(value) for name, value in chosen.items()}
             known = self._params[id(params), id(indices)] = (params, indices, refs)
         return known[2]

@@ -4,7 +4,7 @@ The only package that touches Dask's private modules.
 """
 
 from stratum_dask.graph.emit import emit, merged_graph
-from stratum_dask.graph.lower import Source, leaves, lower, rebuild
+from stratum_dask.graph.lower import Source, gathered, leaves, lower, rebuild
 from stratum_dask.graph.model import (
     NO_GROUP,
     Graph,
@@ -50,6 +50,7 @@ __all__ = [
     "candidates_of",
     "dependencies_at",
     "emit",
+    "gathered",
     "is_future",
     "is_reference",
     "key_split",

@@ -89,6 +89,22 @@ def lower(graphs: Any, keys: Iterable[Key] | None = None) -> tuple[Graph, list[S
     return reader.finish(), reader.sources
 
 
+def gathered(source: Source) -> tuple[Any, ...]:
+    """Return what makes one value of a collection's results: a function, and its arguments.
+
+    Parameters
+    ----------
+    source : Source
+        Of a dask collection.
+    """
+    finalize, extra = source.value.__dask_postcompute__()
+    return (finalize, _references(source.keys), *extra)
+
+
+def _references(keys: Any) -> Any:
+    return List(*map(_references, keys)) if isinstance(keys, list) else TaskRef(keys)
+
+
 def leaves(value: Any) -> Iterable[Any]:
     """Yield the graphs inside nested containers, in order."""
     if _is_container(value):

@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _num_samples
 
 
 def rows(values: Any, indices: Any) -> Any:
@@ -23,6 +24,21 @@ def rows(values: Any, indices: Any) -> Any:
     [20, 0]
     """
     return _safe_indexing(values, indices)
+
+
+def of_length(values: Any, expected: int) -> Any:
+    """Return values that were computed elsewhere, if they have as many rows as expected.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    if (found := _num_samples(values)) != expected:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {[found, expected]}"
+        )
+    return values
 
 
 def kernel_rows(estimator: Any, kernel: Any, indices: Any, trained: Any = None) -> Any:

@@ -113,7 +113,7 @@ SKLEARN = _names("""
 """)
 OURS = _names("""
     apply_member assemble columns cut_member fit fit_transform fitted_of kernel_rows
-    learn_family opaque_score own predictions prepare_use rows score transform transformed_of unite
+    learn_family of_length opaque_score own predictions prepare_use rows score transform transformed_of unite
     with_column
 """)
 OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")

@@ -6,6 +6,9 @@
 (1, 1)
 """
 
+from importlib import import_module
+from typing import Any
+
 from stratum_dask import errors, model_selection
 from stratum_dask.api import delayed_optimize, explain, optimize
 from stratum_dask.config import load_defaults
@@ -30,7 +33,15 @@ __all__ = [
     "model_selection",
     "optimize",
     "pure",
+    "scheduler",
     "with_column",
 ]
 
 load_defaults()
+
+
+def __getattr__(name: str) -> Any:
+    """Import the scheduler's side when it is asked for: distributed takes long to import."""
+    if name == "scheduler":
+        return import_module("stratum_dask.scheduler")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

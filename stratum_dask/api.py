@@ -14,6 +14,7 @@ from stratum_dask.explanation import Explanation, Recorder, Work
 from stratum_dask.graph import emit, lower, merged_graph, rebuild
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.counting import counters
+from stratum_dask.scheduler.client import live_values
 
 T = TypeVar("T")
 
@@ -70,9 +71,16 @@ def optimize(
     chosen = options(numerics, disable)
     with _no_garbage_collection():
         graph, sources = lower(graphs, keys)
+        known = live_values()
         optimized = run(
-            graph, numerics=chosen.numerics, disable=chosen.disable, check=chosen.verify
+            graph,
+            numerics=chosen.numerics,
+            disable=chosen.disable,
+            check=chosen.verify,
+            known=known,
         )
+        for one in known:
+            one.announce(optimized)
         result: T = rebuild(graphs, iter(emit(optimized, sources)))
     return result
 

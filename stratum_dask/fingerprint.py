@@ -100,6 +100,11 @@ class Fingerprinter:
     ----------
     nodes : NodeTypes
         Dask's classes of tasks.
+
+    Attributes
+    ----------
+    local : set of bytes
+        Tokens that are names and not contents: they mean nothing in another batch.
     """
 
     def __init__(self, nodes: NodeTypes) -> None:
@@ -110,6 +115,7 @@ class Fingerprinter:
         self._tokens: dict[Key, bytes] = {}
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
+        self.local: set[bytes] = set()
 
     # -- what the passes ask --------------------------------------------------------------------
 
@@ -152,15 +158,15 @@ class Fingerprinter:
                 elif kind is data:
                     if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
                         self._random.add(key)  # what fits it is impure, each time anew
-                        tokens[key] = _external(key)
+                        tokens[key] = self._external(key)
                     else:
                         tokens[key] = self._token(b"D", (node.value,), {})
                 elif kind is alias:
-                    tokens[key] = tokens.get(node.target) or _external(node.target)
+                    tokens[key] = tokens.get(node.target) or self._external(node.target)
                 else:
                     raise Unknown(f"is a {kind.__name__}, which is not known")
             except (Unknown, RecursionError) as reason:
-                tokens[key] = _external(key)
+                tokens[key] = self._external(key)
                 found.why_not[key] = str(reason)
         return found
 
@@ -285,7 +291,12 @@ class Fingerprinter:
         return token
 
     def _value(self, key: Key) -> bytes:
-        return self._tokens.get(key) or _external(key)
+        return self._tokens.get(key) or self._external(key)
+
+    def _external(self, key: Key) -> bytes:
+        token = digest(b"K" + repr(key).encode())
+        self.local.add(token)
+        return token
 
 
 _SCORERS = "sklearn.metrics._scorer"
@@ -375,10 +386,6 @@ def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, 
     args = [None if name in only_read else a for name, a in zip(names, node.args, strict=False)]
     args += node.args[len(names) :]
     return args, {name: a for name, a in node.kwargs.items() if name not in only_read}
-
-
-def _external(key: Key) -> bytes:
-    return digest(b"K" + repr(key).encode())
 
 
 def _file(path: Any) -> FileIdentity:

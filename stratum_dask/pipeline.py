@@ -7,10 +7,12 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from stratum_dask.errors import ConfigError, PassError, StratumError
-from stratum_dask.graph import Graph
+from stratum_dask.graph import Graph, KnownValues
 from stratum_dask.passes.cull import cull
+from stratum_dask.passes.cut_at_known import cut_at_known
 from stratum_dask.passes.fuse_frames import fuse_frames
 from stratum_dask.passes.identify import identify
+from stratum_dask.passes.keep_values import keep_values
 from stratum_dask.passes.merge_identical import merge_identical
 from stratum_dask.passes.order_for_memory import order_for_memory
 from stratum_dask.passes.pack_chains import pack_chains
@@ -41,6 +43,8 @@ PIPELINE = (
     # Merging needs identities; tasks that it leaves without users may free others to merge.
     # Families after merging: what remains of a family are its distinct members.
     Stage("share", (cull, identify, merge_identical, share_families), until="stable"),
+    # Before fusion, which hides values: those that other plans know, and those they may use.
+    Stage("reuse", (cut_at_known, keep_values)),
     # Who shares is decided now, and fused tasks would hide it.
     Stage("rewrite", (project_reads, protect_shared)),
     # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task, and what
@@ -78,6 +82,7 @@ def run(
     disable: Iterable[str] = (),
     observe: Observer | None = None,
     check: bool = False,
+    known: tuple[KnownValues, ...] = (),
 ) -> Graph:
     """Run the pipeline.
 
@@ -92,6 +97,8 @@ def run(
         Called after every pass.
     check : bool
         Verify the graph after every pass that changed it.
+    known : tuple of KnownValues
+        Where values may be found that other plans have computed.
 
     Raises
     ------
@@ -101,8 +108,8 @@ def run(
         If a pass fails; the message names it.
     """
     off = _checked(disable)
-    if graph.numerics != numerics:
-        graph = graph.with_(numerics=numerics)
+    if graph.numerics != numerics or graph.known != known:
+        graph = graph.with_(numerics=numerics, known=known)
     for stage in PIPELINE:
         passes = [one for one in stage.passes if one.__name__ not in off]
         for _ in range(_MAX_ROUNDS if stage.until == "stable" else 1):

@@ -40,7 +40,7 @@ class Builder:
         self._data: dict[int, tuple[Any, TaskRef]] = {}
         self._rows: dict[tuple[Key, Key], TaskRef] = {}
         self._known: dict[tuple[Any, int], tuple[Any, Any]] = {}
-        self._name = uuid.uuid4().hex[:12]
+        self._name = uuid.uuid4().hex
         self._around: Graph | None = None
 
     def call(self, kind: str, func: Callable[..., Any], *args: Any, **kwargs: Any) -> TaskRef:

@@ -6,9 +6,12 @@ The only package that touches Dask's private modules.
 from stratum_dask.graph.emit import emit, merged_graph
 from stratum_dask.graph.lower import Source, gathered, leaves, lower, rebuild
 from stratum_dask.graph.model import (
+    ANNOTATION,
     NO_GROUP,
+    Found,
     Graph,
     Key,
+    KnownValues,
     Output,
     Topology,
     candidates_of,
@@ -32,14 +35,17 @@ from stratum_dask.graph.nodes import (
 )
 
 __all__ = [
+    "ANNOTATION",
     "NODE_TYPES",
     "NO_GROUP",
     "Alias",
     "Call",
     "DataNode",
+    "Found",
     "Graph",
     "GraphNode",
     "Key",
+    "KnownValues",
     "NodeTypes",
     "Output",
     "Source",

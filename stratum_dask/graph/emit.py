@@ -24,7 +24,7 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.utils import key_split
 
 from stratum_dask.graph.lower import Source
-from stratum_dask.graph.model import NO_GROUP, Graph, Key
+from stratum_dask.graph.model import ANNOTATION, NO_GROUP, Graph, Key
 
 
 class SectionLayer(MaterializedLayer):
@@ -63,7 +63,10 @@ def emit(graph: Graph, sources: Sequence[Source]) -> list[Any]:
     layers, own = _layers(graph)
     results = []
     for number, source in enumerate(sources):
-        if any(key not in graph.tasks for key in graph.outputs[number].keys):
+        keys = graph.outputs[number].keys
+        if graph.live and all(key in graph.live for key in keys):
+            results.append(_persisted(source, {key: graph.live[key] for key in keys}))
+        elif any(key not in graph.tasks for key in keys):
             results.append(source.value)  # Futures: there is nothing to compute
         else:
             results.append(_emit_one(source, own[number], layers))
@@ -110,7 +113,7 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
     names = [f"stratum-{graph.plan}-{number}" for number in range(len(needs))]
     layers = {
         name: (
-            SectionLayer(tasks, annotations=graph.annotations.get(next(iter(tasks)))),
+            SectionLayer(tasks, annotations=_annotations(graph, next(iter(tasks)))),
             [names[needed] for needed in needed_by],
         )
         for name, tasks, needed_by in zip(names, contents, needs, strict=True)
@@ -122,6 +125,14 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
         for output in graph.outputs
     ]
     return layers, own
+
+
+def _annotations(graph: Graph, key: Key) -> dict[str, Any] | None:
+    """Return the annotations of a section; who shares values can tell by them whose they are."""
+    own = graph.annotations.get(key)
+    if not graph.known:
+        return None if own is None else dict(own)
+    return {**(own or {}), ANNOTATION: graph.plan}
 
 
 def _closure(own: Iterable[str], layers: Layers) -> HighLevelGraph:
@@ -154,6 +165,14 @@ def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
         return from_graph(hlg.to_dict(), value._meta, value.divisions, keys, key_split(value._name))
     rebuild, state = value.__dask_postpersist__()
     return rebuild(_under_own_name(hlg, own, value.__dask_layers__()), *state)
+
+
+def _persisted(source: Source, futures: Mapping[Key, Any]) -> Any:
+    """Give back a collection whose values are alive, as ``persist`` does."""
+    if not is_dask_collection(source.value):
+        return dict(futures)
+    rebuild, state = source.value.__dask_postpersist__()
+    return rebuild(dict(futures), *state)
 
 
 def _under_own_name(hlg: HighLevelGraph, own: list[str], names: Sequence[str]) -> Any:

@@ -24,7 +24,7 @@ from dask.highlevelgraph import HighLevelGraph
 from scipy.sparse import issparse
 
 from stratum_dask.errors import KeyCollisionError, MissingKeyError, NotAGraphError
-from stratum_dask.graph.model import Graph, Key, Output
+from stratum_dask.graph.model import ANNOTATION, Graph, Key, Output
 from stratum_dask.graph.nodes import is_future, normalize
 
 BIG_LITERAL = 32 * 1024
@@ -246,6 +246,8 @@ class _Reader:
                 seen[name] = layer
                 mapping = getattr(layer, "mapping", None)
                 annotations = getattr(layer, "annotations", None)
+                if annotations and ANNOTATION in annotations:  # of an earlier plan
+                    annotations = {k: a for k, a in annotations.items() if k != ANNOTATION}
                 self._add_tasks(layer if mapping is None else mapping, annotations, scope)
 
     def _add_tasks(

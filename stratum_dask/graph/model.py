@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from dask._task_spec import Alias, GraphNode, Task
+from dask._task_spec import Alias, GraphNode, Task, TaskRef
 
 from stratum_dask._native import CycleFound, Dag
 from stratum_dask.errors import CycleError
@@ -18,6 +18,8 @@ Annotations = Mapping[str, Any]
 NO_GROUP = 0xFFFFFFFF
 _OF_TASKS = ("topology", "calls")
 """What follows from the tasks alone."""
+ANNOTATION = "stratum"
+"""Dask's annotation that says of a task which plan it belongs to."""
 
 
 class Output(NamedTuple):
@@ -33,6 +35,39 @@ class Output(NamedTuple):
 
     keys: tuple[Key, ...]
     candidate: Hashable
+
+
+class KnownValues(Protocol):
+    """Where values may be found that other plans have computed: a cluster, a store."""
+
+    def find(self, tokens: Sequence[bytes]) -> Mapping[bytes, TaskRef | Found]:
+        """Return those of some values that are known.
+
+        Parameters
+        ----------
+        tokens : sequence of bytes
+            Identities, all that a batch may use: one call asks for all.
+
+        Returns
+        -------
+        mapping of bytes to TaskRef or Found
+            By token a reference to a value that is alive (a Future, which keeps it so), or a
+            call that gets it.
+        """
+
+
+class Found(NamedTuple):
+    """A call that gets a known value.
+
+    Attributes
+    ----------
+    func : callable
+    args : tuple
+        Literals only.
+    """
+
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -108,6 +143,17 @@ class Graph:
         Whether values may differ from the originals within a stated bound.
     families : mapping of key to tuple of keys
         For each task that does what several fits have in common, the fits.
+    known : tuple of KnownValues
+        Where values may be found that other plans have computed.
+    kept : frozenset of keys
+        Values that other plans may use: treated like values that are seen outside.
+    local : frozenset of bytes
+        Tokens of values that mean something in this batch only, such as those of impure tasks
+        and all that depends on them.
+    reused : mapping of key to key
+        For each task whose value was found, the key of what stands for it.
+    live : mapping of key to TaskRef
+        Futures of wanted values that are alive under their own names: they have no tasks.
     """
 
     tasks: Mapping[Key, GraphNode]
@@ -123,6 +169,11 @@ class Graph:
     partitionwise: frozenset[Key] = frozenset()
     numerics: str = "exact"
     families: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    known: tuple[KnownValues, ...] = ()
+    kept: frozenset[Key] = frozenset()
+    local: frozenset[bytes] = frozenset()
+    reused: Mapping[Key, Key] = field(default_factory=dict)
+    live: Mapping[Key, TaskRef] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -139,6 +190,11 @@ class Graph:
     def wanted(self) -> frozenset[Key]:
         """All keys that the user wants."""
         return frozenset(key for output in self.outputs for key in output.keys)
+
+    @cached_property
+    def visible(self) -> frozenset[Key]:
+        """All keys whose values others may see: no pass may hide them in a larger task."""
+        return self.wanted | self.kept
 
     @cached_property
     def topology(self) -> Topology:
@@ -229,9 +285,11 @@ def rewire(
     """
     gone = set(dropped)
     wanted = graph.wanted
-    together = {new for old, new in renamed.items() if old in graph.partitionwise}
-    if together:
-        changes["partitionwise"] = graph.partitionwise | together
+    for group in ("partitionwise", "kept"):
+        members = getattr(graph, group)
+        together = {new for old, new in renamed.items() if old in members} if members else None
+        if together:
+            changes.setdefault(group, members | together)
     for known in ("tokens", "annotations"):
         about = getattr(graph, known)
         moved = {new: about[old] for old, new in renamed.items() if old in about}

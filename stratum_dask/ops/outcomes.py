@@ -168,6 +168,11 @@ def spent_by(outcomes: Iterable[Outcome]) -> dict[str, Spent]:
     return {task: its for one in outcomes for task, its in one.spent.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class NoValue(Outcome):
+    """The outcome of a task that has no value: Dask's scheduler sees the type, not the failure."""
+
+
 @sizeof.register(Outcome)  # type: ignore[untyped-decorator]  # dask is not typed
 def _size(outcome: Outcome) -> int:
     return 100 + int(sizeof(outcome.value))
@@ -238,7 +243,7 @@ class Attempt:
         failures: list[Failure] = []
 
         def value_of(argument: Any) -> Any:
-            if type(argument) is Outcome:
+            if isinstance(argument, Outcome):
                 spent.update(argument.spent)
                 calls.update(argument.calls)
                 if argument.failure is not None:
@@ -253,7 +258,7 @@ class Attempt:
         args = tuple(map(value_of, args))
         kwargs = {name: value_of(value) for name, value in kwargs.items()}
         if failures:
-            return Outcome(None, failures[0], spent, calls)
+            return NoValue(None, failures[0], spent, calls)
         around = self.surroundings
         around.threads.limit_here()
         value, failure = None, None
@@ -282,7 +287,8 @@ class Attempt:
                 spent[self.task] = Spent(now - since, 0)
         if found := tally.counters():
             calls[self.task] = found
-        return Outcome(value, failure, spent, calls)
+        kind = Outcome if failure is None else NoValue
+        return kind(value, failure, spent, calls)
 
 
 def failure_of(error: BaseException, task: str) -> Failure:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stratum_dask._native import digest
-from stratum_dask.ops.outcomes import Attempt, Failure, Outcome, seconds_of
+from stratum_dask.ops.outcomes import Attempt, Failure, NoValue, Outcome, seconds_of
 from stratum_dask.ops.users import is_users_file
 
 _TRIES = 2
@@ -53,11 +53,11 @@ class Watched:
         name = digest(self.attempt.task.encode()).hex()
         left = sorted(folder.glob(f"{name}-*"))
         if left and (len(left) >= _TRIES or _is_explained(left[-1])):
-            return Outcome(None, self._died(left[-1]), {})
+            return NoValue(None, self._died(left[-1]), {})
         record = folder / f"{name}-{len(left)}"
         left_seconds = self._left((*args, *kwargs.values()))
         if left_seconds is not None and left_seconds <= 0:
-            return Outcome(None, self._late(""), {})
+            return NoValue(None, self._late(""), {})
         with record.open("w") as trace:
             trace.write(f"{time.time()}\n")
             trace.flush()
@@ -74,7 +74,7 @@ class Watched:
     def _left(self, given: tuple[Any, ...]) -> float | None:
         if self.limit is None:
             return None
-        return self.limit - seconds_of(one for one in given if type(one) is Outcome)
+        return self.limit - seconds_of(one for one in given if isinstance(one, Outcome))
 
     def _died(self, record: Path) -> Failure:
         text = record.read_text()

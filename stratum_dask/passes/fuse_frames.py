@@ -37,8 +37,8 @@ def fuse_frames(graph: Graph) -> Graph:
     if not chosen:
         return graph
     topology = graph.topology
-    wanted = topology.flags(graph.wanted)
-    groups = topology.dag.fusion_groups(topology.flags(chosen), graph.colors, wanted)
+    visible = topology.flags(graph.visible)
+    groups = topology.dag.fusion_groups(topology.flags(chosen), graph.colors, visible)
     if not groups:
         return graph
     new: dict[Key, GraphNode] = {}

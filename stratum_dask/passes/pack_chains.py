@@ -29,13 +29,13 @@ def pack_chains(graph: Graph) -> Graph:
         The same object when there is nothing to pack. Linear in tasks and references.
     """
     topology = graph.topology
-    tasks, wanted = graph.tasks, topology.flags(graph.wanted)
+    tasks, wanted = graph.tasks, topology.flags(graph.visible)
     if graph.partitionwise:
         mask = bytearray(
             type(node) is Task and key in graph.partitionwise for key, node in tasks.items()
         )
         graph = _pack(graph, topology.dag.fusion_groups(mask, graph.colors, wanted))
-        topology, wanted = graph.topology, graph.topology.flags(graph.wanted)
+        topology, wanted = graph.topology, graph.topology.flags(graph.visible)
     mask = bytearray(type(node) is Task for node in graph.tasks.values())
     return _pack(graph, topology.dag.chains(mask, graph.colors, wanted))
 

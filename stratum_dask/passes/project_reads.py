@@ -52,8 +52,11 @@ def project_reads(graph: Graph) -> Graph:
     calls = {key: call for key, node in graph.tasks.items() if (call := call_of(node))}
     topology = graph.topology
     used: dict[Key, Columns] = {}
+    chosen = frozenset(reads)
     for key in reversed(topology.order):
-        columns: set[str] | None = None if key in graph.wanted else set()
+        # A narrower read is another value; what is copied from it would not be.
+        whole = key in (graph.wanted if key in chosen else graph.visible)
+        columns: set[str] | None = None if whole else set()
         for i in topology.consumers[topology.ids[key]]:
             if columns is None:
                 break

@@ -32,10 +32,10 @@ def protect_shared(graph: Graph) -> Graph:
     if knowledge is None:
         return graph
     edits = editors(graph)
-    if not (edits or graph.edited or graph.merged):
+    if not (edits or graph.edited or graph.merged or graph.external or graph.kept):
         return graph
     topology = graph.topology
-    consumers, ids, wanted = topology.consumers, topology.ids, graph.wanted
+    consumers, ids, visible = topology.consumers, topology.ids, graph.visible
     exposed: set[Key] = set()
     protected: dict[Key, GraphNode] = {}
     for key in topology.order:
@@ -51,7 +51,7 @@ def protect_shared(graph: Graph) -> Graph:
         takes_copies = guard is not None and guard.positions is None
         inherited = sees_exposed and not takes_copies and not knowledge.fresh(node)
         literal = isinstance(node, DataNode) and not is_immutable(node.value)
-        if users > 1 or (users and key in wanted) or literal or inherited:
+        if users > 1 or (users and key in visible) or literal or inherited:
             exposed.add(key)
     return graph.with_(tasks={**graph.tasks, **protected}) if protected else graph
 

@@ -8,7 +8,7 @@ from typing import Any
 from dask.sizeof import sizeof
 
 from stratum_dask.graph import DataNode, GraphNode, Key
-from stratum_dask.ops.outcomes import Outcome, failure_of
+from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
 
 _BIG = 1 << 20
 
@@ -47,7 +47,7 @@ def compute_on(
                 outcome = result
             else:
                 error = result[1] if isinstance(result, tuple) else result
-                outcome = Outcome(None, failure_of(error, str(future.key)), {})
+                outcome = NoValue(None, failure_of(error, str(future.key)), {})
             found[future.key] = outcome
             if done is not None:
                 done(future.key, outcome)

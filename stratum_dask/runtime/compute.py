@@ -144,5 +144,5 @@ class _Watch(Callback):  # type: ignore[misc]  # dask is not typed
         self._done = done
 
     def _posttask(self, key: Key, value: Any, *_: Any) -> None:
-        if self._done is not None and type(value) is Outcome:
+        if self._done is not None and isinstance(value, Outcome):
             self._done(key, value)

@@ -1,0 +1,158 @@
+"""What clients and the scheduler tell each other: one version, plain data, checked on arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+from stratum_dask.errors import StratumError
+
+Key = Hashable
+
+METADATA = "stratum"
+"""Under this name the scheduler's metadata say that the plugin is there, and its version."""
+
+BARE = "bare"
+"""The form of values as tasks return them."""
+
+TOKEN = 16
+_MOST = 2_000_000
+"""Keys or tokens that one message may hold."""
+
+
+def version() -> str:
+    """Return what both sides must have in common: this library's version and the protocol's."""
+    from stratum_dask import __version__  # which imports the scheduler's side on demand
+
+    return f"{__version__}/1"
+
+
+class MessageError(StratumError, ValueError):
+    """A message is not what it should be."""
+
+
+class Question(NamedTuple):
+    """Asks which values are alive.
+
+    Attributes
+    ----------
+    client : str
+    tokens : list of bytes
+    form : str
+        How values are wrapped, and under which settings they are made.
+    environment : str
+        See :mod:`stratum_dask.scheduler.environment`.
+    """
+
+    client: str
+    tokens: list[bytes]
+    form: str
+    environment: str
+
+
+class Announcement(NamedTuple):
+    """Says what a plan consists of, before it is submitted.
+
+    Attributes
+    ----------
+    client, form, environment : str
+        As in :class:`Question`.
+    plan : str
+    keys : sequence of keys
+        Of all tasks.
+    tokens : list of bytes
+        Their identities.
+    shared : list of float
+        How often the value of each is expected to be used again; 0 for those that must not be.
+    wanted : sequence of keys
+        Those that the user may refer to.
+    candidates : sequence of (str, sequence of keys)
+        Names, and the keys that each is done with.
+    merged : int
+        How many of the user's tasks were merged into others.
+    reused : sequence of keys
+        Live ones that the plan refers to.
+    """
+
+    client: str
+    form: str
+    environment: str
+    plan: str
+    keys: Sequence[Key]
+    tokens: list[bytes]
+    shared: list[float]
+    wanted: Sequence[Key]
+    candidates: Sequence[tuple[str, Sequence[Key]]]
+    merged: int
+    reused: Sequence[Key]
+
+
+def pack(message: Question | Announcement) -> dict[str, Any]:
+    """Return a message as it is sent."""
+    sent = message._asdict()
+    sent["tokens"] = b"".join(message.tokens)
+    return {"version": version(), **sent}
+
+
+def unpack_question(sent: dict[str, Any]) -> Question:
+    """Return the question that was sent.
+
+    Raises
+    ------
+    MessageError
+    """
+    return Question(
+        _text(sent, "client"), _tokens(sent), _text(sent, "form"), _text(sent, "environment")
+    )
+
+
+def unpack_announcement(sent: dict[str, Any]) -> Announcement:
+    """Return the announcement that was sent.
+
+    Raises
+    ------
+    MessageError
+    """
+    keys, tokens, shared = _list(sent, "keys"), _tokens(sent), _list(sent, "shared")
+    if not len(keys) == len(tokens) == len(shared):
+        raise MessageError(
+            f"{len(keys)} keys came with {len(tokens)} tokens and {len(shared)} estimates"
+        )
+    candidates = [(str(name), list(ends)) for name, ends in _list(sent, "candidates")]
+    return Announcement(
+        _text(sent, "client"),
+        _text(sent, "form"),
+        _text(sent, "environment"),
+        _text(sent, "plan"),
+        keys,
+        tokens,
+        [float(one) for one in shared],
+        _list(sent, "wanted"),
+        candidates,
+        int(sent["merged"]),
+        _list(sent, "reused"),
+    )
+
+
+def _text(sent: dict[str, Any], name: str) -> str:
+    value = sent.get(name)
+    if not isinstance(value, str) or len(value) > 200:
+        raise MessageError(f"{name} is no short text")
+    return value
+
+
+def _list(sent: dict[str, Any], name: str) -> Sequence[Any]:
+    value = sent.get(name)
+    if not isinstance(value, list | tuple) or len(value) > _MOST:
+        raise MessageError(f"{name} is no list of at most {_MOST:,} items")
+    return value
+
+
+def _tokens(sent: dict[str, Any]) -> list[bytes]:
+    value = sent.get("tokens")
+    if not isinstance(value, bytes | bytearray | memoryview) or len(value) % TOKEN:
+        raise MessageError("tokens are no multiple of 16 bytes")
+    value = bytes(value)
+    if len(value) > _MOST * TOKEN:
+        raise MessageError(f"tokens are more than {_MOST:,}")
+    return [value[i : i + TOKEN] for i in range(0, len(value), TOKEN)]

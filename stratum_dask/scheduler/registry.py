@@ -1,0 +1,135 @@
+"""Which value is under which live key, and what the plans of all clients have announced."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+from stratum_dask.scheduler.messages import Announcement
+
+Key = Hashable
+
+
+@dataclass(slots=True)
+class Value:
+    """A value that a plan has announced.
+
+    Attributes
+    ----------
+    key : key
+    identity : tuple of (str, str, bytes)
+        Environment, form and token: equal identities, equal values.
+    plan : str
+    reuse : float
+        How often it is expected to be used again; 0 if it must not be.
+    wanted : bool
+        Whether the user may refer to it.
+    ours : bool
+        Whether it is sure that the plan's own task makes it, and not the user's of that name.
+    seconds : float
+        What it took, with all that it depends on and that is not kept; since it was computed.
+    maker : str
+        Id of the worker that computed it; empty while it is not in memory.
+    """
+
+    key: Key
+    identity: tuple[str, str, bytes]
+    plan: str
+    reuse: float
+    wanted: bool
+    ours: bool
+    seconds: float = 0.0
+    maker: str = ""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one client announced together.
+
+    Attributes
+    ----------
+    client : str
+    announced : float
+        Time.
+    submitted : bool
+    left : int
+        Values that the scheduler has not forgotten.
+    """
+
+    client: str
+    announced: float
+    submitted: bool = False
+    left: int = 0
+    keys: list[Key] = field(default_factory=list)
+
+
+class Registry:
+    """Values by key, and live keys by identity."""
+
+    def __init__(self) -> None:
+        self.values: dict[Key, Value] = {}
+        self.plans: dict[str, Plan] = {}
+        self._live: dict[tuple[str, str, bytes], dict[Key, None]] = {}
+
+    def announce(self, said: Announcement, now: float) -> None:
+        """Take note of a plan; one that is announced again replaces itself."""
+        plan = self.plans.setdefault(said.plan, Plan(said.client, now))
+        wanted = set(said.wanted)
+        values = self.values
+        for key, token, reuse in zip(said.keys, said.tokens, said.shared, strict=True):
+            if key in values:
+                continue  # alive already: its value is the one that it was announced as
+            identity = (said.environment, said.form, token)
+            ours = isinstance(key, str) and key.endswith(said.plan)
+            values[key] = Value(key, identity, said.plan, reuse, key in wanted, ours)
+            plan.keys.append(key)
+            plan.left += 1
+
+    def live(self, identity: tuple[str, str, bytes]) -> Iterator[Value]:
+        """Yield the values of an identity that are in memory."""
+        for key in self._live.get(identity, ()):
+            yield self.values[key]
+
+    def appear(self, value: Value, seconds: float, maker: str) -> None:
+        """Take note that a value is in memory."""
+        value.seconds, value.maker = seconds, maker
+        if value.reuse and value.ours:
+            self._live.setdefault(value.identity, {})[value.key] = None
+
+    def vanish(self, value: Value) -> None:
+        """Take note that a value is not in memory any more, or must not be shared."""
+        value.maker = ""
+        keys = self._live.get(value.identity)
+        if keys is not None:
+            keys.pop(value.key, None)
+            if not keys:
+                del self._live[value.identity]
+
+    def forget(self, value: Value) -> None:
+        """Remove a value that the scheduler has forgotten."""
+        self.vanish(value)
+        del self.values[value.key]
+        plan = self.plans[value.plan]
+        plan.left -= 1
+        if not plan.left:
+            del self.plans[value.plan]
+
+    def expire(self, before: float) -> list[str]:
+        """Remove plans that were announced before a time and never submitted; return them."""
+        gone = [
+            name
+            for name, plan in self.plans.items()
+            if not plan.submitted and plan.announced < before
+        ]
+        for name in gone:
+            for key in self.plans[name].keys:
+                value = self.values.get(key)
+                if value is not None and value.plan == name:
+                    self.forget(value)
+            self.plans.pop(name, None)
+        return gone
+
+    @property
+    def identities(self) -> int:
+        """How many different values are in memory."""
+        return len(self._live)

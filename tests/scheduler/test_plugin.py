@@ -1,0 +1,419 @@
+"""The plugin's hooks and what clients may ask, on a scheduler in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import dask
+import pytest
+from dask._task_spec import Task, TaskRef
+from distributed import Client, Scheduler, Worker, wait
+from distributed.utils_test import gen_cluster
+
+from stratum_dask.ops.outcomes import NoValue
+from stratum_dask.scheduler import StratumPlugin, dask_setup, messages
+from stratum_dask.scheduler.environment import Environment, environment
+from stratum_dask.scheduler.messages import Announcement, Question, pack
+from stratum_dask.scheduler.plugin import CLIENT
+
+PLAN = "0123456789ab"
+
+# Dask's helpers for tests forget all defaults but Dask's own.
+CONFIG = {"stratum.retention.bytes": 1_000_000, "stratum.retention.worker-share": 0.3}
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+def plugin_test(**kwargs):
+    """Run a test with a scheduler that has the plugin, and knows its workers."""
+
+    def decorate(test):
+        async def run(client, scheduler, *workers):
+            await client.register_plugin(StratumPlugin())
+            plugin = scheduler.plugins["stratum"]
+            plugin.find(**question([]))
+            while len(plugin._environments) < len(workers):
+                await asyncio.sleep(0.01)
+            await test(client, scheduler, plugin, *workers)
+
+        run.__name__ = test.__name__
+        options = {"client": True, "nthreads": [("127.0.0.1", 1)] * 2, "config": CONFIG, **kwargs}
+        return gen_cluster(**options)(run)
+
+    return decorate
+
+
+def key_of(name):
+    return f"{name}-{PLAN}"
+
+
+def token_of(name):
+    return name.encode().ljust(16, b"\0")
+
+
+def announcement(names, **changes):
+    said = Announcement(
+        client="me",
+        form=messages.BARE,
+        environment=environment().name,
+        plan=PLAN,
+        keys=[key_of(name) for name in names],
+        tokens=[token_of(name) for name in names],
+        shared=[1.0] * len(names),
+        wanted=[key_of(names[-1])],
+        candidates=[("one", [key_of(names[-1])])],
+        merged=3,
+        reused=[],
+    )
+    return pack(said._replace(**changes))
+
+
+def question(names, client="me", **changes):
+    asked = Question(client, [token_of(name) for name in names], messages.BARE, environment().name)
+    return pack(asked._replace(**changes))
+
+
+def slow_sum(n, *_):
+    """Take longer than what is not worth keeping."""
+    total = 0
+    for i in range(300_000):
+        total += i % 7
+    return total * 0 + n
+
+
+def chain(names):
+    """A task for each name that depends on the one before."""
+    before = []
+    tasks = {}
+    for number, name in enumerate(names):
+        tasks[key_of(name)] = Task(key_of(name), slow_sum, number, *before)
+        before = [TaskRef(key_of(name))]
+    return tasks
+
+
+async def computed(client, names):
+    (future,) = client.get(chain(names), [key_of(names[-1])], sync=False)
+    await wait(future)
+    return future
+
+
+def known(plugin, names, **changes):
+    answer = plugin.find(**question(names, **changes))
+    assert answer["status"] == "OK"
+    return [key for _, key in answer["found"]]
+
+
+async def until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not happen")
+
+
+@plugin_test()
+async def test_what_is_computed_is_kept_and_found(c, s, plugin, a, b):
+    assert plugin.announce(**announcement(["x", "y"])) == {"status": "OK"}
+    assert known(plugin, ["x", "y"]) == []
+    future = await computed(c, ["x", "y"])
+    assert set(plugin.retention) == {key_of("x"), key_of("y")}
+    future.release()
+    await until(lambda: c.id not in {cs.client_key for cs in s.tasks[key_of("y")].who_wants})
+    assert known(plugin, ["x", "no", "y"], client=c.id) == [key_of("x"), key_of("y")]
+    assert s.clients[c.id].wants_what == {s.tasks[key_of("x")], s.tasks[key_of("y")]}
+    # The time of what was computed for it counts, but not of what is kept itself.
+    kept = plugin.retention.kept
+    assert kept[key_of("x")].seconds > 0.002
+    assert plugin.registry.values[key_of("y")].seconds < 3 * kept[key_of("x")].seconds
+    assert plugin.state()["misses"] == 3
+
+
+@plugin_test()
+async def test_other_forms_environments_and_versions_do_not_mix(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    assert known(plugin, ["x"], form="outcome") == []
+    answer = plugin.find(**question(["x"], environment="another"))
+    assert answer["found"] == []
+    assert set(answer["others"]) == {a.address, b.address}
+    other = {**question(["x"]), "version": "0.0.0/1"}
+    assert plugin.find(**other) == {"status": "version", "version": messages.version()}
+    assert plugin.announce(**{**announcement(["x"]), "version": ""})["status"] == "version"
+    # Inner threads change last bits of plain values; where they differ, nothing is known of them.
+    plugin._environments[s.workers[b.address].server_id] = Environment(environment().name, 99)
+    assert known(plugin, ["x"]) == []
+    del future
+
+
+@plugin_test()
+async def test_values_of_unknown_workers_are_not_shared(c, s, plugin, a, b):
+    plugin._environments.clear()
+    plugin.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    assert known(plugin, ["x"]) == []
+    assert plugin.state()["environments"] == {"unknown": 2}
+    del future
+
+
+@plugin_test()
+async def test_names_that_others_may_use_need_the_plans_mark(c, s, plugin, a, b):
+    said = {"keys": ["named"], "wanted": ["named"], "candidates": []}
+    plugin.announce(**announcement(["x"], **said))
+    future = c.submit(slow_sum, 1, key="named")
+    await wait(future)
+    assert known(plugin, ["x"]) == [] and len(plugin.retention) == 0
+    future.release()
+    await until(lambda: "named" not in s.tasks)
+    plugin.announce(**announcement(["x"], **said))
+    with dask.annotate(stratum=PLAN):
+        (future,) = c.get({"named": Task("named", slow_sum, 1)}, ["named"], sync=False)
+    await wait(future)
+    assert known(plugin, ["x"]) == ["named"]
+
+
+@plugin_test()
+async def test_what_plain_tasks_may_edit_is_shared_no_more(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    assert known(plugin, ["x"]) == [key_of("x")]
+    await c.submit(lambda value: value, future)
+    assert known(plugin, ["x"]) == []
+    await until(lambda: CLIENT not in {cs.client_key for cs in s.tasks[key_of("x")].who_wants})
+
+
+@plugin_test()
+async def test_a_lost_worker_takes_its_values_along(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x", "y"]))
+    future = await computed(c, ["x", "y"])
+    future.release()
+    await until(lambda: plugin.registry.values[key_of("y")].maker and not c.futures)
+    await a.close()
+    await b.close()
+    await until(lambda: not s.tasks)  # nobody wants them: they are not computed again
+    assert len(plugin.retention) == 0 and plugin.retention.nbytes == 0
+    assert not plugin.registry.values and not plugin.registry.plans
+
+
+@plugin_test()
+async def test_what_a_client_found_is_computed_again_when_its_worker_is_lost(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x", "y"]))
+    future = await computed(c, ["x", "y"])
+    future.release()
+    await until(lambda: not c.futures)
+    assert known(plugin, ["y"], client=c.id) == [key_of("y")]
+    (ws,) = s.tasks[key_of("y")].who_has
+    await (a if a.address == ws.address else b).close()
+    await until(lambda: s.tasks[key_of("y")].state == "memory")
+    assert known(plugin, ["y"]) == [key_of("y")]
+
+
+@plugin_test()
+async def test_cancelled_batches_stop(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x", "y", "z"]))
+    (future,) = c.get(chain(["x", "y", "z"]), [key_of("z")], sync=False)
+    await until(lambda: key_of("z") in s.tasks)
+    await future.cancel()
+    await until(lambda: all(ts.state != "processing" for ts in s.tasks.values()))
+    await until(lambda: plugin.accounting.counts["cancelled"] == 1)
+    assert plugin.state()["named"][0]["status"] == "cancelled"
+
+
+@plugin_test()
+async def test_a_client_that_vanishes_leaves_what_is_kept(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x", "y"]))
+    async with Client(s.address, asynchronous=True) as other:
+        future = await computed(other, ["x", "y"])
+        del future
+    await until(lambda: other.id not in s.clients)
+    assert known(plugin, ["x", "y"]) == [key_of("x"), key_of("y")]
+
+
+@plugin_test()
+async def test_a_failing_hook_leaves_plain_dask(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    await computed(c, ["x"])
+    plugin.accounting.running = None  # is called by the hook
+    names = ["p", "q"]
+    plugin.announce(**announcement(names))
+    future = await computed(c, names)
+    assert await future == 1
+    assert "_follow" in plugin.off
+    await until(lambda: not s.clients[CLIENT].wants_what)
+    assert plugin.find(**question(["x"]))["status"] == "off"
+    assert messages.METADATA not in s.task_metadata
+    assert plugin.state()["off"] == plugin.off
+
+
+@plugin_test()
+async def test_unregistering_releases_everything(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    future.release()
+    await until(lambda: not c.futures)
+    assert key_of("x") in s.tasks
+    await c.unregister_scheduler_plugin("stratum")
+    plugin._tick()
+    assert plugin.off == "it was unregistered"
+    await until(lambda: not s.tasks)
+    await c.register_plugin(StratumPlugin())
+    assert s.plugins["stratum"].find(**question(["x"]))["status"] == "OK"
+    assert (await c.scheduler.stratum_find(**question(["x"])))["status"] == "OK"
+
+
+@plugin_test()
+async def test_restart_forgets(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    await computed(c, ["x"])
+    await s.restart(wait_for_workers=False, stimulus_id="test")
+    assert len(plugin.retention) == 0 and not plugin.registry.values and not plugin.off
+    assert s.task_metadata[messages.METADATA] == messages.version()
+    plugin.find(**question([]))
+    async with Worker(s.address) as new:
+        await until(lambda: s.workers[new.address].server_id in plugin._environments)
+        plugin.announce(**announcement(["x"]))
+        future = await computed(c, ["x"])
+        assert known(plugin, ["x"]) == [key_of("x")]
+        del future
+
+
+@plugin_test()
+async def test_the_budget_holds(c, s, plugin, a, b):
+    plugin.retention.budget = 100
+    names = ["u", "v", "w", "x", "y", "z"]
+    plugin.announce(**announcement(names))
+    future = await computed(c, names)
+    state = plugin.state()["retention"]
+    assert 0 < state["bytes"] <= 100 and state["evictions"] + state["refused"] > 0
+    await until(lambda: len(s.clients[CLIENT].wants_what) == len(plugin.retention))
+    assert {ts.key for ts in s.clients[CLIENT].wants_what} == set(plugin.retention)
+    del future
+
+
+@plugin_test()
+async def test_workers_short_of_memory_keep_less(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x", "y"]))
+    future = await computed(c, ["x", "y"])
+    assert len(plugin.retention) == 2
+    for ws in s.workers.values():
+        ws.memory_limit = 1
+    plugin._look()
+    assert len(plugin.retention) == 0 and not plugin.off
+    await until(lambda: not s.clients[CLIENT].wants_what)
+    for ws in s.workers.values():
+        ws.memory_limit = 1_000_000
+        ws.metrics["spilled_bytes"] = {"memory": 1, "disk": 1}
+    plugin.announce(**announcement(["p", "q"]))
+    other = await computed(c, ["p", "q"])
+    assert len(plugin.retention) == 0
+    del future, other
+
+
+def fails(*_):
+    slow_sum(0)
+    return NoValue(None, None, {})
+
+
+@plugin_test()
+async def test_failures_are_not_shared(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x", "y"]))
+    tasks = {
+        key_of("x"): Task(key_of("x"), fails),
+        key_of("y"): Task(key_of("y"), fails, TaskRef(key_of("x"))),
+    }
+    (future,) = c.get(tasks, [key_of("y")], sync=False)
+    await wait(future)
+    assert known(plugin, ["x", "y"]) == [] and len(plugin.retention) == 0
+    assert plugin.state()["candidates"]["failed"] == 1
+
+
+EVENT = threading.Event()
+
+
+def waits(*_):
+    EVENT.wait(10)
+
+
+def raises():
+    raise ValueError("no")
+
+
+@plugin_test()
+async def test_candidates_are_followed(c, s, plugin, a, b):
+    EVENT.clear()
+    keys = [key_of(name) for name in "xyz"]
+    candidates = [("good", [keys[0]]), ("bad", [keys[1]]), ("both", [keys[0], keys[2]])]
+    plugin.announce(**announcement(list("xyz"), candidates=candidates))
+    assert plugin.state()["candidates"]["waiting"] == 3
+    tasks = {
+        keys[0]: Task(keys[0], waits),
+        keys[1]: Task(keys[1], raises),
+        keys[2]: Task(keys[2], waits, TaskRef(keys[0])),
+    }
+    futures = c.get(tasks, keys, sync=False)
+    await until(lambda: plugin.state()["candidates"]["failed"] == 1)
+    await until(lambda: plugin.state()["candidates"]["running"] == 2)
+    EVENT.set()
+    await wait(futures)
+    state = plugin.state()
+    assert state["candidates"]["done"] == 2 and state["merged"] == 3 and state["plans"] == 1
+    assert {one["name"]: one["status"] for one in state["named"]} == {
+        "good": "done",
+        "bad": "failed",
+        "both": "done",
+    }
+    assert (await c.scheduler.stratum_state())["candidates"] == state["candidates"]
+
+
+@plugin_test()
+async def test_malformed_messages_are_refused(c, s, plugin, a, b):
+    good = announcement(["x"])
+    for change in (
+        {"keys": 3},
+        {"tokens": b"short"},
+        {"shared": []},
+        {"plan": None},
+        {"client": "x" * 1_000},
+        {"wanted": "no"},
+    ):
+        answer = plugin.announce(**{**good, **change})
+        assert answer["status"] == "refused" and answer["reason"], change
+    assert not plugin.off and not plugin.registry.values
+
+
+@plugin_test()
+async def test_plans_that_are_never_submitted_are_forgotten(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    plugin.registry.plans[PLAN].announced = 0
+    plugin._look()
+    assert not plugin.registry.values and not plugin.registry.plans
+    assert plugin.state()["candidates"]["waiting"] == 0
+
+
+@plugin_test()
+async def test_quick_tasks_are_not_kept(c, s, plugin, a, b):
+    plugin.announce(**announcement(["x"]))
+    key = key_of("x")
+    (future,) = c.get({key: Task(key, abs, -1)}, [key], sync=False)
+    await wait(future)
+    assert len(plugin.retention) == 0
+    assert known(plugin, ["x"]) == [key]  # while somebody wants it
+    del future
+
+
+@gen_cluster(nthreads=[], config=CONFIG)
+async def test_preload(s):
+    await dask_setup(s)
+    await dask_setup(s)
+    assert isinstance(s.plugins["stratum"], StratumPlugin)
+
+
+def test_preload_by_configuration():
+    async def run():
+        with dask.config.set(
+            {"distributed.scheduler.preload": ["stratum_dask.scheduler"], **CONFIG}
+        ):
+            async with Scheduler(port=0, dashboard_address=":0") as s:
+                assert isinstance(s.plugins["stratum"], StratumPlugin)
+
+    asyncio.run(run())

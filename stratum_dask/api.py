@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from dask.highlevelgraph import HighLevelGraph
@@ -12,6 +13,8 @@ from dask.highlevelgraph import HighLevelGraph
 from stratum_dask.config import options
 from stratum_dask.explanation import Explanation, Recorder, Work
 from stratum_dask.graph import emit, lower, merged_graph, rebuild
+from stratum_dask.ops.counters import Counters
+from stratum_dask.ops.direct import ESTIMATOR_OPS
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.counting import counters
 from stratum_dask.scheduler.client import live_values
@@ -138,7 +141,11 @@ def explain(
         observe=recorder,
     )
     work = Work.estimated(graph, optimized)
-    return recorder.explain(graph, optimized, work, counters())
+    explained = recorder.explain(graph, optimized, work, Counters())
+    # Parts of estimators are counted under their own names.
+    names = explained.native.keys()
+    told = names | ESTIMATOR_OPS if names & ESTIMATOR_OPS else names
+    return replace(explained, calls=counters().of(told))
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

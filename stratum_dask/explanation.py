@@ -95,7 +95,7 @@ class Recorder:
     def explain(self, before: Graph, after: Graph, work: Work, calls: Counters) -> Explanation:
         """Return what happened between the graph as read and the graph as optimized.
 
-        `calls` are counts of which those of operations in the graph are kept.
+        `calls` are the counts to tell of.
         """
         native: Counter[str] = Counter()
         fused: dict[Key, tuple[str, ...]] = {}
@@ -129,7 +129,7 @@ class Recorder:
             families={key: len(names) for key, names in after.families.items()},
             work=work,
             native=dict(native),
-            calls=calls.of(native),
+            calls=calls,
         )
 
 
@@ -231,7 +231,7 @@ class Explanation:
         rest = self.native.keys() - set(frame["operation"])
         idle = pd.DataFrame({"operation": sorted(rest), "dtype": "", "reason": ""})
         frame = pd.concat([frame, idle.assign(times=0, hits=0)], ignore_index=True)
-        frame.insert(1, "planned", [self.native[op] for op in frame["operation"]])
+        frame.insert(1, "planned", [self.native.get(op, 0) for op in frame["operation"]])
         return frame
 
     def _summary(self) -> list[tuple[str, str]]:

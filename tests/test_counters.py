@@ -94,7 +94,10 @@ def test_counts_come_back_from_other_processes():
 
     expected = evaluated()
     assert expected.hits == {"stratum.fit_transform": 2, "stratum.transform": 2}
-    assert {(one.dtype, one.reason) for one in expected.fallbacks} == {("float64, int64", "copy")}
+    assert expected.fallbacks == {
+        Fallback("stratum.fit", "float64, int64", "copy"): 2,
+        Fallback(".fit_transform", "float64, int64", "copy"): 4,  # the inner pipeline, its scaler
+    }
     assert sd.counters() == counters.snapshot()
     before = counters.snapshot()
     try:
@@ -103,11 +106,11 @@ def test_counts_come_back_from_other_processes():
         assert sd.counters() == counters.total([before, expected])
     finally:
         stop_processes()
-    with LocalCluster(n_workers=1, processes=True, dashboard_address=None) as one, Client(one):
+    with LocalCluster(n_workers=1, processes=True, dashboard_address=":0") as one, Client(one):
         assert evaluated() == expected
         dask.compute(*sd.optimize(batch()))
         found = sd.counters()
         assert found.hits[".fillna"] == 1
         assert found.of(expected.hits) == counters.total([before, expected]).of(expected.hits)
-    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as one, Client(one):
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as one, Client(one):
         assert sd.counters() == before  # its workers are this process

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct.table import call, has_form
+from stratum_dask.ops.direct.table import call, call_parts, has_form
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -52,4 +52,7 @@ class Native:
         else:
             counters.hit(self.op)
             return value
-        return self.func(*args, **kwargs)
+        try:
+            return call_parts(self.op, args, kwargs)
+        except Unsupported:
+            return self.func(*args, **kwargs)

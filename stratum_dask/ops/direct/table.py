@@ -129,6 +129,21 @@ def call(
     return function(*args, **kwargs)
 
 
+def call_parts(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Run a call that has no native form as a whole, the parts of its estimator natively.
+
+    Raises
+    ------
+    Unsupported
+        If there are none.
+    """
+    if op not in ESTIMATOR_OPS or kwargs:
+        raise Unsupported("no parts")
+    from stratum_dask.ops.direct.preprocessing import call_parts
+
+    return call_parts(op, *args)
+
+
 @cache
 def _signature(function: Direct) -> inspect.Signature:
     return inspect.signature(function)

@@ -8,6 +8,6 @@ Fitted are the user's own estimators, by their own `fit` on the few rows that ho
 strings; what depends on all rows is then put in place. They need nothing of ours afterwards.
 """
 
-from stratum_dask.ops.direct.preprocessing.entries import ENTRIES
+from stratum_dask.ops.direct.preprocessing.entries import ENTRIES, call_parts
 
-__all__ = ["ENTRIES"]
+__all__ = ["ENTRIES", "call_parts"]

@@ -45,7 +45,7 @@ def apply_onehot(encoder: Any, block: Block) -> Block:
     """Return a column for each category that is not dropped."""
     dropped = encoder.drop_idx_
     cells = []
-    for i, (dictionary, positions) in enumerate(_positions(encoder, block)):
+    for i, (dictionary, positions) in enumerate(places(encoder, block)):
         drop = None if dropped is None else dropped[i]
         width = len(encoder.categories_[i]) - (drop is not None)
         slots = []
@@ -65,7 +65,7 @@ def apply_onehot(encoder: Any, block: Block) -> Block:
 def apply_ordinal(encoder: Any, block: Block) -> Block:
     """Return the number of each value's category."""
     cells = []
-    for i, (dictionary, positions) in enumerate(_positions(encoder, block)):
+    for i, (dictionary, positions) in enumerate(places(encoder, block)):
         categories = encoder.categories_[i]
         missing = len(categories) - 1 if _is_nan(categories[-1]) else None
         numbers = []
@@ -80,7 +80,7 @@ def apply_ordinal(encoder: Any, block: Block) -> Block:
     return block.then(cells, order="C")
 
 
-def _positions(encoder: Any, block: Block) -> list[tuple[Dictionary, list[int | None]]]:
+def places(encoder: Any, block: Block) -> list[tuple[Dictionary, list[int | None]]]:
     """Return for each column the position of each distinct value among the categories."""
     columns = _distinct(block)
     if len(encoder.categories_) != len(columns):

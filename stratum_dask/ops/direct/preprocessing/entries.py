@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import KBinsDiscretizer, LabelEncoder, TargetEncoder
 
-from stratum_dask.ops.direct.preprocessing import matrix, models, trees
+from stratum_dask.ops.direct.preprocessing import (
+    bins,
+    documents,
+    labels,
+    matrix,
+    models,
+    parts,
+    targets,
+    trees,
+)
 from stratum_dask.ops.direct.preprocessing.cells import Block
 from stratum_dask.ops.direct.preprocessing.frame import block_of, sample
 from stratum_dask.ops.steps import Unsupported
+
+Entry = Callable[..., Any]
 
 #: Fitting on a sample first pays when it leaves out so many rows.
 WORTH = 2_000
@@ -26,22 +40,11 @@ def fit(estimator: Any, X: Any, y: Any = None, /) -> Any:
     return estimator
 
 
-def fit_clone(estimator: Any, X: Any, y: Any = None, /) -> Any:
-    """Return a fitted clone."""
-    return fit(clone(estimator), X, y)
-
-
 def fit_transform(estimator: Any, X: Any, y: Any = None, /) -> Any:
     """Fit an estimator and return what it makes of `X`."""
     if type(estimator) is Pipeline and models.ends_in_model(estimator):
         return models.fit_transform(estimator, X, y, _fit)
     return matrix.write(_fit(estimator, X))
-
-
-def fit_transform_clone(estimator: Any, X: Any, y: Any = None, /) -> tuple[Any, Any]:
-    """Return a fitted clone, and what it makes of `X`."""
-    fresh = clone(estimator)
-    return fresh, fit_transform(fresh, X, y)
 
 
 def transform(estimator: Any, X: Any, /) -> Any:
@@ -80,21 +83,75 @@ def _fit(estimator: Any, X: Any) -> Block:
         raise Unsupported(f"{type(error).__name__} while fitting") from None
 
 
-ENTRIES: dict[tuple[str, type], Callable[..., Any]] = {
-    **{
-        (op, kind): function
-        for op, function in (
-            (".fit", fit),
-            (".fit_transform", fit_transform),
-            ("stratum.fit", fit_clone),
-            ("stratum.fit_transform", fit_transform_clone),
-            (".transform", transform),
-            ("stratum.transform", transform),
-        )
-        for kind in trees.SUPPORTED
-    },
-    **{
-        (f".{method}", Pipeline): models.caller(method)
-        for method in ("predict", "predict_proba", "decision_function", "score")
-    },
+def _on_clone(function: Entry) -> Entry:
+    """Return what fits a clone and returns it."""
+    return wraps(function)(lambda estimator, *data: function(clone(estimator), *data))
+
+
+def _pair_on_clone(function: Entry) -> Entry:
+    """Return what fits a clone and returns it with what it makes of the data."""
+
+    @wraps(function)
+    def call(estimator: Any, *data: Any) -> tuple[Any, Any]:
+        fresh = clone(estimator)
+        return fresh, function(fresh, *data)
+
+    return call
+
+
+class Kind(NamedTuple):
+    """How estimators of a class are fitted and applied; None for scikit-learn's own way."""
+
+    fit: Entry | None
+    fit_transform: Entry
+    transform: Entry
+
+
+_KINDS: dict[type, Kind] = {
+    **dict.fromkeys(trees.SUPPORTED, Kind(fit, fit_transform, transform)),
+    **dict.fromkeys(
+        documents.COUNTING, Kind(documents.fit, documents.fit_transform, documents.transform)
+    ),
+    HashingVectorizer: Kind(None, documents.fit_transform, documents.transform),
+    LabelEncoder: Kind(labels.fit, labels.fit_transform, labels.transform),
+    TargetEncoder: Kind(targets.fit, targets.fit_transform, targets.transform),
+    KBinsDiscretizer: Kind(None, bins.fit_transform, bins.transform),
 }
+
+
+def _entries() -> Iterator[tuple[str, type, Entry]]:
+    for kind, (fit, fit_transform, transform) in _KINDS.items():
+        if fit is not None:
+            yield ".fit", kind, fit
+            yield "stratum.fit", kind, _on_clone(fit)
+        yield ".fit_transform", kind, fit_transform
+        yield "stratum.fit_transform", kind, _pair_on_clone(fit_transform)
+        yield ".transform", kind, transform
+        yield "stratum.transform", kind, transform
+    for method in ("predict", "predict_proba", "decision_function", "score"):
+        yield f".{method}", Pipeline, models.caller(method)
+
+
+ENTRIES: dict[tuple[str, type], Entry] = {(op, kind): entry for op, kind, entry in _entries()}
+
+
+def call_parts(op: str, estimator: Any, X: Any, /, *rest: Any) -> Any:
+    """Make a call on a ColumnTransformer or Pipeline whose parts run natively by themselves.
+
+    Raises
+    ------
+    Unsupported
+        If it is none, or no part has a native form.
+    """
+    if not parts.has_parts(estimator) or np.shape(X)[:1] < (WORTH,):
+        raise Unsupported("no parts")
+    if not any(type(part) in _KINDS for part in trees.parts_of(estimator)):
+        raise Unsupported("no part has a native form")
+    where, _, method = op.rpartition(".")
+    if not where:
+        return parts.call(method, estimator, X, *rest)
+    if method == "transform":
+        return parts.call(method, estimator, X)
+    fresh = clone(estimator)
+    value = parts.call(method, fresh, X, *rest)
+    return fresh if method == "fit" else (fresh, value)

@@ -124,6 +124,16 @@ def _check(estimator: Any, frame: pd.DataFrame) -> dict[str, bool]:
     return dict.fromkeys(frame.columns, LEAVES[kind].encodes)
 
 
+def parts_of(estimator: Any) -> list[Any]:
+    """Return the estimators that a ColumnTransformer or Pipeline is given, however deep."""
+    kind = type(estimator)
+    if kind not in (ColumnTransformer, Pipeline):
+        return []
+    entries = estimator.transformers if kind is ColumnTransformer else estimator.steps
+    found = [entry[1] for entry in entries if isinstance(entry, tuple) and len(entry) > 1]
+    return [*found, *(inner for part in found for inner in parts_of(part))]
+
+
 def changed_by_fit(estimator: Any) -> Iterator[Any]:
     """Yield an estimator and all objects in it that its `fit` changes."""
     yield estimator

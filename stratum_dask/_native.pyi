@@ -1,6 +1,6 @@
 """Types of the compiled extension."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
 import numpy as np
@@ -69,6 +69,36 @@ def identity(
         Identities by key; a reference that it lacks goes to `other`.
     """
 
+def identify_calls(
+    keys: list[Any],
+    tasks: Mapping[Any, Any],
+    plain: Sequence[tuple[Callable[..., Any], bytes]],
+    other: Callable[[Any], bytes],
+    types: tuple[type, type],
+    tokens: dict[Any, bytes],
+    rest: Callable[[Any], object],
+) -> None:
+    """Identify tasks in an order in which each comes after those that it depends on.
+
+    Parameters
+    ----------
+    keys : list
+        The tasks to identify.
+    tasks : mapping
+        Tasks by key.
+    plain : sequence of (callable, bytes)
+        The functions whose calls have no other identity than :func:`identity` of these heads,
+        as long as there are no keyword arguments.
+    other : callable
+        See :func:`encode`.
+    types : (type, type)
+        Of tasks that are calls, and of references.
+    tokens : dict
+        Identities by key, to which those of the plain calls are added.
+    rest : callable
+        Takes the key of any other task, and of one whose identity failed.
+    """
+
 class CycleFound(ValueError):
     """The nodes of a graph depend on each other in a circle.
 
@@ -119,6 +149,15 @@ class Dag:
 
     def __new__(cls, ids: dict[Any, int], dependencies: Iterable[Iterable[Hashable]]) -> Dag: ...
     def __len__(self) -> int: ...
+    def open(self) -> list[int]:
+        """Return the nodes that depend on a key without an integer, ascending.
+
+        Examples
+        --------
+        >>> Dag({"a": 0, "b": 1}, ["", "ax"]).open()
+        [1]
+        """
+
     def topological_order(self) -> list[int]:
         """All nodes, dependencies first.
 

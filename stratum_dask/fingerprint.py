@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask._native import identity
+from stratum_dask._native import identify_calls, identity
 from stratum_dask.files import FileIdentity, identify_file
-from stratum_dask.graph import GraphNode, Key, NodeTypes
+from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes
 from stratum_dask.literals import Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
 from stratum_dask.ops.direct import Native
@@ -119,22 +119,13 @@ class Fingerprinter:
 
     # -- what the passes ask --------------------------------------------------------------------
 
-    def identify(
-        self,
-        tasks: Mapping[Key, GraphNode],
-        order: Sequence[Key],
-        known: dict[Key, bytes],
-        private: Mapping[Key, str],
-    ) -> Identities:
+    def identify(self, graph: Graph, private: Mapping[Key, str]) -> Identities:
         """Give every task its token.
 
         Parameters
         ----------
-        tasks : mapping of key to GraphNode
-        order : sequence of keys
-            Topological.
-        known : dict of key to bytes
-            Tokens that are known already.
+        graph : Graph
+            Tokens that are known already stay.
         private : mapping of key to str
             Values that must not be shared, and why.
 
@@ -142,32 +133,38 @@ class Fingerprinter:
         -------
         Identities
         """
-        found = Identities(dict(known), {})
+        tasks = graph.tasks
+        # A reference to an estimator that draws randomness finds no token, and is refused.
+        known = {key: one for key, one in graph.tokens.items() if key not in self._random}
+        found = Identities(known, {})
         tokens = self._tokens = found.tokens
-        data, alias, task_type = self.nodes.data, self.nodes.alias, self.nodes.task
-        for key in order:
-            if key in tokens:
-                continue
-            node: Any = tasks[key]
-            kind = type(node)
+
+        def one_by_one(key: Key) -> None:
             try:
                 if key in private:
                     raise Unknown(private[key])
-                if kind is task_type:
-                    tokens[key] = self._task(key, node)
-                elif kind is data:
-                    if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
-                        self._random.add(key)  # what fits it is impure, each time anew
-                        tokens[key] = self._external(key)
-                    else:
-                        tokens[key] = self._token(b"D", (node.value,), {})
-                elif kind is alias:
-                    tokens[key] = tokens.get(node.target) or self._external(node.target)
-                else:
-                    raise Unknown(f"is a {kind.__name__}, which is not known")
+                token = self._node(key, tasks[key])
+                if token is not None:
+                    tokens[key] = token
             except (Unknown, RecursionError) as reason:
                 tokens[key] = self._external(key)
                 found.why_not[key] = str(reason)
+
+        plain = [
+            (func, self._call + function.token)
+            for func, _ in graph.calls
+            if not ((function := self.function(func)).effects.reason or function.looks_outside)
+        ]
+        identify_calls(
+            [key for key in graph.topology.order if key not in tokens],
+            tasks,
+            [] if private else plain,
+            partial(other, self._special),
+            (self.nodes.task, self.nodes.ref),
+            tokens,
+            one_by_one,
+        )
+        tokens.update({key: self._external(key) for key in self._random if key in tasks})
         return found
 
     def identity(self, values: Sequence[Any], tokens: Mapping[Key, bytes]) -> bytes:
@@ -209,6 +206,23 @@ class Fingerprinter:
 
     # -- one task -------------------------------------------------------------------------------
 
+    def _node(self, key: Key, node: Any) -> bytes | None:
+        """Return the token of a task; None for an estimator that draws randomness."""
+        kind = type(node)
+        if kind is self.nodes.task:
+            return self._task(key, node)
+        if kind is self.nodes.data:
+            if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
+                self._random.add(key)
+                return None
+            return self._token(b"D", (node.value,), {})
+        if kind is self.nodes.alias:
+            if node.target in self._random:
+                self._random.add(key)
+                return None
+            return self._value(node.target)
+        raise Unknown(f"is a {kind.__name__}, which is not known")
+
     def _task(self, key: Key, node: Any) -> bytes:
         function = self.function(node.func)
         found = function.effects
@@ -221,8 +235,6 @@ class Fingerprinter:
             args, kwargs = _without_paths(node, function)
         if kwargs and not _WRITES.isdisjoint(kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
-        if self._random and not self._random.isdisjoint(node.dependencies):
-            raise Unknown("uses an estimator that draws randomness without an int random_state")
         return self._token(head, args, kwargs)
 
     def _token(self, head: bytes, args: Iterable[Any], kwargs: dict[str, Any]) -> bytes:
@@ -291,6 +303,8 @@ class Fingerprinter:
         return token
 
     def _value(self, key: Key) -> bytes:
+        if key in self._random:  # what uses it is impure, each time anew
+            raise Unknown("uses an estimator that draws randomness without an int random_state")
         return self._tokens.get(key) or self._external(key)
 
     def _external(self, key: Key) -> bytes:

@@ -235,6 +235,7 @@ def test_dependencies_are_any_iterables_of_keys(kind):
     ids = {"a": 0, ("b", 1): 1, 2.5: 2}
     dag = Dag(ids, iter([kind(["outside"]), kind(["a"]), kind(["a", ("b", 1), "elsewhere"])]))
     assert dag.dependents() == [[1, 2], [2], []]
+    assert dag.open() == [0, 2]
 
 
 def test_ids_need_not_ascend():

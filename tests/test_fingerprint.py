@@ -31,7 +31,7 @@ from stratum_dask.literals import encode
 
 def identities(*delayed):
     graph, _ = lower(list(delayed))
-    found = Fingerprinter(NODE_TYPES).identify(graph.tasks, graph.topology.order, {}, {})
+    found = Fingerprinter(NODE_TYPES).identify(graph, {})
     return found, [output.keys[0] for output in graph.outputs]
 
 
@@ -230,7 +230,7 @@ SCRIPT = """
     batch = [dask.delayed(f)({"p", "q", "r"}), dask.delayed(np.log1p)(frame["a"]),
              dask.delayed(Ridge(alpha=2)).fit(frame[["a"]], frame["a"])]
     graph, _ = lower(batch)
-    found = Fingerprinter(NODE_TYPES).identify(graph.tasks, graph.topology.order, {}, {})
+    found = Fingerprinter(NODE_TYPES).identify(graph, {})
     print(*(found.tokens[o.keys[0]].hex() for o in graph.outputs), sorted(found.why_not.values()))
 """
 
@@ -255,7 +255,7 @@ def test_a_list_that_holds_itself_is_kept_apart():
     endless: list = []
     endless.append(endless)
     graph, _ = lower({"data": DataNode("data", endless)})
-    found = Fingerprinter(NODE_TYPES).identify(graph.tasks, graph.topology.order, {}, {})
+    found = Fingerprinter(NODE_TYPES).identify(graph, {})
     assert found.why_not == {"data": "a literal is nested too deeply"}
 
 

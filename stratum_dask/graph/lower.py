@@ -24,7 +24,7 @@ from dask.highlevelgraph import HighLevelGraph
 from scipy.sparse import issparse
 
 from stratum_dask.errors import KeyCollisionError, MissingKeyError, NotAGraphError
-from stratum_dask.graph.model import ANNOTATION, Graph, Key, Output
+from stratum_dask.graph.model import ANNOTATION, Graph, Key, Output, Topology
 from stratum_dask.graph.nodes import is_future, normalize
 
 BIG_LITERAL = 32 * 1024
@@ -209,18 +209,17 @@ class _Reader:
 
     def finish(self) -> Graph:
         for kind, members in self.deferred.items():
-            graph: Any = HighLevelGraph.merge(*(leaf.__dask_graph__() for _, leaf in members))
+            merged: Any = HighLevelGraph.merge(*(leaf.__dask_graph__() for _, leaf in members))
             wanted = list(flatten([self.sources[i].keys for i, _ in members]))
             optimize = getattr(kind, "__dask_optimize__", None)
-            self._add_graph(graph if optimize is None else optimize(graph, wanted))
-        external = self._check_references()
-        return Graph(
+            self._add_graph(merged if optimize is None else optimize(merged, wanted))
+        graph = Graph(
             self.tasks,
             tuple(self.outputs),
             self.annotations,
-            external=external,
             partitionwise=frozenset(self.partitionwise),
         )
+        return graph.with_(external=self._check_references(graph.topology))
 
     def _keys_of(self, dsk: Mapping[Key, Any]) -> list[Key]:
         """Return what is wanted of a plain graph."""
@@ -258,20 +257,22 @@ class _Reader:
     ) -> None:
         tasks, raw = self.tasks, self.raw
         for key, value in mapping.items():
-            if key in raw:
-                if raw[key] is not value and not _same(raw[key], value):
+            if key in tasks or key in raw:
+                known = raw[key] if key in raw else tasks[key]
+                if known is not value and not _same(known, value):
                     raise KeyCollisionError(
-                        f"the key {key!r} stands for two different tasks: {raw[key]!r} and "
+                        f"the key {key!r} stands for two different tasks: {known!r} and "
                         f"{value!r}; rename one of them (dask_key_name= for Delayed)"
                     )
                 continue
-            raw[key] = value
             node = normalize(key, value, scope)
+            if type(node) is Task:
+                node = self._hoist(node)
+            if node is not value:
+                raw[key] = value
             if node is None:
                 self.futures.add(key)
                 continue
-            if type(node) is Task:
-                node = self._hoist(node)
             tasks[key] = node
             if annotations:
                 self.annotations[key] = {
@@ -300,17 +301,18 @@ class _Reader:
         if ref is None:
             key = f"literal-{type(value).__name__}-{uuid.uuid4().hex}"
             # The node holds the object, so its id stays its own while this reader lives.
-            self.tasks[key] = self.raw[key] = DataNode(key, value)
+            self.tasks[key] = DataNode(key, value)
             ref = self.hoisted[id(value)] = TaskRef(key)
         return ref
 
-    def _check_references(self) -> frozenset[Key]:
+    def _check_references(self, topology: Topology) -> frozenset[Key]:
         """Return the keys of the Futures that tasks refer to."""
         tasks, futures = self.tasks, self.futures
         for key in self.keys or ():
             if key not in tasks and key not in futures:
                 raise MissingKeyError(f"keys= names {key!r}, which no graph of the batch holds")
-        for key, node in tasks.items():
+        for key in [topology.keys[i] for i in topology.dag.open()]:
+            node = tasks[key]
             for dependency in node.dependencies:
                 if dependency not in tasks and dependency not in futures:
                     futures.update(ref.key for ref in _deep_references(node) if is_future(ref))

@@ -36,7 +36,7 @@ def identify(graph: Graph) -> Graph:
     fingerprinter = graph.fingerprinter or Fingerprinter(NODE_TYPES)
     graph = graph.with_(fingerprinter=fingerprinter)
     edited = _edited_on_purpose(graph)
-    found = fingerprinter.identify(graph.tasks, graph.topology.order, dict(graph.tokens), edited)
+    found = fingerprinter.identify(graph, edited)
     tokens = found.tokens
     for key, notes in graph.annotations.items():
         placement = [(name, notes[name]) for name in _PLACEMENT if name in notes]

@@ -20,7 +20,10 @@ create_exception!(
 
 /// A directed acyclic graph over the integers 0 to n - 1; see `_native.pyi`.
 #[pyclass(frozen, module = "stratum_dask._native")]
-pub(crate) struct Dag(pub(crate) optimizer::Dag);
+pub(crate) struct Dag {
+    pub(crate) dag: optimizer::Dag,
+    open: Vec<u32>,
+}
 
 #[pymethods]
 impl Dag {
@@ -32,11 +35,15 @@ impl Dag {
     fn new(ids: &Bound<'_, PyDict>, dependencies: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut indptr = Vec::with_capacity(ids.len() + 1);
         let mut indices = Vec::with_capacity(ids.len());
+        let mut open = Vec::new();
         indptr.push(0u32);
         for row in dependencies.try_iter()? {
+            let node = indptr.len() as u32 - 1;
             for key in row?.try_iter()? {
-                if let Some(id) = ids.get_item(key?)? {
-                    indices.push(id.extract()?);
+                match ids.get_item(key?)? {
+                    Some(id) => indices.push(id.extract()?),
+                    None if open.last() == Some(&node) => {}
+                    None => open.push(node),
                 }
             }
             indptr.push(indices.len() as u32);
@@ -48,30 +55,35 @@ impl Dag {
         }
         let py = ids.py();
         let dag = py.detach(|| optimizer::Dag::new(&indptr, &indices));
-        dag.map(Self).map_err(|error| match error {
-            DagError::Cycle(nodes) => CycleFound::new_err((nodes,)),
-            _ => PyValueError::new_err(error.to_string()),
-        })
+        match dag {
+            Ok(dag) => Ok(Self { dag, open }),
+            Err(DagError::Cycle(nodes)) => Err(CycleFound::new_err((nodes,))),
+            Err(error) => Err(PyValueError::new_err(error.to_string())),
+        }
     }
 
     fn __len__(&self) -> usize {
-        self.0.len()
+        self.dag.len()
+    }
+
+    fn open(&self) -> Vec<u32> {
+        self.open.clone()
     }
 
     fn topological_order(&self) -> Vec<u32> {
-        self.0.order().to_vec()
+        self.dag.order().to_vec()
     }
 
     fn dependents(&self) -> Vec<Vec<u32>> {
-        (0..self.0.len() as u32)
-            .map(|node| self.0.dependents(node).to_vec())
+        (0..self.dag.len() as u32)
+            .map(|node| self.dag.dependents(node).to_vec())
             .collect()
     }
 
     fn cull<'py>(&self, py: Python<'py>, wanted: Vector<u32>) -> PyResult<Bound<'py, PyBytes>> {
         self.check_ids(&wanted.0)?;
         let needed = py.detach(|| {
-            self.0
+            self.dag
                 .cull(&wanted.0)
                 .into_iter()
                 .map(u8::from)
@@ -87,7 +99,7 @@ impl Dag {
         }
         self.check_len("tokens", tokens.len())?;
         let tokens: Vec<u128> = tokens.iter().copied().map(u128::from_le_bytes).collect();
-        Ok(py.detach(|| self.0.merge(&tokens)))
+        Ok(py.detach(|| self.dag.merge(&tokens)))
     }
 
     fn fusion_groups(
@@ -100,7 +112,7 @@ impl Dag {
         self.check_len("fusable", fusable.0.len())?;
         self.check_len("color", color.0.len())?;
         self.check_len("output", output.0.len())?;
-        Ok(py.detach(|| self.0.fusion_groups(&fusable.0, &color.0, &output.0)))
+        Ok(py.detach(|| self.dag.fusion_groups(&fusable.0, &color.0, &output.0)))
     }
 
     fn chains(
@@ -113,7 +125,7 @@ impl Dag {
         self.check_len("packable", packable.0.len())?;
         self.check_len("color", color.0.len())?;
         self.check_len("output", output.0.len())?;
-        Ok(py.detach(|| self.0.chains(&packable.0, &color.0, &output.0)))
+        Ok(py.detach(|| self.dag.chains(&packable.0, &color.0, &output.0)))
     }
 
     fn memory_order(
@@ -124,7 +136,7 @@ impl Dag {
     ) -> PyResult<(Vec<u32>, f64)> {
         self.check_len("output", output.0.len())?;
         self.check_amounts("bytes", &bytes.0)?;
-        Ok(py.detach(|| self.0.memory_order(&output.0, &bytes.0)))
+        Ok(py.detach(|| self.dag.memory_order(&output.0, &bytes.0)))
     }
 
     fn peak(
@@ -137,12 +149,12 @@ impl Dag {
         self.check_order(&order.0)?;
         self.check_len("output", output.0.len())?;
         self.check_amounts("bytes", &bytes.0)?;
-        Ok(py.detach(|| self.0.peak(&order.0, &output.0, &bytes.0)))
+        Ok(py.detach(|| self.dag.peak(&order.0, &output.0, &bytes.0)))
     }
 
     fn critical_path(&self, py: Python<'_>, seconds: Vector<f64>) -> PyResult<Vec<u32>> {
         self.check_amounts("seconds", &seconds.0)?;
-        Ok(py.detach(|| self.0.critical_path(&seconds.0)))
+        Ok(py.detach(|| self.dag.critical_path(&seconds.0)))
     }
 
     fn sections(
@@ -153,7 +165,7 @@ impl Dag {
     ) -> PyResult<(Vec<u32>, Vec<Vec<u32>>)> {
         self.check_len("group", group.0.len())?;
         self.check_len("color", color.0.len())?;
-        let sections = py.detach(|| self.0.sections(&group.0, &color.0));
+        let sections = py.detach(|| self.dag.sections(&group.0, &color.0));
         let rows = 0..sections.len() as u32;
         let dependencies = rows
             .map(|section| sections.dependencies(section).to_vec())
@@ -164,13 +176,13 @@ impl Dag {
     fn reaches(&self, py: Python<'_>, from_node: u32, targets: Vector<u32>) -> PyResult<Vec<u32>> {
         self.check_ids(&[from_node])?;
         self.check_ids(&targets.0)?;
-        Ok(py.detach(|| self.0.reaches(from_node, &targets.0)))
+        Ok(py.detach(|| self.dag.reaches(from_node, &targets.0)))
     }
 }
 
 impl Dag {
     pub(crate) fn check_len(&self, name: &str, len: usize) -> PyResult<()> {
-        let nodes = self.0.len();
+        let nodes = self.dag.len();
         if len == nodes {
             return Ok(());
         }
@@ -179,7 +191,7 @@ impl Dag {
     }
 
     fn check_ids(&self, ids: &[u32]) -> PyResult<()> {
-        let nodes = self.0.len();
+        let nodes = self.dag.len();
         match ids.iter().find(|&&id| id as usize >= nodes) {
             None => Ok(()),
             Some(id) => {
@@ -208,7 +220,7 @@ impl Dag {
         let mut done = vec![false; order.len()];
         for &node in order {
             let met = self
-                .0
+                .dag
                 .dependencies(node)
                 .iter()
                 .all(|&input| done[input as usize]);

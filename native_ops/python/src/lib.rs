@@ -33,7 +33,7 @@ mod _native {
     #[pymodule_export]
     use crate::groups::group_aggregate;
     #[pymodule_export]
-    use crate::literals::{digest, encode, identity};
+    use crate::literals::{digest, encode, identify_calls, identity};
     #[pymodule_export]
     use crate::placement::{Cluster, Schedule};
     #[pymodule_export]

@@ -5,8 +5,11 @@
 //! and `0.0` differ, sets have no order and dicts have theirs. What is not a plain literal is left
 //! to Python.
 
+use std::collections::HashMap;
+
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyRecursionError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
@@ -67,7 +70,6 @@ pub(crate) fn encode<'py>(
 /// Instances of `reference` stand for the values of other tasks, by their attribute `key`.
 #[pyfunction]
 pub(crate) fn identity<'py>(
-    py: Python<'py>,
     head: &[u8],
     args: &Bound<'py, PyAny>,
     kwargs: &Bound<'py, PyDict>,
@@ -75,23 +77,42 @@ pub(crate) fn identity<'py>(
     reference: &Bound<'py, PyType>,
     tokens: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let mut writer = Writer::new(other, Some((reference, tokens)));
-    writer.out.extend_from_slice(head);
-    for arg in args.try_iter()? {
-        writer.write(&arg?, 0)?;
-    }
-    if !kwargs.is_empty() {
-        let names = kwargs.keys();
-        names.sort()?;
-        for name in names {
-            writer.out.push(b'=');
-            writer.write(&name, 0)?;
-            if let Some(value) = kwargs.get_item(&name)? {
-                writer.write(&value, 0)?;
-            }
+    Writer::new(other, Some((reference, tokens))).call(head, args, kwargs)
+}
+
+/// The identities of the plain calls among some tasks, into `tokens`; `rest` does the others.
+#[pyfunction]
+pub(crate) fn identify_calls<'py>(
+    keys: &Bound<'py, PyList>,
+    tasks: &Bound<'py, PyAny>,
+    plain: Vec<(Bound<'py, PyAny>, Bound<'py, PyBytes>)>,
+    other: &Bound<'py, PyAny>,
+    types: (Bound<'py, PyType>, Bound<'py, PyType>),
+    tokens: &Bound<'py, PyDict>,
+    rest: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let py = keys.py();
+    let (task, reference) = types;
+    let heads: HashMap<_, _> = (plain.iter())
+        .map(|(func, head)| (func.as_ptr() as usize, head.as_bytes()))
+        .collect();
+    let mut writer = Writer::new(other, Some((&reference, tokens)));
+    for key in keys {
+        let node = tasks.get_item(&key)?;
+        if node.get_type().is(&task)
+            && let func = node.getattr(intern!(py, "func"))?
+            && let Some(head) = heads.get(&(func.as_ptr() as usize))
+            && let kwargs = node.getattr(intern!(py, "kwargs"))?
+            && let Ok(kwargs) = kwargs.cast::<PyDict>()
+            && kwargs.is_empty()
+            && let Ok(token) = writer.call(head, &node.getattr(intern!(py, "args"))?, kwargs)
+        {
+            tokens.set_item(key, token)?;
+        } else {
+            rest.call1((key,))?; // also when the call cannot be identified, to say why
         }
     }
-    Ok(PyBytes::new(py, &hash(&writer.out)))
+    Ok(())
 }
 
 struct Writer<'a, 'py> {
@@ -111,6 +132,31 @@ impl<'a, 'py> Writer<'a, 'py> {
             values,
             out: Vec::with_capacity(128),
         }
+    }
+
+    fn call(
+        &mut self,
+        head: &[u8],
+        args: &Bound<'py, PyAny>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.out.clear();
+        self.out.extend_from_slice(head);
+        for arg in args.try_iter()? {
+            self.write(&arg?, 0)?;
+        }
+        if !kwargs.is_empty() {
+            let names = kwargs.keys();
+            names.sort()?;
+            for name in names {
+                self.out.push(b'=');
+                self.write(&name, 0)?;
+                if let Some(value) = kwargs.get_item(&name)? {
+                    self.write(&value, 0)?;
+                }
+            }
+        }
+        Ok(PyBytes::new(args.py(), &hash(&self.out)))
     }
 
     fn write(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
@@ -176,7 +222,7 @@ impl<'a, 'py> Writer<'a, 'py> {
         if !value.get_type().is(kind) {
             return Ok(false);
         }
-        let key = value.getattr(pyo3::intern!(value.py(), "key"))?;
+        let key = value.getattr(intern!(value.py(), "key"))?;
         let Some(token) = tokens.get_item(key)? else {
             return Ok(false);
         };

@@ -14,7 +14,8 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from stratum_dask.fingerprint import Function
-from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, TaskRef, call_of
+from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
+from stratum_dask.ops.sharing import is_immutable
 from stratum_dask.ops.whole import WholeCall
 from stratum_dask.semantics import (
     FITTING,
@@ -31,7 +32,7 @@ _WRITES = frozenset({"inplace", "out"})
 
 
 def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
-    """Return the tasks that may change their arguments.
+    """Return the tasks that may change arguments that others can see.
 
     Parameters
     ----------
@@ -49,9 +50,22 @@ def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
     for func, nodes in graph.calls:
         harmless = _is_harmless(function(func))
         for node in nodes:
-            if (node.kwargs or not harmless) and (changed := positions(node)) != ():
+            if harmless and not node.kwargs:
+                continue
+            if (node.dependencies or holds_mutable_literal(node)) and (
+                changed := positions(node)
+            ) != ():
                 found[node.key] = changed
     return found
+
+
+def holds_mutable_literal(call: Call | Task) -> bool:
+    """Tell whether a call is given an object of the user's that could be changed."""
+    values = (*call.args, *call.kwargs.values()) if call.kwargs else call.args
+    for value in values:
+        if not is_immutable(value) and not isinstance(value, GraphNode | TaskRef):
+            return True
+    return False
 
 
 _EDITING = OPAQUE | OWN_FITS | OWN_USES

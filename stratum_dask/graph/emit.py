@@ -32,6 +32,14 @@ class SectionLayer(MaterializedLayer):
 
     has_legacy_tasks = False
 
+    def __init__(
+        self, mapping: Mapping[Key, GraphNode], annotations: Mapping[str, Any] | None = None
+    ) -> None:
+        # Dask's own would add the annotations of the code that plans.
+        self.mapping = mapping
+        self.annotations = annotations
+        self.collection_annotations = None
+
     def cull(
         self, keys: set[Key], all_hlg_keys: Collection[Key]
     ) -> tuple[MaterializedLayer, Mapping[Key, set[Key]]]:
@@ -62,14 +70,13 @@ def emit(graph: Graph, sources: Sequence[Source]) -> list[Any]:
     """
     layers, own = _layers(graph)
     results = []
-    for number, source in enumerate(sources):
-        keys = graph.outputs[number].keys
-        if graph.live and all(key in graph.live for key in keys):
-            results.append(_persisted(source, {key: graph.live[key] for key in keys}))
-        elif any(key not in graph.tasks for key in keys):
-            results.append(source.value)  # Futures: there is nothing to compute
+    for source, output, names in zip(sources, graph.outputs, own, strict=True):
+        if names:
+            results.append(_emit_one(source, names, layers))
+        elif graph.live and all(key in graph.live for key in output.keys):
+            results.append(_persisted(source, {key: graph.live[key] for key in output.keys}))
         else:
-            results.append(_emit_one(source, own[number], layers))
+            results.append(source.value)  # Futures: there is nothing to compute
     return results
 
 
@@ -97,7 +104,7 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
     -------
     layers : mapping of str to (SectionLayer, names of the layers that it needs)
     own : list of list of str
-        For each output, the names of the layers that hold its keys.
+        For each output, the names of the layers that hold its keys; none if one is a Future.
     """
     topology = graph.topology
     groups = [NO_GROUP] * len(topology.keys)
@@ -118,12 +125,12 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
         )
         for name, tasks, needed_by in zip(names, contents, needs, strict=True)
     }
-    own = [
-        list(dict.fromkeys(names[section_of[topology.ids[key]]] for key in output.keys))
-        if all(key in topology.ids for key in output.keys)
-        else []
-        for output in graph.outputs
-    ]
+    ids = topology.ids
+    own = []
+    for output in graph.outputs:
+        sections = [section_of[ids[key]] for key in output.keys if key in ids]
+        complete = len(sections) == len(output.keys)
+        own.append([names[section] for section in dict.fromkeys(sections)] if complete else [])
     return layers, own
 
 

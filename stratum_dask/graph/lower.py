@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,8 +34,7 @@ _SMALL = frozenset(
 _CONTAINERS: dict[type, Any] = {list: List, tuple: Tuple, dict: Dict}
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A leaf of the user's containers: what it was, for giving back the same.
 
     Attributes
@@ -236,9 +233,9 @@ class _Reader:
 
     def _add_graph(self, graph: Any) -> None:
         if not isinstance(graph, HighLevelGraph):
-            self._add_tasks(graph, None, cache(lambda: set(graph)))
+            self._add_tasks(graph, None, _Scope(graph.keys))
             return
-        scope = cache(graph.get_all_external_keys)
+        scope = _Scope(graph.get_all_external_keys)
         seen = self.layers
         for name, layer in graph.layers.items():
             if seen.get(name) is not layer:
@@ -330,6 +327,21 @@ class _Reader:
                         "does not hold"
                     )
         return frozenset(futures)
+
+
+class _Scope:
+    """The keys that tasks of a graph may refer to; most graphs never ask."""
+
+    __slots__ = ("_find", "_keys")
+
+    def __init__(self, find: Callable[[], Iterable[Key]]) -> None:
+        self._find = find
+        self._keys: set[Key] | None = None
+
+    def __call__(self) -> set[Key]:
+        if self._keys is None:
+            self._keys = set(self._find())
+        return self._keys
 
 
 def _partitionwise(expr: Any) -> set[Key]:

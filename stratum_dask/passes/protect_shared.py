@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from stratum_dask.edits import editors
-from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
+from stratum_dask.edits import editors, holds_mutable_literal
+from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, call_of
 from stratum_dask.ops.sharing import Protected, is_immutable
 from stratum_dask.semantics import VIEWS, name_of
 
@@ -69,14 +67,9 @@ def _guard(
         # Its value will be edited on purpose, and must be no view of what others see.
         return Protected(call.func) if sees_exposed else None
     on_purpose = not graph.edited.isdisjoint(node.dependencies)
-    if edits != () and not on_purpose and (sees_exposed or _holds_mutable_literal(call)):
+    if edits != () and not on_purpose and (sees_exposed or holds_mutable_literal(call)):
         return Protected(call.func, edits)
     name = name_of(call.func)
     if sees_exposed and key in graph.wanted and (name is None or name in VIEWS):
         return Protected(call.func, positions=(), result=True)
     return None
-
-
-def _holds_mutable_literal(call: Call) -> bool:
-    values: tuple[Any, ...] = (*call.args, *call.kwargs.values())
-    return any(not isinstance(v, GraphNode | TaskRef) and not is_immutable(v) for v in values)

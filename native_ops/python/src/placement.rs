@@ -84,7 +84,7 @@ impl Cluster {
 
     fn floor(&self, py: Python<'_>, dag: &Dag, seconds: Vector<f64>) -> PyResult<f64> {
         dag.check_amounts("seconds", &seconds.0)?;
-        Ok(py.detach(|| dag.0.floor(&seconds.0, &self.0)))
+        Ok(py.detach(|| dag.dag.floor(&seconds.0, &self.0)))
     }
 
     #[expect(
@@ -120,7 +120,9 @@ impl Cluster {
             group: &group.0,
             worker: &worker.0,
         };
-        Ok(py.detach(|| dag.0.simulate(&costs, &self.0, &plan)).into())
+        Ok(py
+            .detach(|| dag.dag.simulate(&costs, &self.0, &plan))
+            .into())
     }
 
     #[expect(
@@ -143,7 +145,7 @@ impl Cluster {
             bytes: &bytes.0,
             output: &output.0,
         };
-        let best = py.detach(|| dag.0.best_placement(&costs, &self.0, &rank.0, &group.0));
+        let best = py.detach(|| dag.dag.best_placement(&costs, &self.0, &rank.0, &group.0));
         Ok((
             best.worker,
             best.rank,
@@ -168,7 +170,7 @@ impl Cluster {
         dag.check_len("output", output.len())?;
         dag.check_len("rank", rank.len())?;
         dag.check_len("group", group.len())?;
-        if let Some(group) = group.iter().find(|&&group| group as usize >= dag.0.len()) {
+        if let Some(group) = group.iter().find(|&&group| group as usize >= dag.dag.len()) {
             let message = format!("groups are counted from 0, and are no more than nodes: {group}");
             return Err(PyValueError::new_err(message));
         }

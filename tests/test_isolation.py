@@ -101,3 +101,30 @@ def test_searches_in_processes():
         assert ours.tolist() == cross_val_score(Ridge(), X, y).tolist()
     with pytest.raises(ConfigError, match="isolate"):
         sd.evaluate(Ridge(), X, y, isolate="fork")
+
+
+class Spoiling(RegressorMixin, BaseEstimator):
+    """Overwrites what it is given to predict."""
+
+    def fit(self, X, y):
+        self.mean_ = float(np.mean(X))
+        X[:] = 0.0
+        return self
+
+    def predict(self, X):
+        found = X[:, 0] * self.mean_
+        X[:] = 0.0
+        return found
+
+
+def test_big_data_is_the_same_for_all_whatever_one_of_them_does():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4_000, 40)), rng.normal(size=4_000)
+    before = X.copy()
+    candidates = {"spoiling": Spoiling(), "ridge": Ridge(), "again": Spoiling()}
+    inside = sd.evaluate(candidates, X, y, cv=3, isolate="process")
+    outside = sd.evaluate(candidates, X, y, cv=3)
+    assert not inside.errors and not outside.errors
+    folds = [f"fold_{i}" for i in range(3)]
+    np.testing.assert_array_equal(inside.frame[folds], outside.frame[folds])
+    np.testing.assert_array_equal(X, before)

@@ -23,6 +23,7 @@ from dask.sizeof import sizeof
 from stratum_dask.errors import CandidateError
 from stratum_dask.ops import counters
 from stratum_dask.ops.counters import Counters
+from stratum_dask.ops.mapped import Mapped
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.sizes import nbytes_of
 from stratum_dask.ops.users import is_users_file
@@ -249,6 +250,8 @@ class Attempt:
                 if argument.failure is not None:
                     failures.append(argument.failure)
                 return argument.value
+            if type(argument) is Mapped:
+                return argument.value()
             if self.deep and type(argument) in (list, tuple, set):
                 return type(argument)(map(value_of, argument))
             if self.deep and type(argument) is dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,6 +21,7 @@ from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.watch import Watched
 from stratum_dask.runtime.cluster import compute_on
 from stratum_dask.runtime.costs import learn, open_book
+from stratum_dask.runtime.mapping import mapped
 from stratum_dask.runtime.threads import Threads, is_in_task, limited
 
 Done = Callable[[Key, Outcome], None]
@@ -78,12 +80,16 @@ def _run(
     scheduler = None if is_in_task() else get_scheduler()
     client = getattr(scheduler, "__self__", None)
     if isolate == "process" and not is_in_task():
+        own = client is None
         if client is None:
             from stratum_dask.runtime.processes import isolated_client  # takes long to import
 
             client = isolated_client(workers)
         if all(threads == 1 for threads in client.nthreads().values()):
-            with TemporaryDirectory(prefix="stratum-") as folder:
+            with ExitStack() as stack:
+                if own:
+                    dsk = stack.enter_context(mapped(client, dsk, keys))
+                folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
                 return compute_on(client, _watched(dsk, folder, timeout), keys, done)
         if timeout is not None:
             raise ConfigError(

@@ -19,6 +19,7 @@ NAMES = (
     "reading",
     "search",
     "families",
+    "chaos",
 )
 
 

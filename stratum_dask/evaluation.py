@@ -78,7 +78,7 @@ def evaluate(
         contain what ends a process or never ends. They are kept for the next call.
     timeout : float, optional
         Seconds that a candidate may take on one fold, shared work included. Needs processes, and
-        turns them on.
+        turns them on. A candidate that is ended on one fold is not tried on others.
     return_estimator : bool
         Keep the estimators fitted on the folds.
     on_error : {"keep", "raise"}

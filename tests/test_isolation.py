@@ -53,6 +53,11 @@ class Deadly(RegressorMixin, BaseEstimator):
             pass
         if self.how == "sleep with the lock":
             ctypes.PyDLL(None).sleep(1_000)
+        held = []
+        while self.how == "memory":
+            held.append(np.zeros(1 << 26))
+        if self.how == "leave":
+            sys.exit(1)
         if self.how == "error":
             raise ValueError("only an error")
         return self
@@ -67,6 +72,8 @@ WAYS = {
     "loop": "TimeoutError",
     "sleep with the lock": "TimeoutError",
     "error": "ValueError",
+    "memory": "MemoryError",
+    "leave": "SystemExit",
 }
 
 
@@ -90,6 +97,35 @@ def test_the_healthy_survive_the_deadly():
     assert "longer than 1.5 s" in errors["loop"].message
     assert "sleep(1_000)" in errors["sleep with the lock"].line
     assert "fit-Deadly" in errors["exit"].task
+    assert "held.append" in errors["memory"].line
+
+
+def test_a_candidate_that_was_ended_on_one_fold_is_not_tried_on_others():
+    X, y = load_diabetes(return_X_y=True)
+    sd.evaluate(Ridge(), X, y, isolate="process")
+    began = time.perf_counter()
+    results = sd.evaluate({"loop": Deadly("loop"), "good": Ridge()}, X, y, cv=30, timeout=2.0)
+    assert time.perf_counter() - began < 30  # and not 30 folds x 2 s / 2 processes
+    failures = results.candidates[0].failures
+    assert {one.error for one in failures} == {"TimeoutError"}
+    assert sum("not tried on this one" in one.message for one in failures) >= 20
+    assert all('while self.how == "loop"' in one.line for one in failures)
+    assert list(results.errors) == ["loop"]
+
+
+def test_how_much_memory_processes_may_have():
+    import dask
+
+    from stratum_dask.runtime.processes import memory_of_each
+
+    assert memory_of_each(4) * 2 == pytest.approx(memory_of_each(2), rel=1e-6)
+    with dask.config.set({"stratum.memory": "2 GiB"}):
+        assert memory_of_each(4) == 2 << 30
+    with (
+        dask.config.set({"stratum.memory": "plenty"}),
+        pytest.raises(ConfigError, match=r"stratum\.memory"),
+    ):
+        memory_of_each(4)
 
 
 def test_searches_in_processes():

@@ -9,11 +9,16 @@ loops in C end, too.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
+import json
 import linecache
 import os
 import re
+import sys
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +39,22 @@ class Watched:
         Where records are kept, for this batch.
     limit : float, optional
         Seconds that the task, and what it depends on, may take.
+    owner : str
+        The candidate that alone needs the task; none of its tasks runs after one was ended.
+    memory : int, optional
+        Bytes that the process may have for itself; more is a ``MemoryError``.
     """
 
-    def __init__(self, attempt: Attempt, folder: str, limit: float | None) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        folder: str,
+        limit: float | None,
+        owner: str = "",
+        memory: int | None = None,
+    ) -> None:
         self.attempt, self.folder, self.limit = attempt, folder, limit
+        self.owner, self.memory = owner, memory
         self._home = os.getpid()
 
     @property
@@ -45,19 +62,26 @@ class Watched:
         return self.attempt.__name__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
-        """Run the task, unless it has killed its processes before."""
+        """Run the task, unless it or its candidate has killed a process before."""
         if os.getpid() == self._home:
             return self.attempt(*args, **kwargs)  # which must not be ended
         folder = Path(self.folder)
         folder.mkdir(exist_ok=True)
-        name = digest(self.attempt.task.encode()).hex()
+        owner = digest(self.owner.encode()).hex() if self.owner else "all"
+        name = f"{owner}-{digest(self.attempt.task.encode()).hex()}"
         left = sorted(folder.glob(f"{name}-*"))
         if left and (len(left) >= _TRIES or _is_explained(left[-1])):
-            return NoValue(None, self._died(left[-1]), {})
+            return NoValue(None, self._ended(folder, owner, left[-1]), {})
+        given = [one for one in (*args, *kwargs.values()) if isinstance(one, Outcome)]
+        if any(one.failure is not None for one in given):
+            return self.attempt(*args, **kwargs)  # which fails likewise
+        if self.owner and (failure := self._left_out(folder, owner)) is not None:
+            return NoValue(None, failure, {})
         record = folder / f"{name}-{len(left)}"
-        left_seconds = self._left((*args, *kwargs.values()))
+        left_seconds = None if self.limit is None else self.limit - seconds_of(given)
         if left_seconds is not None and left_seconds <= 0:
             return NoValue(None, self._late(""), {})
+        limit_memory(self.memory)
         with record.open("w") as trace:
             trace.write(f"{time.time()}\n")
             trace.flush()
@@ -71,10 +95,29 @@ class Watched:
                 faulthandler.disable()
                 record.unlink(missing_ok=True)
 
-    def _left(self, given: tuple[Any, ...]) -> float | None:
-        if self.limit is None:
+    def _ended(self, folder: Path, owner: str, record: Path) -> Failure:
+        """Return why the task was ended, and tell the other tasks of its candidate."""
+        failure = self._died(record)
+        told = folder / f"{owner}-ended"
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+            json.dump(vars(failure), file)
+        os.replace(file.name, told)
+        return failure
+
+    def _left_out(self, folder: Path, owner: str) -> Failure | None:
+        """Return why the task needs not be tried: another of its candidate was ended."""
+        failure = None
+        try:
+            failure = Failure(**json.loads((folder / f"{owner}-ended").read_text()))
+        except FileNotFoundError:
+            for record in folder.glob(f"{owner}-*-*"):
+                with contextlib.suppress(FileNotFoundError):  # of one that has just finished
+                    if _is_explained(record):
+                        failure = self._died(record)
+        if failure is None:
             return None
-        return self.limit - seconds_of(one for one in given if isinstance(one, Outcome))
+        message = f"{failure.message}; so on another fold, and not tried on this one"
+        return replace(failure, message=message, seconds=0.0)
 
     def _died(self, record: Path) -> Failure:
         text = record.read_text()
@@ -100,6 +143,21 @@ class Watched:
             seconds=self.limit or 0.0,
             traceback=text,
         )
+
+
+def limit_memory(nbytes: int | None) -> None:
+    """Let this process have no more memory of its own than so many bytes.
+
+    What it asks for beyond is refused, which Python raises as ``MemoryError``: better than to be
+    killed, since that tells the user's line and the process lives on.
+    """
+    if nbytes is None or sys.platform != "linux":  # elsewhere the limit has no effect
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft != nbytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (nbytes, hard))
 
 
 def _timed_out(record: Path) -> bool:

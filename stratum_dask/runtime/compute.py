@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -80,17 +80,19 @@ def _run(
     scheduler = None if is_in_task() else get_scheduler()
     client = getattr(scheduler, "__self__", None)
     if isolate == "process" and not is_in_task():
-        own = client is None
-        if client is None:
-            from stratum_dask.runtime.processes import isolated_client  # takes long to import
+        memory = None
+        if own := client is None:
+            from stratum_dask.runtime import processes  # takes long to import
 
-            client = isolated_client(workers)
+            client = processes.isolated_client(workers)
+            memory = processes.memory_of_each(len(client.nthreads()))
         if all(threads == 1 for threads in client.nthreads().values()):
             with ExitStack() as stack:
                 if own:
                     dsk = stack.enter_context(mapped(client, dsk, keys))
                 folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
-                return compute_on(client, _watched(dsk, folder, timeout), keys, done)
+                dsk = _watched(dsk, _owners(graph), folder, timeout, memory)
+                return compute_on(client, dsk, keys, done)
         if timeout is not None:
             raise ConfigError(
                 "timeout= ends the process of a task that takes too long, but the workers of the "
@@ -110,13 +112,41 @@ def _run(
             return list(dask.threaded.get(dsk, list(keys), pool=pool))
 
 
-def _watched(dsk: dict[Key, GraphNode], folder: str, timeout: float | None) -> dict[Key, GraphNode]:
+def _watched(
+    dsk: dict[Key, GraphNode],
+    owners: Mapping[Key, str],
+    folder: str,
+    timeout: float | None,
+    memory: int | None,
+) -> dict[Key, GraphNode]:
     return {
-        key: Task(key, Watched(call.func, folder, timeout), *call.args, **call.kwargs)
+        key: Task(
+            key,
+            Watched(call.func, folder, timeout, owners.get(key, ""), memory),
+            *call.args,
+            **call.kwargs,
+        )
         if (call := call_of(node)) is not None and isinstance(call.func, Attempt)
         else node
         for key, node in dsk.items()
     }
+
+
+def _owners(graph: Graph) -> dict[Key, str]:
+    """Return the candidate of each task that only one candidate needs."""
+    several = ""
+    owners: dict[Key, str] = {}
+
+    def belongs(key: Key, owner: str) -> None:
+        owners[key] = owner if owners.get(key, owner) == owner else several
+
+    for output in graph.outputs:
+        for key in output.keys:
+            belongs(key, repr(output.candidate))
+    for key in reversed(graph.topology.order):
+        for dependency in graph.tasks[key].dependencies:
+            belongs(dependency, owners.get(key, several))
+    return owners
 
 
 def attempts(graph: Graph, surroundings: Surroundings) -> dict[Key, GraphNode]:

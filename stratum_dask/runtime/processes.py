@@ -17,13 +17,20 @@ from typing import Any
 
 import dask
 from dask.system import CPU_COUNT
+from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Nanny
+from distributed.system import MEMORY_LIMIT
 from distributed.utils import get_mp_context
+
+from stratum_dask.errors import ConfigError
 
 _lock = threading.Lock()
 _started: dict[int, tuple[Any, Any]] = {}
 _FOREVER = 1_000_000
 _FORKED = {"distributed.worker.multiprocessing-method": "forkserver"}
+
+_SHARE = 0.9
+"""Of a process's part of the memory; distributed ends processes a little above."""
 
 _BOOSTERS = ("lightgbm", "xgboost", "catboost")
 
@@ -65,6 +72,23 @@ def isolated_client(workers: int | None = None) -> Any:
             client = Client(cluster, set_as_default=False)
             _started[many] = client, cluster
         return client
+
+
+def memory_of_each(many: int) -> int:
+    """Return how many bytes each of some processes may have: ``stratum.memory``, or their share.
+
+    Raises
+    ------
+    ConfigError
+        If the setting is no number of bytes.
+    """
+    chosen = dask.config.get("stratum.memory")
+    if chosen is None:
+        return int(_SHARE * MEMORY_LIMIT / many)
+    try:
+        return int(parse_bytes(chosen))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(f"stratum.memory is {chosen!r}; give bytes, as in '4 GiB'") from error
 
 
 def _preload() -> None:

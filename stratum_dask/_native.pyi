@@ -363,6 +363,21 @@ class Dag:
         ([2, 1, 0], [[2], [2], []])
         """
 
+    def bottlenecks(self, free: _Mask) -> list[int]:
+        """Return the nodes beside which no other can run, ascending.
+
+        Parameters
+        ----------
+        free : bytes or bytearray
+            Mask of nodes that take no time; they depend on nothing.
+
+        Examples
+        --------
+        >>> dag = Dag({"a": 0, "b": 1, "c": 2, "d": 3}, ["", "a", "a", "bc"])
+        >>> dag.bottlenecks(bytes(4))
+        [0, 3]
+        """
+
     def reaches(self, from_node: int, targets: _Ids) -> list[int]:
         """Return those of `targets` that depend on `from_node`, directly or not.
 

@@ -201,6 +201,15 @@ def test_reaches_agrees_with_the_closure(case):
         assert dag.reaches(start, everything) == behind
 
 
+@given(cases())
+def test_everything_comes_before_or_after_a_bottleneck(case):
+    free = [flag and not deps for flag, deps in zip(case.flag, case.deps, strict=True)]
+    counting = [node for node in range(len(case.deps)) if not free[node]]
+    behind = {node: closure(case.deps, [node]) for node in counting}
+    alone = [a for a in counting if all(a in behind[b] or b in behind[a] for b in counting)]
+    assert dag_of(case.deps).bottlenecks(bytes(free)) == alone
+
+
 @pytest.mark.parametrize(
     "convert",
     [
@@ -348,3 +357,4 @@ def test_a_chain_of_a_million_nodes(step):
     assert dag.memory_order(no, array("d", [1.0]) * n) == (order, 2.0)
     assert dag.sections(array("I", [Dag.NONE]) * n, color) == ([0] * n, [[]])
     assert dag.reaches(order[0], [order[-1]]) == [order[-1]]
+    assert dag.bottlenecks(no) == list(range(n))

@@ -18,6 +18,8 @@ from sklearn.linear_model import Ridge
 import stratum_dask as sd
 from stratum_dask.errors import ConfigError, PassError
 from stratum_dask.graph import Graph, Output, Task, TaskRef, key_split, lower
+from stratum_dask.ops.frames import FusedFrame
+from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.reading import ColumnRead
 from stratum_dask.pipeline import PIPELINE, pass_names, run, verify
 
@@ -92,6 +94,26 @@ def test_pack_chains():
     graph = optimized(dsk, only=["pack_chains"])
     assert draw(graph) == snapshot(["s <- ", "chain1 <- s", "c <- chain1", "d <- s"])
     assert dask.get(dict(graph.tasks), ["c", "d"]) == (5, 3)
+
+
+def test_frames_beside_which_nothing_runs_use_all_cores():
+    frame = pd.DataFrame({"a": [1.0, 2.0]})
+
+    def features(source, n):
+        return source.assign(b=source["a"] * n)
+
+    load = dask.delayed(frame.copy, pure=True)()
+    clean = features(load, 2)
+    one, two = (dask.delayed(len)(features(clean, n)) for n in (3, 4))
+    graph, _ = lower(dask.delayed(add)(one, two))
+    threads = {func.threads for func, _ in run(graph).calls if isinstance(func, FusedFrame)} | {
+        step.func.threads
+        for func, _ in run(graph).calls
+        if isinstance(func, Packed)
+        for step in func.steps
+        if isinstance(step.func, FusedFrame)
+    }
+    assert threads == {None, 1}
 
 
 def test_a_failing_step_of_a_chain_names_the_users_task():

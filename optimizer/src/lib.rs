@@ -8,6 +8,7 @@
 //! Ids are `u32` positions in the input. Per-node arguments are slices with one entry per node; the
 //! rules panic if a slice has another length or an id is out of range.
 
+mod bottlenecks;
 mod chains;
 mod cluster;
 mod csr;

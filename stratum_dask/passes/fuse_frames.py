@@ -7,7 +7,7 @@ getitem -> median -> fillna -> log1p      ==>      frames(getitem, median, filln
 
 from __future__ import annotations
 
-from stratum_dask.graph import Graph, GraphNode, Key, Task, rewire, steps_of
+from stratum_dask.graph import DataNode, Graph, GraphNode, Key, Task, rewire, steps_of
 from stratum_dask.ops.frames import FUSABLE, FusedFrame, fusable
 from stratum_dask.semantics import name_of
 
@@ -16,7 +16,8 @@ def fuse_frames(graph: Graph) -> Graph:
     """Fuse each maximal convex group of frame operations with one result.
 
     A value that a task outside the group needs is the result of a group of its own: it exists
-    anyway, so nothing is gained by computing it twice.
+    anyway, so nothing is gained by computing it twice. A group beside which nothing can run
+    gets all cores.
 
     Parameters
     ----------
@@ -51,4 +52,15 @@ def fuse_frames(graph: Graph) -> Graph:
         new[fused] = Task(fused, FusedFrame(steps, len(inputs)), *inputs)
         renamed[keys[-1]] = fused
         dropped.extend(keys)
-    return rewire(graph, new=new, dropped=dropped, renamed=renamed)
+    return _use_idle_cores(rewire(graph, new=new, dropped=dropped, renamed=renamed))
+
+
+def _use_idle_cores(graph: Graph) -> Graph:
+    """Let kernels use all cores in the tasks beside which no other can run."""
+    topology = graph.topology
+    free = bytearray(isinstance(node, DataNode) for node in graph.tasks.values())
+    alone = {topology.keys[i] for i in topology.dag.bottlenecks(free)}
+    for func, nodes in graph.calls:
+        if isinstance(func, FusedFrame) and nodes[0].key in alone:
+            func.threads = None
+    return graph

@@ -173,6 +173,11 @@ impl Dag {
         Ok((sections.section_of, dependencies))
     }
 
+    fn bottlenecks(&self, py: Python<'_>, free: Mask) -> PyResult<Vec<u32>> {
+        self.check_len("free", free.0.len())?;
+        Ok(py.detach(|| self.dag.bottlenecks(&free.0)))
+    }
+
     fn reaches(&self, py: Python<'_>, from_node: u32, targets: Vector<u32>) -> PyResult<Vec<u32>> {
         self.check_ids(&[from_node])?;
         self.check_ids(&targets.0)?;

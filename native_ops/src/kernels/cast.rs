@@ -30,8 +30,23 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(i64, i32, i16, i8, u64, u32, u16, u8 => [f64, f32, i64, i32, i16, i8, u64, u32, u16, u8]);
+plain!(i32, i16, i8, u64, u32, u16, u8 => [f64, f32, i64, i32, i16, i8, u64, u32, u16, u8]);
+plain!(i64 => [f32, i64, i32, i16, i8, u64, u32, u16, u8]);
 plain!(f64, f32 => [f64, f32]);
+
+impl CastTo<f64> for i64 {
+    /// What `as` gives, in steps that AVX2 has for vectors: both halves are exact as the low bits
+    /// of floats (2^84 + high * 2^32, 2^52 + low), and only their sum is rounded.
+    #[inline(always)]
+    fn cast(self) -> f64 {
+        const HIGH: u64 = 0x4530_0000_8000_0000;
+        const LOW: u64 = 0x4330_0000_0000_0000;
+        const BOTH: u64 = 0x4530_0000_8010_0000;
+        let high = f64::from_bits((self as u64 >> 32) ^ HIGH);
+        let low = f64::from_bits((self as u64 & 0xffff_ffff) | LOW);
+        (high - f64::from_bits(BOTH)) + low
+    }
+}
 
 macro_rules! float_to_integer {
     ($($From:ty),* => $To:tt) => {$( float_to_integer!(@one $From => $To); )*};
@@ -109,6 +124,19 @@ mod tests {
         assert!(CastTo::<i32>::out_of_range(2_147_483_648.0_f32));
         assert!(!CastTo::<i32>::out_of_range(2_147_483_647.0_f64));
         assert!(CastTo::<i32>::out_of_range(2_147_483_648.0_f64));
+    }
+
+    #[test]
+    fn integers_become_the_nearest_floats() {
+        let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+        for shift in (0..64).cycle().take(100_000) {
+            bits = bits.rotate_left(5).wrapping_mul(0x5851_f42d_4c95_7f2d) ^ 1;
+            for x in [(bits >> shift) as i64, -((bits >> shift) as i64 >> 1), i64::MIN >> shift] {
+                for x in [x.wrapping_sub(1), x, x.wrapping_add(1)] {
+                    assert_eq!(CastTo::<f64>::cast(x).to_bits(), (x as f64).to_bits(), "{x}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -32,8 +32,9 @@ class FusedFrame:
         The calls, whose last value is the result.
     n_inputs : int
         The number of inputs.
-    threads : int
-        Threads of the kernels.
+    threads : int or None
+        Threads of the kernels, which never change a bit; None for up to one per core
+        of the machine that runs them.
 
     Examples
     --------
@@ -44,7 +45,7 @@ class FusedFrame:
     [2.0, 4.0]
     """
 
-    def __init__(self, steps: tuple[Step, ...], n_inputs: int, threads: int = 1) -> None:
+    def __init__(self, steps: tuple[Step, ...], n_inputs: int, threads: int | None = 1) -> None:
         if not steps:
             raise ValueError("a fused chain needs at least one step")
         self.steps = steps

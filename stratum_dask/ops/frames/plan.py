@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from dask.system import CPU_COUNT
 
 from stratum_dask import _native
 from stratum_dask.ops.frames import blocks
@@ -30,6 +31,10 @@ from stratum_dask.ops.steps import Step, resolve
 
 #: Flags that NumPy would report according to ``np.errstate``, by the name of the state.
 IEEE_FLAGS = {1: "divide", 2: "over", 4: "under", 8: "invalid"}
+
+
+#: Fewer are done before another thread has woken up.
+_ROWS_FOR_A_THREAD = 32_768
 
 
 class Refused(Exception):
@@ -192,7 +197,7 @@ class Plan:
 
     # -- running ----------------------------------------------------------------------------
 
-    def run(self, values: list[Any], threads: int) -> None:
+    def run(self, values: list[Any], threads: int | None) -> None:
         """Compute the covered steps and store what later steps need in `values`.
 
         Raises
@@ -205,6 +210,8 @@ class Plan:
             length = len(inputs[0])
         else:
             length = 0 if self._measured is None else len(values[self._measured])
+        if threads is None:
+            threads = min(CPU_COUNT, max(1, length // _ROWS_FOR_A_THREAD))
         run = Run(values, [np.empty((rows, length), dtype) for dtype, rows in self._buffers])
         if self._program is not None:
             outputs = [run.arrays[buffer][row] for buffer, row in self._targets]

@@ -34,6 +34,8 @@ ANYTHING = "*"
 
 Origins = frozenset[str]
 _NONE: Origins = frozenset()
+_CLASS: Origins = frozenset(["global type(...)"])
+"""The class of a value, which all values of its kind share."""
 _ELEMENTS = frozenset({"get", "items", "keys", "values", "first", "last", "nth", "array", "pop"})
 _ELEMENTS_OF = frozenset(
     f"builtins.{name}" for name in ("enumerate", "filter", "map", "max", "min", "reversed", "zip")
@@ -338,14 +340,18 @@ class _Walk:
         if isinstance(receiver.what, types.ModuleType):
             return Value(what=getattr(receiver.what, name, None))
         reached = receiver.all | self.stored
+        if name == "__class__":
+            reached |= _CLASS
         return Value(reached, reached, Method(name, receiver))
 
     def stores(self, op: str, stack: list[Value]) -> None:
-        taken = [stack.pop() for _ in range({"STORE_SUBSCR": 3, "STORE_SLICE": 4}.get(op, 2))]
-        if op == "DELETE_ATTR":
-            stack.append(taken.pop())
-        container = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}.get(op, 0)
-        self.changed |= taken[container].own
+        count = {"STORE_SUBSCR": 3, "STORE_SLICE": 4, "DELETE_ATTR": 1}.get(op, 2)
+        taken = [stack.pop() for _ in range(count)]
+        at = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}.get(op, 0)
+        container = taken[at]
+        self.changed |= container.own
+        if isinstance(container.what, types.ModuleType | types.FunctionType | type):
+            self.changed |= {f"global {container.what.__name__}"}
         self.stored |= _all(taken)
 
     def element(self, of: Iterable[Value]) -> Value:
@@ -382,6 +388,8 @@ class _Walk:
         self.makes_writers |= any(name.startswith(("copy", "overwrite")) for name in keywords)
         name = name_of(what) if what is not None else None
         if name is not None and is_pure(name, what):
+            if name == "builtins.type":
+                return Value(_CLASS, given)
             if name in VIEWS or name in _ELEMENTS_OF:
                 return Value(given | self.stored, given | self.stored)
             return Value(_NONE, given)

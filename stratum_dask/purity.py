@@ -106,7 +106,12 @@ _CONSTANT = (
     np.generic,
     PurePath,
 )
+_UNCHANGED = (*_CONSTANT, logging.Logger, types.ModuleType)
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def _is_mutable(value: Any) -> bool:
+    return not (isinstance(value, _UNCHANGED) or callable(value))
 
 
 def effects(func: Callable[..., Any]) -> Effects:
@@ -207,9 +212,11 @@ class _Walk:
 
         origins, makes_writers = changed(self.func.__code__, self.visible, mutates)
         self.found.makes_writers |= makes_writers
-        for origin in sorted(origins):
-            if origin.startswith("global "):
-                self.fail(f"may change the global or closure value {origin[7:]}")
+        outside = sorted(one[7:] for one in origins if one.startswith("global "))
+        if ANYTHING in origins:
+            outside += [path for path, value in self.found.uses.items() if _is_mutable(value)]
+        for path in outside:
+            self.fail(f"may change the global or closure value {path}")
         self.found.changes = None if ANYTHING in origins else origins
 
     def visible(self, name: str) -> Any:
@@ -308,11 +315,8 @@ class _Walk:
             self.inner[value] = inner
         elif callable(value) and not isinstance(value, BaseEstimator):
             self.known_callable(path, value, all_, at)
-        elif isinstance(value, logging.Logger | types.ModuleType):
-            if isinstance(value, types.ModuleType):
-                self.fail(f"uses the module {path} as a value")
-        elif not isinstance(value, _CONSTANT):
-            self.found.uses[path] = value
+        elif isinstance(value, types.ModuleType):
+            self.fail(f"uses the module {path} as a value")
 
     def known_callable(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
         said = declared(value)

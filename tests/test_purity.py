@@ -29,6 +29,10 @@ seen: list = []
 counter = 0
 
 
+def plain(x):
+    return x
+
+
 def body(source: str):
     """Return the function `f` that a source text defines, with this module's names."""
     scope = dict(globals())
@@ -52,10 +56,17 @@ PURE = [
     "def f(x):\n from numpy import exp as e\n return e(x)",
     "def f(n): return np.random.default_rng(0).permutation(n)",
     "def f(x):\n log.info('seen %s', x); return x",
+    "def f(x): return type(x)(3), type(x).__name__, x.__class__ is int",
     "def f(x):\n if x < 0: raise ValueError('negative')\n return x",
 ]
 
 IMPURE = {
+    "def f(self):\n type(self).fits += 1": "may change the global or closure value type(...)",
+    "def f(self):\n kind = type(self); del kind.fits": "may change the global or closure value",
+    "def f(self):\n self.__class__.fits = 1": "may change the global or closure value type(...)",
+    "def f(x):\n plain.calls = x": "may change the global or closure value plain",
+    "def f(x):\n Ridge.alpha = x": "may change the global or closure value Ridge",
+    "def f(x):\n n = 0\n def g():\n  nonlocal n; n += 1\n g(); seen.append(x)": "may change the",
     "def f(x): seen.append(x)": "may change the global or closure value seen",
     "def f(x):\n global counter\n counter = x": "changes the global counter",
     "def f(x, y): return RandomForestRegressor(n_estimators=3).fit(x, y)": "without an int seed",

@@ -75,6 +75,14 @@ def test_inputs_are_not_modified():
     assert dsk == original
 
 
+@pytest.fixture
+def on_threads():
+    """Compute on threads, though bags would start processes, again and again."""
+    with dask.config.set(scheduler="threads"):
+        yield
+
+
+@pytest.mark.usefixtures("on_threads")
 def test_every_kind_of_collection_at_once():
     frame = pd.DataFrame({"x": range(10), "y": np.arange(10) / 3})
     ddf = dd.from_pandas(frame, npartitions=3)

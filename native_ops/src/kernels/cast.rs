@@ -131,9 +131,17 @@ mod tests {
         let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
         for shift in (0..64).cycle().take(100_000) {
             bits = bits.rotate_left(5).wrapping_mul(0x5851_f42d_4c95_7f2d) ^ 1;
-            for x in [(bits >> shift) as i64, -((bits >> shift) as i64 >> 1), i64::MIN >> shift] {
+            for x in [
+                (bits >> shift) as i64,
+                -((bits >> shift) as i64 >> 1),
+                i64::MIN >> shift,
+            ] {
                 for x in [x.wrapping_sub(1), x, x.wrapping_add(1)] {
-                    assert_eq!(CastTo::<f64>::cast(x).to_bits(), (x as f64).to_bits(), "{x}");
+                    assert_eq!(
+                        CastTo::<f64>::cast(x).to_bits(),
+                        (x as f64).to_bits(),
+                        "{x}"
+                    );
                 }
             }
         }

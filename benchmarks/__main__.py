@@ -20,6 +20,7 @@ NAMES = (
     "search",
     "families",
     "chaos",
+    "store",
 )
 
 

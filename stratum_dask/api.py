@@ -18,6 +18,7 @@ from stratum_dask.ops.direct import ESTIMATOR_OPS
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.counting import counters
 from stratum_dask.scheduler.client import live_values
+from stratum_dask.store.known import stored_values
 
 T = TypeVar("T")
 
@@ -74,15 +75,15 @@ def optimize(
     chosen = options(numerics, disable)
     with _no_garbage_collection():
         graph, sources = lower(graphs, keys)
-        known = live_values()
+        live = live_values()
         optimized = run(
             graph,
             numerics=chosen.numerics,
             disable=chosen.disable,
             check=chosen.verify,
-            known=known,
+            known=(*live, *stored_values()),
         )
-        for one in known:
+        for one in live:
             one.announce(optimized)
         result: T = rebuild(graphs, iter(emit(optimized, sources)))
     return result
@@ -139,6 +140,7 @@ def explain(
         disable=chosen.disable,
         check=chosen.verify,
         observe=recorder,
+        known=stored_values(),
     )
     work = Work.estimated(graph, optimized)
     explained = recorder.explain(graph, optimized, work, Counters())

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; or 1 after a message that says what went wrong.
+        0; or 1 after a message that says what went wrong, and if ``store verify`` found
+        something.
 
     Examples
     --------
@@ -36,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Results go to the standard output; what is for the eye only must not disturb JSON there.
     console = Console(stderr=arguments.json)
     try:
-        _demo(arguments, console)
+        code: int = arguments.run(arguments, console)
     except (StratumError, OSError) as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 1
-    return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,10 +70,53 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for the picture and the report (default: %(default)s)",
     )
     demo.add_argument("--json", action="store_true", help="print the report as JSON")
+    demo.set_defaults(run=_demo)
+    _add_store(commands)
     return parser
 
 
-def _demo(arguments: argparse.Namespace, console: Console) -> None:
+_STORE = {
+    "ls": "list what is kept, what saves most time per byte first",
+    "verify": "read every entry and check its seal; fails if one cannot be used",
+    "prune": "remove what saves least until the rest fits, and what is there twice",
+    "clear": "remove everything",
+}
+
+
+def _add_store(commands: Any) -> None:
+    store = commands.add_parser(
+        "store",
+        help="look after the results that are kept across restarts",
+        description="Looks after the results that batches keep where stratum.store.url says.",
+    )
+    actions = store.add_subparsers(dest="action", required=True, metavar="action")
+    for name, text in _STORE.items():
+        action = actions.add_parser(name, help=text, description=text.capitalize() + ".")
+        action.add_argument("--url", help="a directory or URL instead of stratum.store.url")
+        action.add_argument("--key", help="a file instead of stratum.store.key")
+        action.add_argument("--json", action="store_true", help="print the result as JSON")
+        action.set_defaults(run=_store)
+        if name == "ls":
+            action.add_argument(
+                "--most", type=_positive, default=50, metavar="N", help="show N (%(default)s)"
+            )
+        if name == "prune":
+            action.add_argument("--bytes", type=_bytes, help="what may stay, such as 5GiB")
+
+
+def _store(arguments: argparse.Namespace, console: Console) -> int:
+    from stratum_dask.store.commands import run
+
+    return run(arguments, console)
+
+
+def _bytes(text: str) -> int:
+    from dask.utils import parse_bytes
+
+    return int(parse_bytes(text))
+
+
+def _demo(arguments: argparse.Namespace, console: Console) -> int:
     # Imported here: pandas, scikit-learn and Dask take seconds, and --help needs none of them.
     from stratum_dask.demo.candidates import build
     from stratum_dask.demo.data import flight_tables
@@ -91,10 +136,11 @@ def _demo(arguments: argparse.Namespace, console: Console) -> None:
     (output / "report.json").write_text(report + "\n", encoding="utf-8")
     if arguments.json:
         print(report)
-        return
+        return 0
     rows = "336,776" if arguments.rows is None else f"the first {arguments.rows:,}"
     console.print(as_table(found, explanation, rows))
     console.print(f"The optimized graph is drawn in {escape(str(output / 'graph.svg'))}.")
+    return 0
 
 
 def _positive(text: str) -> int:

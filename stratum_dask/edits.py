@@ -8,7 +8,7 @@ df.fillna(0)           nothing
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -45,7 +45,7 @@ def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
         The positions of the arguments that may be changed; None for any.
     """
     function = graph.fingerprinter.function
-    positions = Edits(graph.tasks, function).positions
+    positions = Edits(graph.tasks, function, graph.writers).positions
     found = {}
     for func, nodes in graph.calls:
         harmless = _is_harmless(function(func))
@@ -85,12 +85,19 @@ class Edits:
     tasks : mapping of key to GraphNode
     function : callable
         Gives what is known of a callable.
+    writers : iterable of keys
+        Values of which it is known that they may hold an estimator that writes into its input.
     """
 
-    def __init__(self, tasks: Mapping[Key, GraphNode], function: Callable[[Any], Function]) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[Key, GraphNode],
+        function: Callable[[Any], Function],
+        writers: Iterable[Key] = (),
+    ) -> None:
         self._tasks = tasks
         self._function = function
-        self._writers: dict[Key, bool] = {}
+        self._writers: dict[Key, bool] = dict.fromkeys(writers, True)
         self._estimators: dict[int, tuple[Any, bool]] = {}
 
     def positions(self, node: GraphNode) -> tuple[int, ...] | None:
@@ -125,6 +132,10 @@ class Edits:
         if not _WRITES.isdisjoint(call.kwargs):
             return None
         return _positions(call, function.effects.changes)
+
+    def makes_writer(self, key: Key) -> bool:
+        """Tell whether a task's value may hold an estimator that writes into what it is given."""
+        return self._makes_writer(TaskRef(key))
 
     def _makes_writer(self, argument: Any) -> bool:
         """Tell whether a value may hold an estimator that writes into what it is fitted on."""

@@ -48,3 +48,7 @@ class NotShareableError(StratumError, TypeError):
 
 class CandidateError(StratumError, RuntimeError):
     """A candidate failed in another process, with an exception that could not be sent here."""
+
+
+class StoreError(StratumError, OSError):
+    """The store cannot be used: its address, key or permissions are not as they must be."""

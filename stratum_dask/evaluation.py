@@ -26,6 +26,7 @@ from stratum_dask.pipeline import run
 from stratum_dask.results import CandidateResult, Results
 from stratum_dask.runtime.compute import compute
 from stratum_dask.runtime.progress import Progress
+from stratum_dask.store.known import stored_values
 
 
 def evaluate(
@@ -137,6 +138,7 @@ def evaluate(
         disable=chosen.disable,
         check=chosen.verify,
         observe=recorder,
+        known=stored_values(threads=1),
     )
     wanted = [key for output in graph.outputs for key in output.keys]
     with Progress({plan.name: [t.test.key for t in plan.tasks] for plan in plans}, progress) as bar:

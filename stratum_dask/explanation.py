@@ -18,6 +18,7 @@ from stratum_dask.ops.direct import Native
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.sharing import Protected, own
+from stratum_dask.ops.stored import Keep
 from stratum_dask.runtime.costs import estimate, open_book
 
 _MOST = 20
@@ -104,14 +105,16 @@ class Recorder:
             call = call_of(node)
             if call is None:
                 continue
-            native.update(_operations(call.func, call.args))
-            if isinstance(call.func, FusedFrame):
-                fused[key] = _ops(call.func)
-            elif isinstance(call.func, Packed):
-                packed[key] = tuple(key_split(step.label) for step in call.func.steps)
-                for step in call.func.steps:
-                    if isinstance(step.func, FusedFrame):
-                        fused[step.label] = _ops(step.func)
+            func = _bare(call.func)
+            native.update(_operations(func, call.args))
+            if isinstance(func, FusedFrame):
+                fused[key] = _ops(func)
+            elif isinstance(func, Packed):
+                packed[key] = tuple(key_split(step.label) for step in func.steps)
+                for step in func.steps:
+                    inner = _bare(step.func)
+                    if isinstance(inner, FusedFrame):
+                        fused[step.label] = _ops(inner)
         shared = self.shared or after
         return Explanation(
             candidates=len(candidates_of(before.outputs)),
@@ -130,7 +133,13 @@ class Recorder:
             work=work,
             native=dict(native),
             calls=calls,
+            saved=dict(after.saved),
         )
+
+
+def _bare(func: Any) -> Any:
+    """Return what a task calls, whether or not its value is stored."""
+    return func.func if isinstance(func, Keep) else func
 
 
 def _operations(func: Any, args: tuple[Any, ...]) -> Iterable[str]:
@@ -139,7 +148,7 @@ def _operations(func: Any, args: tuple[Any, ...]) -> Iterable[str]:
         return [op for step in func.steps for op in _operations(step.func, step.args)]
     if isinstance(func, FusedFrame):
         return [step.op for step in func.steps if step.op]
-    if isinstance(func, Protected):
+    if isinstance(func, Protected | Keep):
         return _operations(func.func, args)
     if isinstance(func, Native):
         return [func.op]
@@ -180,6 +189,12 @@ class Explanation:
         Seconds of all tasks before and after, and the floor.
     families : dict of key to int
         For each task that does what the fits of a family have in common, how many fits.
+    native : dict of str to int
+        How many calls of each operation may run natively.
+    calls : Counters
+        What those operations have done natively so far, and what they have not and why.
+    saved : dict of key to float
+        For each value that is read from the store, the seconds that computing it took.
     """
 
     candidates: int
@@ -195,6 +210,7 @@ class Explanation:
     families: dict[Key, int] = field(default_factory=dict)
     native: dict[str, int] = field(default_factory=dict)
     calls: Counters = field(default_factory=Counters)
+    saved: dict[Key, float] = field(default_factory=dict)
 
     def reasons(self) -> list[tuple[str, int, str]]:
         """Return each reason for keeping tasks apart, how often it applies, and an example."""
@@ -250,6 +266,10 @@ class Explanation:
             (
                 "packed",
                 f"{sum(map(len, self.packed.values())):,} tasks into {len(self.packed):,}",
+            ),
+            (
+                "read, not computed",
+                f"{len(self.saved):,} values, which took {sum(self.saved.values()):,.1f} s",
             ),
             ("kept apart", f"{len(self.why_not):,} tasks"),
         ]

@@ -18,6 +18,8 @@ import threadpoolctl
 
 from stratum_dask.literals import digest
 
+_LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "pyarrow", "stratum_dask")
+
 
 @cache
 def describe() -> dict[str, object]:
@@ -27,12 +29,13 @@ def describe() -> dict[str, object]:
     -------
     dict
         The machine's type, NumPy's instruction sets, BLAS libraries with version and core, the C
-        library, and what pandas computes with instead of itself. JSON-like values only.
+        library, the versions of those libraries that all others compute with, and what pandas
+        computes with instead of itself. JSON-like values only.
 
     Examples
     --------
     >>> sorted(describe())
-    ['accelerators', 'blas', 'libc', 'machine', 'simd']
+    ['accelerators', 'blas', 'libc', 'libraries', 'machine', 'python', 'simd']
     """
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     blas = {
@@ -51,6 +54,8 @@ def describe() -> dict[str, object]:
         "blas": sorted(map(list, blas), key=repr),
         "libc": list(platform.libc_ver()),
         "accelerators": used,
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        "python": platform.python_version(),
     }
 
 

@@ -20,6 +20,7 @@ from stratum_dask.passes.project_reads import project_reads
 from stratum_dask.passes.protect_shared import protect_shared
 from stratum_dask.passes.select_native import select_native
 from stratum_dask.passes.share_families import share_families
+from stratum_dask.passes.store_values import store_values
 
 Pass = Callable[[Graph], Graph]
 
@@ -48,8 +49,8 @@ PIPELINE = (
     # Who shares is decided now, and fused tasks would hide it.
     Stage("rewrite", (project_reads, protect_shared)),
     # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task, and what
-    # they leave may have a native form of its own.
-    Stage("fuse", (fuse_frames, select_native, pack_chains)),
+    # they leave may have a native form of its own. A chain stores the values of its links, too.
+    Stage("fuse", (fuse_frames, select_native, store_values, pack_chains)),
     # Last: the order depends on what is one task.
     Stage("place", (order_for_memory,)),
 )

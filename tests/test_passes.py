@@ -58,7 +58,7 @@ def test_names_and_order_of_the_passes():
             ("share", ["cull", "identify", "merge_identical", "share_families"]),
             ("reuse", ["cut_at_known", "keep_values"]),
             ("rewrite", ["project_reads", "protect_shared"]),
-            ("fuse", ["fuse_frames", "select_native", "pack_chains"]),
+            ("fuse", ["fuse_frames", "select_native", "store_values", "pack_chains"]),
             ("place", ["order_for_memory"]),
         ]
     )

@@ -29,6 +29,7 @@ from stratum_dask.ops.whole import WholeCall
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.compute import compute
 from stratum_dask.runtime.threads import Threads, with_inner_threads
+from stratum_dask.store.known import stored_values
 from stratum_dask.writers import may_write
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -71,6 +72,7 @@ class Batch:
             numerics=chosen.numerics,
             disable=chosen.disable,
             check=chosen.verify,
+            known=stored_values(threads=1),
         )
         wanted = [key for output in graph.outputs for key in output.keys]
         outcomes = compute(graph, wanted, workers=self._workers, isolate=chosen.isolate)

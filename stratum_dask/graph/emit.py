@@ -137,7 +137,7 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
 def _annotations(graph: Graph, key: Key) -> dict[str, Any] | None:
     """Return the annotations of a section; who shares values can tell by them whose they are."""
     own = graph.annotations.get(key)
-    if not graph.known:
+    if not graph.shares_live:
         return None if own is None else dict(own)
     return {**(own or {}), ANNOTATION: graph.plan}
 

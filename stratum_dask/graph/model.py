@@ -40,7 +40,10 @@ class Output(NamedTuple):
 class KnownValues(Protocol):
     """Where values may be found that other plans have computed: a cluster, a store."""
 
-    def find(self, tokens: Sequence[bytes]) -> Mapping[bytes, TaskRef | Found]:
+    live: bool
+    """Whether it finds values by the tasks that made them, which then must stay tasks."""
+
+    def find(self, tokens: Sequence[bytes]) -> Mapping[bytes, TaskRef | Known]:
         """Return those of some values that are known.
 
         Parameters
@@ -50,9 +53,49 @@ class KnownValues(Protocol):
 
         Returns
         -------
-        mapping of bytes to TaskRef or Found
-            By token a reference to a value that is alive (a Future, which keeps it so), or a
-            call that gets it.
+        mapping of bytes to TaskRef or Known
+            By token a reference to a value that is alive (a Future, which keeps it so), or what
+            makes a task that gets it.
+        """
+
+    def keep(
+        self, func: Callable[..., Any], token: bytes, after: Sequence[bytes]
+    ) -> Callable[..., Any]:
+        """Return a function like `func` that leaves its value here if that is worth it.
+
+        Parameters
+        ----------
+        func : callable
+        token : bytes
+            The identity of its value.
+        after : sequence of bytes
+            The identities of what it is computed from.
+        """
+
+
+class Known(Protocol):
+    """A value that a task can get instead of computing it."""
+
+    @property
+    def seconds(self) -> float:
+        """What computing it took."""
+
+    def task(self, key: Key, instead_of: Key, originals: Any) -> GraphNode | None:
+        """Return the task that gets it.
+
+        Parameters
+        ----------
+        key : key
+            Of the task.
+        instead_of : key
+            The task whose value it is.
+        originals : Originals
+            They compute the value if it cannot be got after all.
+
+        Returns
+        -------
+        GraphNode or None
+            None if it turns out that it cannot be got.
         """
 
 
@@ -64,10 +107,17 @@ class Found(NamedTuple):
     func : callable
     args : tuple
         Literals only.
+    seconds : float
+        What computing it took.
     """
 
     func: Callable[..., Any]
     args: tuple[Any, ...]
+    seconds: float = 0.0
+
+    def task(self, key: Key, instead_of: Key, originals: Any) -> GraphNode | None:
+        """Return the call as a task."""
+        return Task(key, self.func, *self.args)
 
 
 @dataclass(frozen=True)
@@ -152,6 +202,10 @@ class Graph:
         and all that depends on them.
     reused : mapping of key to key
         For each task whose value was found, the key of what stands for it.
+    saved : mapping of key to float
+        For each task that gets a known value, the seconds that computing it took.
+    writers : frozenset of keys
+        Known values that may hold an estimator that writes into what it is given.
     live : mapping of key to TaskRef
         Futures of wanted values that are alive under their own names: they have no tasks.
     """
@@ -173,6 +227,8 @@ class Graph:
     kept: frozenset[Key] = frozenset()
     local: frozenset[bytes] = frozenset()
     reused: Mapping[Key, Key] = field(default_factory=dict)
+    saved: Mapping[Key, float] = field(default_factory=dict)
+    writers: frozenset[Key] = frozenset()
     live: Mapping[Key, TaskRef] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -190,6 +246,11 @@ class Graph:
     def wanted(self) -> frozenset[Key]:
         """All keys that the user wants."""
         return frozenset(key for output in self.outputs for key in output.keys)
+
+    @property
+    def shares_live(self) -> bool:
+        """Whether others may use the values of its tasks while these are alive."""
+        return any(source.live for source in self.known)
 
     @cached_property
     def visible(self) -> frozenset[Key]:

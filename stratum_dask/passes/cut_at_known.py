@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stratum_dask.edits import Edits
 from stratum_dask.graph import (
     DataNode,
-    Found,
     Graph,
     GraphNode,
     Key,
+    Known,
     Task,
     TaskRef,
+    call_of,
 )
+from stratum_dask.ops.reading import ReadOnce
 from stratum_dask.ops.sharing import own
+from stratum_dask.ops.stored import Originals
 
 
 def cut_at_known(graph: Graph) -> Graph:
@@ -38,9 +42,21 @@ def cut_at_known(graph: Graph) -> Graph:
     """
     if not graph.known or graph.fingerprinter is None:
         return graph
+    graph = _read_once(graph)
     graph = graph.with_(local=_local(graph))
     found = _find(graph)
     return _cut(graph, found) if found else graph
+
+
+def _read_once(graph: Graph) -> Graph:
+    """Let all that reads files look again afterwards: other plans will trust their content."""
+    reads = graph.fingerprinter.reads
+    guarded: dict[Key, GraphNode] = {}
+    for key, node in graph.tasks.items():
+        call, guards = call_of(node), reads(node)
+        if guards and call is not None and not isinstance(call.func, ReadOnce):
+            guarded[key] = Task(key, ReadOnce(call.func, guards), *call.args, **call.kwargs)
+    return graph.with_(tasks={**graph.tasks, **guarded}) if guarded else graph
 
 
 def _local(graph: Graph) -> frozenset[bytes]:
@@ -55,13 +71,13 @@ def _local(graph: Graph) -> frozenset[bytes]:
     return frozenset(local)
 
 
-def _find(graph: Graph) -> dict[Key, TaskRef | Found]:
+def _find(graph: Graph) -> dict[Key, TaskRef | Known]:
     asked: dict[bytes, list[Key]] = {}
     for key, node in graph.tasks.items():
         token = graph.tokens[key]
         if token not in graph.local and not isinstance(node, DataNode):
             asked.setdefault(token, []).append(key)
-    found: dict[Key, TaskRef | Found] = {}
+    found: dict[Key, TaskRef | Known] = {}
     for source in graph.known:
         if not asked:
             break
@@ -71,7 +87,7 @@ def _find(graph: Graph) -> dict[Key, TaskRef | Found]:
     return found
 
 
-def _cut(graph: Graph, found: Mapping[Key, TaskRef | Found]) -> Graph:
+def _cut(graph: Graph, found: Mapping[Key, TaskRef | Known]) -> Graph:
     """Cut the graph where a value is known whose consumers are not."""
     tasks = graph.tasks
     found = dict(found)
@@ -79,8 +95,11 @@ def _cut(graph: Graph, found: Mapping[Key, TaskRef | Found]) -> Graph:
     instead: dict[Key, Any] = {}
     new: dict[Key, GraphNode] = {}
     reused: dict[Key, Key] = {}
-    external = set(graph.external)
+    saved = dict(graph.saved)
+    external, writers = set(graph.external), set(graph.writers)
     tokens = dict(graph.tokens)
+    originals = Originals(graph.plan, tasks)
+    makes_writer = Edits(tasks, graph.fingerprinter.function, writers).makes_writer
     seen: set[Key] = set()
     stack = list(graph.wanted)
     while stack:
@@ -89,16 +108,22 @@ def _cut(graph: Graph, found: Mapping[Key, TaskRef | Found]) -> Graph:
             continue
         seen.add(key)
         known = found.get(key)
-        if known is None:
-            stack.extend(tasks[key].dependencies)
-        elif isinstance(known, Found):
-            token = tokens[key]
-            fresh = graph.invent("found", token.hex())
-            new[fresh] = Task(fresh, known.func, *known.args)
-            instead[key], reused[key], tokens[fresh] = TaskRef(fresh), fresh, token
-        else:
-            instead[key], reused[key], tokens[known.key] = known, known.key, tokens[key]
+        ref: TaskRef | None = None
+        if isinstance(known, TaskRef):
+            ref = known
             external.add(known.key)
+        elif known is not None:
+            fresh = graph.invent("found", tokens[key].hex())
+            node = new.get(fresh) or known.task(fresh, key, originals)
+            if node is not None:
+                ref, new[fresh], saved[fresh] = TaskRef(fresh), node, known.seconds
+                stack.extend(node.dependencies)
+        if ref is None:
+            stack.extend(tasks[key].dependencies)
+            continue
+        instead[key], reused[key], tokens[ref.key] = ref, ref.key, tokens[key]
+        if makes_writer(key):  # which nobody can see any more
+            writers.add(ref.key)
     for key in seen - instead.keys():
         node = tasks[key]
         if not instead.keys().isdisjoint(node.dependencies):
@@ -113,11 +138,13 @@ def _cut(graph: Graph, found: Mapping[Key, TaskRef | Found]) -> Graph:
         external=frozenset(external),
         tokens=tokens,
         reused={**graph.reused, **reused},
+        saved=saved,
+        writers=frozenset(writers),
         live=live,
     )
 
 
-def _alive_under_own_names(graph: Graph, found: dict[Key, TaskRef | Found]) -> dict[Key, TaskRef]:
+def _alive_under_own_names(graph: Graph, found: dict[Key, TaskRef | Known]) -> dict[Key, TaskRef]:
     """Return the Futures of outputs that need no task at all.
 
     Where only a part of an output's keys is alive under its own name, those are computed as if

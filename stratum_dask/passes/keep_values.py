@@ -38,7 +38,7 @@ def keep_values(graph: Graph) -> Graph:
     Graph
         The same object when nobody could use a value. Linear in tasks and references.
     """
-    if not graph.known:
+    if not graph.shares_live:
         return graph
     wanted = graph.wanted
     results = {key for key in wanted & graph.tasks.keys() if graph.tokens[key] not in graph.local}

@@ -67,6 +67,7 @@ def project_reads(graph: Graph) -> Graph:
     new: dict[Key, GraphNode] = {}
     renamed: dict[Key, Key] = {}
     tokens = dict(graph.tokens)
+    narrow: set[Key] = set()
     for key in reads:
         columns_used = used[key]
         if columns_used is None:
@@ -81,8 +82,16 @@ def project_reads(graph: Graph) -> Graph:
         if isinstance(call.func, ReadOnce):
             reader = ReadOnce(reader, call.func.guards)
         new[part] = Task(part, reader, *call.args, **call.kwargs)
+        narrow.add(key)
     if not new:
         return graph
+    for key in topology.order:  # what is copied from less is less, too
+        call, columns_used = calls.get(key), used.get(key)
+        if columns_used is not None and call is not None and key not in renamed:
+            first = call.args[0] if call.args else None
+            if isinstance(first, TaskRef) and first.key in narrow:
+                narrow.add(key)
+                tokens[key] = digest(tokens[key] + repr(sorted(columns_used)).encode())
     return rewire(graph, new=new, dropped=renamed, renamed=renamed, tokens=tokens)
 
 

@@ -16,6 +16,7 @@ from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.ops.steps import Ref
+from stratum_dask.ops.stored import Keep
 from stratum_dask.semantics import name_of
 
 _LONGEST = 120
@@ -175,8 +176,8 @@ class _Reader:
 
 
 def bare(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what is called in the end, without protection and choice of a native form."""
-    while isinstance(func, Protected | Native):
+    """Return what is called in the end, without protection, choice of a native form and keeping."""
+    while isinstance(func, Protected | Native | Keep):
         func = func.func
     return func
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dask.base import get_scheduler
@@ -34,6 +34,8 @@ class LiveValues:
     def __init__(self, client: Any, form: str) -> None:
         self.client, self.form = client, form
 
+    live = True
+
     def find(self, tokens: Sequence[bytes]) -> Mapping[bytes, TaskRef]:
         """Return Futures of those of some values that are alive; they stay so meanwhile."""
         from distributed import Future  # takes long to import; a client has done so
@@ -50,6 +52,12 @@ class LiveValues:
         return {
             tokens[position]: Future(key, self.client) for position, key in answer.get("found", ())
         }
+
+    def keep(
+        self, func: Callable[..., Any], token: bytes, after: Sequence[bytes]
+    ) -> Callable[..., Any]:
+        """Return the function: the scheduler keeps what its task returns."""
+        return func
 
     def announce(self, graph: Graph) -> None:
         """Tell the scheduler what a plan consists of that will be submitted.

@@ -113,8 +113,8 @@ SKLEARN = _names("""
 """)
 OURS = _names("""
     apply_member assemble columns cut_member fit fit_transform fitted_of kernel_rows
-    learn_family of_length opaque_score own predictions prepare_use rows score transform
-    transformed_of unite with_column
+    learn_family load_stored of_length opaque_score own predictions prepare_use rows score
+    transform transformed_of unite with_column
 """)
 OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""

@@ -1,0 +1,345 @@
+"""The store: values by their identity, kept across restarts and shared by machines.
+
+It never stands in the way. What cannot be read is a miss and what cannot be written is left out;
+both are counted with the reason. A disk that is full or a URL that does not answer is said once,
+and left alone for a while.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+from stratum_dask._native import digest
+from stratum_dask.store.container import VERSION, Bad, Opened, check, key_id, seal, unseal
+from stratum_dask.store.files import Entry, Files, LocalFiles, open_files
+from stratum_dask.store.keys import load_key
+from stratum_dask.store.retention import room_of, to_remove
+from stratum_dask.store.speed import Speed
+from stratum_dask.store.values import Encoded, Refused, encode
+
+T = TypeVar("T")
+
+_log = logging.getLogger("stratum_dask.store")
+
+_PAUSE = 60.0
+"""Seconds for which a store that failed is left alone."""
+_TRUST = 64
+"""The part of the budget after whose writing it is looked again what others have written."""
+_SPARE = 16
+"""The part of the budget that is freed at once when it is used up."""
+_FOREIGN = ("other version", "foreign key")
+
+
+class Missing(Exception):
+    """The store cannot give a value; the message is the reason."""
+
+
+class Address(NamedTuple):
+    """Where a store is, as it travels with tasks; the key itself never does.
+
+    Attributes
+    ----------
+    url : str
+        A directory or fsspec URL.
+    budget : int
+        Bytes.
+    key_file : str
+    """
+
+    url: str
+    budget: int
+    key_file: str
+
+
+class Checked(NamedTuple):
+    """What :meth:`Store.verify` found of one entry.
+
+    Attributes
+    ----------
+    entry : Entry
+    reason : str
+        Why it cannot be used; empty if it can.
+    """
+
+    entry: Entry
+    reason: str
+
+
+class Store:
+    """Values by their identity, in a directory or behind an fsspec URL; safe for many processes.
+
+    Parameters
+    ----------
+    url : str
+        A directory, which is made if it does not exist, or any fsspec URL.
+    budget : int
+        Bytes that all entries together may take; 4 KiB is the least that one takes. Several
+        processes that write at once may exceed it by a 64th each until they look again.
+    key_file : str
+        Holds the key that seals entries; made if there is none. Machines that share a store
+        share the key.
+
+    Attributes
+    ----------
+    counts : Counter
+        Hits, writes, and reasons of misses and of what was not written.
+    speed : Speed
+        What reading takes.
+
+    Raises
+    ------
+    StoreError
+        If the directory or the key is open to other users, or the URL needs a library that is
+        not installed.
+    OSError
+        If it cannot be reached.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> store = Store(folder, 1_000_000, folder + "/key")
+    >>> store.put(bytes(16), [1, 2], seconds=0.5)
+    True
+    >>> store.get(bytes(16)).value
+    [1, 2]
+    """
+
+    def __init__(self, url: str, budget: int, key_file: str) -> None:
+        self.url, self.budget = url, budget
+        self.key = load_key(key_file)
+        self.files: Files = open_files(url)
+        self._head = key_id(self.key) + bytes([VERSION])
+        self.counts: Counter[str] = Counter()
+        near = isinstance(self.files, LocalFiles)
+        self.speed = Speed(0.0002, 1e9) if near else Speed(0.05, 5e7)
+        self._known: dict[bytes, list[Entry]] = {}
+        self._bad: set[str] = set()
+        self._total: int | None = None
+        self._written = 0
+        self._asleep = 0.0
+        self._lock = threading.RLock()
+
+    # -- what tasks ask ---------------------------------------------------------------------------
+
+    def contains(self, tokens: Iterable[bytes]) -> dict[bytes, Entry]:
+        """Return the entries of those values that are there; from one listing."""
+        if self._attempt("listed", self._look) is None:
+            return {}
+        known = self._known
+        names = {token: self._name(token) for token in tokens}
+        return {token: known[name][0] for token, name in names.items() if known.get(name)}
+
+    def get(self, token: bytes) -> Opened:
+        """Return a value of its own, and what computing it took.
+
+        Raises
+        ------
+        Missing
+            If it is not there or cannot be used. An entry that was torn or altered is removed.
+        """
+        if self._total is None:
+            self._attempt("listed", self._look)
+        reason = "not there"
+        for entry in tuple(self._known.get(self._name(token), ())):
+            try:
+                return self.load(entry)
+            except Missing as why:
+                reason = str(why)
+        raise Missing(reason)
+
+    def load(self, entry: Entry) -> Opened:
+        """Return the value of an entry, as :meth:`get` does.
+
+        Raises
+        ------
+        Missing
+        """
+        began = time.perf_counter()
+        found = self._attempt("read", lambda: self._open(entry))
+        if isinstance(found, Opened):
+            self.speed.observe(entry.size, time.perf_counter() - began)
+            self.counts["hit"] += 1
+            return found
+        reason = found or "no store"
+        self.counts[f"miss: {reason}"] += 1
+        if found is not None:
+            self._forget(entry)
+        raise Missing(reason)
+
+    def put(self, token: bytes, value: Any, seconds: float) -> bool:
+        """Keep a value.
+
+        Parameters
+        ----------
+        token : bytes
+            Its identity, 16 bytes.
+        value : object
+        seconds : float
+            What computing it took.
+
+        Returns
+        -------
+        bool
+            Whether it is there now; if not, `counts` says why.
+        """
+        try:
+            return self.put_encoded(token, encode(value), seconds)
+        except Refused as why:
+            self.refuse(str(why))
+            return False
+
+    def put_encoded(self, token: bytes, encoded: Encoded, seconds: float) -> bool:
+        """Keep a value that is bytes already."""
+        name = self._name(token)
+        if self._known.get(name):
+            return True
+        parts = seal(name, encoded, seconds, self.key)
+        entry = Entry(name, sum(map(len, parts)), seconds, time.time())
+        if not self._attempt("written", lambda: self._write(entry, parts)):
+            self.refuse("no room for it, or no store")
+            return False
+        self.counts["written"] += 1
+        return True
+
+    def refuse(self, why: str) -> None:
+        """Count a value that is not written."""
+        self.counts[f"not written: {why}"] += 1
+
+    # -- what the owner asks ----------------------------------------------------------------------
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, with the times of their last use."""
+        return list(self.files.list(times=True))
+
+    def verify(self) -> Iterator[Checked]:
+        """Read every entry and check its seal."""
+        for entry in self.files.list():
+            reason = ""
+            try:
+                check(self.files.read(entry), entry.token, self.key)
+            except FileNotFoundError:
+                continue
+            except Bad as why:
+                reason = str(why)
+            yield Checked(entry, reason)
+
+    def prune(self, budget: int | None = None) -> list[Entry]:
+        """Remove what is there twice, what dead writers left behind, and what is too much.
+
+        Parameters
+        ----------
+        budget : int, optional
+            Bytes that the rest may take; by default the store's.
+        """
+        self.files.tidy()
+        entries = self.entries()
+        once = {entry.token: entry for entry in entries}  # some wrote the same at the same time
+        gone = [entry for entry in entries if once[entry.token] is not entry]
+        gone += to_remove(once.values(), self.budget if budget is None else budget, time.time())
+        self._remove(gone)
+        return gone
+
+    def clear(self) -> list[Entry]:
+        """Remove all entries."""
+        gone = list(self.files.list())
+        self._remove(gone)
+        return gone
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _name(self, token: bytes) -> bytes:
+        """Return what a value is called here; with another key or format, something else."""
+        return digest(self._head + token)
+
+    def _look(self) -> bool:
+        """List what is there now."""
+        known: dict[bytes, list[Entry]] = defaultdict(list)
+        total = 0
+        for entry in self.files.list():
+            total += room_of(entry)
+            if entry.name not in self._bad:
+                known[entry.token].append(entry)
+        with self._lock:
+            self._known, self._total, self._written = dict(known), total, 0
+        return True
+
+    def _open(self, entry: Entry) -> Opened | str:
+        """Return what an entry holds, or why it cannot be used."""
+        try:
+            opened = unseal(self.files.read(entry), entry.token, self.key)
+        except FileNotFoundError:
+            return "gone"
+        except Bad as why:
+            if str(why) not in _FOREIGN:
+                self.files.remove(entry)
+            return str(why)
+        self.files.touch(entry)
+        return opened
+
+    def _forget(self, entry: Entry) -> None:
+        with self._lock:
+            self._bad.add(entry.name)
+            left = [one for one in self._known.get(entry.token, ()) if one.name != entry.name]
+            self._known[entry.token] = left
+
+    def _write(self, entry: Entry, parts: list[Any]) -> bool:
+        with self._lock:
+            if not self._has_room(entry):
+                return False
+            # Counted before it is there, so that writers of this process know of each other.
+            self._total = (self._total or 0) + room_of(entry)
+            self._written += room_of(entry)
+        self.files.write(entry, parts)
+        with self._lock:
+            self._known.setdefault(entry.token, []).append(entry)
+        return True
+
+    def _has_room(self, new: Entry) -> bool:
+        """Tell whether there is room; what saves less than the new entry makes some."""
+        if self._total is None or self._written + room_of(new) > self.budget // _TRUST:
+            self._look()
+        if (self._total or 0) + room_of(new) <= self.budget:
+            return True
+        entries, now = [*self.files.list(times=True), new], time.time()
+        if new in to_remove(entries, self.budget, now):
+            return False
+        gone = to_remove(entries, self.budget - self.budget // _SPARE, now)
+        self._remove(entry for entry in gone if entry is not new)
+        return True
+
+    def _remove(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.files.remove(entry)
+            self.counts["removed"] += 1
+        self._look()
+
+    def _attempt(self, what: str, call: Callable[[], T]) -> T | None:
+        """Return what a call gives, or None while the store fails; say so once."""
+        if time.monotonic() < self._asleep:
+            return None
+        try:
+            return call()
+        except OSError as error:
+            self._asleep = time.monotonic() + _PAUSE
+            self.counts[f"failed: could not be {what}"] += 1
+            say(self.url, what, f"{type(error).__name__}: {error}")
+            return None
+
+
+@lru_cache(maxsize=256)
+def say(url: str, what: str, why: str) -> None:
+    """Warn, once of each cause, that a store fails."""
+    _log.warning(
+        "the store %s could not be %s: %s; values are computed instead. Make room or access "
+        "there, or set stratum.store.url to another place, or to null",
+        url,
+        what,
+        why,
+    )

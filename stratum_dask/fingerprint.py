@@ -20,7 +20,13 @@ from weakref import WeakKeyDictionary
 from sklearn.base import BaseEstimator
 
 from stratum_dask._native import identify_calls, identity
-from stratum_dask.files import FileIdentity, identify_file
+from stratum_dask.files import (
+    FileIdentity,
+    RemoteIdentity,
+    compression_of,
+    identify_file,
+    identify_url,
+)
 from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes
 from stratum_dask.literals import Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
@@ -111,7 +117,7 @@ class Fingerprinter:
         self.nodes = nodes
         self._functions: dict[int, tuple[Any, Function]] = {}
         self._literals: dict[int, tuple[Any, bytes]] = {}
-        self._reads: dict[Key, tuple[FileIdentity, ...]] = {}
+        self._reads: dict[Key, tuple[FileIdentity | RemoteIdentity, ...]] = {}
         self._tokens: dict[Key, bytes] = {}
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
@@ -190,7 +196,7 @@ class Fingerprinter:
             return not node.dependencies
         return self.function(node.func).name in READERS
 
-    def reads(self, node: GraphNode) -> tuple[FileIdentity, ...]:
+    def reads(self, node: GraphNode) -> tuple[FileIdentity | RemoteIdentity, ...]:
         """Return the files that a task reads, as they were when it was identified."""
         return self._reads.get(node.key, ())
 
@@ -245,6 +251,7 @@ class Fingerprinter:
     def _outside(self, key: Key, node: Any, function: Function) -> list[bytes]:
         """Return the content of the files that a task reads, and check its seeds."""
         given = dict(node.kwargs)
+        options = None
         paths: list[Any] = [one.value for one in function.effects.paths if one.value is not None]
         if function.name in SEEDED:
             seed = given.get("random_state")
@@ -253,6 +260,7 @@ class Fingerprinter:
             return []
         if function.name in READERS:
             paths.append(node.args[0] if node.args else None)
+            options = given.get("storage_options") or {}
         else:
             func, args, kwargs = unwrapped(node.func)
             try:
@@ -263,10 +271,13 @@ class Fingerprinter:
                 if not isinstance(given.get(seed), int):
                     raise Unknown(f"draws randomness: {seed} is no int")
             paths += [given.get(one.parameter) for one in function.effects.paths if one.parameter]
-        files = tuple(map(_file, paths))
+        files = tuple(_file(path, options) for path in paths)
         if files:
             self._reads[key] = files
-        return [file.content for file in files]
+        return [
+            file.content + compression_of(os.fspath(path)).encode()
+            for file, path in zip(files, paths, strict=True)
+        ]
 
     def _special(self, value: Any) -> bytes | None:
         """Encode what stands for the values of tasks, and what takes long once per object."""
@@ -402,12 +413,18 @@ def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, 
     return args, {name: a for name, a in node.kwargs.items() if name not in only_read}
 
 
-def _file(path: Any) -> FileIdentity:
+def _file(path: Any, options: Any = None) -> FileIdentity | RemoteIdentity:
+    """Identify a file; a URL only if the `options` of its file system are known, too."""
     if not isinstance(path, str | os.PathLike):
         raise Unknown("reads a path that is not known at plan time")
     name = os.fspath(path)
     if "://" in name:
-        raise Unknown(f"reads the URL {name}, whose content is not known at plan time")
+        if not isinstance(options, Mapping):
+            raise Unknown(f"reads the URL {name}, whose content is not known at plan time")
+        try:
+            return identify_url(name, options)
+        except Exception as error:  # file systems raise errors of their own
+            raise Unknown(f"reads the URL {name}: {type(error).__name__}: {error}") from None
     try:
         return identify_file(name)
     except OSError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import fsspec
 import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
@@ -79,16 +80,17 @@ class ColumnRead:
 
     def __call__(self, path: str, **kwargs: Any) -> Any:
         """Read the columns that are used."""
-        if self._holds_all(path):
+        if self._holds_all(path, kwargs.get("storage_options") or {}):
             return self.func(path, columns=list(self.columns), **kwargs)
         return self.func(path, **kwargs)
 
-    def _holds_all(self, path: str) -> bool:
+    def _holds_all(self, path: str, options: Mapping[str, Any]) -> bool:
         try:
-            if self.__name__ == "read_parquet":
-                names = pyarrow.parquet.read_schema(path).names
-            else:
-                names = pyarrow.ipc.open_file(path).schema.names
-        except (OSError, ValueError):  # no such local file: the reader itself says so
+            with fsspec.open(path, "rb", **options) as file:
+                if self.__name__ == "read_parquet":
+                    names = pyarrow.parquet.read_schema(file).names
+                else:
+                    names = pyarrow.ipc.open_file(file).schema.names
+        except Exception:  # as file systems raise it: the reader itself says so
             return False
         return len(set(names)) == len(names) and set(self.columns) <= set(names)

@@ -22,7 +22,7 @@ from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.semantics import name_of
 
 _READERS = frozenset({"pandas.read_parquet", "pandas.read_feather"})
-_HARMLESS = frozenset({"engine", "dtype_backend", "use_threads"})
+_HARMLESS = frozenset({"engine", "dtype_backend", "use_threads", "storage_options"})
 
 Columns = frozenset[str] | None
 """The columns of a frame that are used; None means all."""

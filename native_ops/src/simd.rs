@@ -15,19 +15,55 @@ pub(crate) trait Kernel {
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512dq")
-            && std::arch::is_x86_feature_detected!("avx512vl")
-        {
-            // SAFETY: the processor has these parts of AVX-512.
-            return unsafe { with_avx512(kernel) };
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2.
-            return unsafe { with_avx2(kernel) };
-        }
+    match level() {
+        // SAFETY: the processor has these parts of AVX-512.
+        AVX512 => return unsafe { with_avx512(kernel) },
+        // SAFETY: the processor has AVX2.
+        AVX2 => return unsafe { with_avx2(kernel) },
+        _ => {}
     }
     kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+const BASELINE: u8 = 1;
+#[cfg(target_arch = "x86_64")]
+const AVX2: u8 = 2;
+#[cfg(target_arch = "x86_64")]
+const AVX512: u8 = 3;
+
+/// Which instructions are used; `STRATUM_SIMD` set to `baseline` or `avx2` leaves out better ones,
+/// so that results can be compared.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn level() -> u8 {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+    #[cold]
+    fn detect() -> u8 {
+        let best = if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
+            AVX512
+        } else if is_x86_feature_detected!("avx2") {
+            AVX2
+        } else {
+            BASELINE
+        };
+        let most = match std::env::var("STRATUM_SIMD").as_deref() {
+            Ok("baseline") => BASELINE,
+            Ok("avx2") => AVX2,
+            _ => AVX512,
+        };
+        let level = best.min(most);
+        LEVEL.store(level, Ordering::Relaxed);
+        level
+    }
+
+    match LEVEL.load(Ordering::Relaxed) {
+        0 => detect(),
+        known => known,
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

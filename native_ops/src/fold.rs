@@ -9,7 +9,7 @@ use crate::memory::Block;
 use crate::node::{Node, NodeId, Op, Reduction};
 use crate::reduce::Partial;
 use crate::reduce::extreme::{block_extreme, combine_extremes};
-use crate::reduce::median::median;
+use crate::reduce::median::{median, quantile};
 use crate::reduce::mode::mode;
 use crate::reduce::pairwise::{combine, converted_sum, pairwise};
 
@@ -37,7 +37,7 @@ pub(crate) fn fold(nodes: &[Node], id: NodeId, block: &Block<'_>, flagged: &mut 
         Reduction::Min | Reduction::Max => with_any!(nodes[a].dtype, T => {
             return block_extreme(block.column::<T>(a), reduction == Reduction::Min);
         }),
-        Reduction::Median | Reduction::Mode | Reduction::Var(_) => {
+        Reduction::Median | Reduction::Quantile(_) | Reduction::Mode | Reduction::Var(_) => {
             unreachable!("not reduced block by block")
         }
     };
@@ -124,6 +124,9 @@ pub(crate) fn reduce_whole(
         Reduction::Median => with_float!(node.dtype, T => {
             Cell::new(median(block.column::<T>(a), flagged))
         }),
+        Reduction::Quantile(fraction) => {
+            Cell::new(quantile(block.column::<f64>(a), fraction, flagged))
+        }
         Reduction::Mode => with_any!(node.dtype, T => {
             match mode(block.column::<T>(a), flagged) {
                 Some(mode) => Cell::new(mode),

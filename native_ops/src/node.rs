@@ -63,6 +63,8 @@ pub enum Reduction {
     Sum,
     /// The median.
     Median,
+    /// The quantile of this fraction, between two values as NumPy interpolates linearly (f64).
+    Quantile(f64),
     /// The smallest value.
     Min,
     /// The largest value.
@@ -314,6 +316,9 @@ fn check_dtypes(nodes: &[Node], node: &Node) -> Result<(), String> {
                     _ => false,
                 },
                 Reduction::Median | Reduction::Var(_) => from.is_float() && dtype == from,
+                Reduction::Quantile(fraction) => {
+                    from == DType::F64 && dtype == from && (0.0..=1.0).contains(&fraction)
+                }
                 Reduction::SquaredDistances(mean) => {
                     from.is_float() && dtype == DType::F64 && of(mean) == DType::F64
                 }

@@ -80,7 +80,7 @@ fn own_cost(op: &Op) -> u32 {
 /// Whether a reduction needs its operand as a whole instead of block by block.
 fn is_whole(nodes: &[Node], node: &Node) -> bool {
     match node.op {
-        Op::Reduce(Reduction::Median | Reduction::Mode, _) => true,
+        Op::Reduce(Reduction::Median | Reduction::Quantile(_) | Reduction::Mode, _) => true,
         // NumPy converts buffer by buffer, which doesn't fit the blocks.
         Op::Reduce(Reduction::Sum, a) => node.dtype.is_float() && nodes[a].dtype != node.dtype,
         _ => false,

@@ -21,7 +21,7 @@ LAST = Ref(8)
 
 def inputs() -> list[Any]:
     """Columns of float64, int64 and bool, two each; a frame of all of them; an array."""
-    index = pd.Index(["p", "q", "r", "s"], name="row")
+    index = pd.Index([*"pqrstuvw"], name="row")
     columns = {
         "f": [1.5, np.nan, -2.0, 4.0],
         "g": [0.5, 3.0, -0.0, -1.25],
@@ -30,8 +30,8 @@ def inputs() -> list[Any]:
         "t": [True, False, True, True],
         "u": [False, False, True, True],
     }
-    frame = pd.DataFrame(columns, index=index)
-    return [*(frame[name].copy() for name in columns), frame, np.arange(4.0)]
+    frame = pd.DataFrame({name: values * 2 for name, values in columns.items()}, index=index)
+    return [*(frame[name].copy() for name in columns), frame, np.arange(8.0)]
 
 
 FLOATS = [step("operator.getitem", FRAME, ["f", "g"])]
@@ -115,6 +115,11 @@ for op in (".clip", "numpy.clip"):
     _add_chain(op, FLOATS, (LAST, -1.0, 1.0))
 for op in (".where", ".mask"):
     _add(op, (F, B), (F, B, 0.5), (F, B, F2), (N, B, 7), (N, B, N2), (B, B2, False), (B, B2, B))
+_add_chain(".clip", [step(".quantile", F, 0.1), step(".quantile", F, 0.9)], (F, LAST, Ref(9)))
+for x in (F, N):
+    _add(".replace", (x, 3, 7), (x, [np.inf, -np.inf], np.nan), (x, [1, 2, 1.5], [2, 3, 4]))
+_add(".replace", (F, {1.5: np.nan, np.nan: 2.0}), (N, {1: 10, 2: 20}))
+_add_chain(".replace", NUMBERS, (LAST, [np.inf, -np.inf], np.nan))
 _add("numpy.where", (B, F, 0.0), (B, N, N2), (B, B2, False), (B, ARRAY, F), (B, 1, 2.5))
 _add(".isin", (F, [1.5, 4]), (N, (1, 2, 99)), (N, {3}), (F, []))
 _add(".map", (F, {1.5: 1.0, 4.0: 2.5}), (N, {1: 5, 2: 6, 3: 7}), (N, {1: 0.5}))
@@ -124,6 +129,10 @@ _add(".map", (B, {True: 1, False: 0}), (B, {True: 0.5}))
 for name in ("median", "mean", "sum", "count", "min", "max", "std", "var"):
     _add(f".{name}", (F,), (N,))
     _add_chain(f".{name}", FLOATS, (LAST,))
+    _add_chain(f".{name}", NUMBERS, (LAST,))
+for name in ("sum", "mean", "count", "std", "var"):
+    _CHAINS[f".{name}"] += [[*part, step(f".{name}", LAST, axis=1)] for part in (FLOATS, NUMBERS)]
+_add(".quantile", (F,), (F, 0.25), (N, 1))
 for name in ("sum", "count", "min", "max"):
     _add(f".{name}", (B,))
 for name in ("std", "var"):

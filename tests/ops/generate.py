@@ -151,6 +151,23 @@ MAPPINGS = st.one_of(
     st.just({}),
 )
 
+FRACTIONS = st.sampled_from([0, 1, 0.5, 0.25, 0.01, 1 / 3])
+
+
+@st.composite
+def replacements(draw: st.DrawFn, value: Any) -> Step:
+    """A call of ``.replace`` with a number, a list or a dict."""
+    kind = draw(st.sampled_from(["number", "list", "lists", "dict"]))
+    if kind == "number":
+        return step(".replace", value, draw(NUMBERS), draw(SCALARS))
+    old = draw(st.lists(NUMBERS, min_size=1, max_size=4))
+    if kind == "list":
+        return step(".replace", value, old, draw(NUMBERS))
+    new = draw(st.lists(NUMBERS, min_size=len(old), max_size=len(old)))
+    if kind == "lists":
+        return step(".replace", value, old, new)
+    return step(".replace", value, dict(zip(old, new, strict=True)))
+
 
 class Pool:
     """The values of a chain so far, by kind."""
@@ -184,7 +201,7 @@ def calls(draw: st.DrawFn, pool: Pool) -> Step:
         st.sampled_from(series + frames + numbers + pool.refs(np.ndarray)), SCALARS
     )
     scalars = st.one_of(SCALARS, st.sampled_from(numbers)) if numbers else SCALARS
-    family = draw(st.integers(0, 15))
+    family = draw(st.integers(0, 17))
     if family <= 1:
         pair = [anything, draw(operands)]
         return step("operator." + draw(st.sampled_from(BINARY)), *draw(st.permutations(pair)))
@@ -202,6 +219,8 @@ def calls(draw: st.DrawFn, pool: Pool) -> Step:
         op = draw(st.sampled_from(BINARY_UFUNCS))
         return step("numpy." + op, *draw(st.permutations(pair)))
     if family == 6:
+        if draw(st.integers(0, 4)) == 0:
+            return step(".quantile", draw(st.sampled_from(series)), draw(FRACTIONS))
         return step("." + draw(st.sampled_from(REDUCTIONS)), anything)
     if family == 7:
         filling = draw(st.one_of(scalars, operands))
@@ -218,6 +237,11 @@ def calls(draw: st.DrawFn, pool: Pool) -> Step:
         if anything in frames and draw(st.booleans()):
             return step(".astype", anything, {"a": target})
         return step(".astype", anything, target)
+    if family == 16:
+        return draw(replacements(anything))
+    if family == 17 and frames:
+        op = "." + draw(st.sampled_from(["sum", "mean", "count", "std", "var"]))
+        return step(op, draw(st.sampled_from(frames)), axis=1)
     masks = pool.bool_series()
     if family == 10 and masks:
         op = draw(st.sampled_from([".where", ".mask"]))
@@ -254,7 +278,7 @@ def calls(draw: st.DrawFn, pool: Pool) -> Step:
 
 
 @st.composite
-def chains(draw: st.DrawFn, max_steps: int = 10) -> tuple[list[Step], list[Any]]:
+def chains(draw: st.DrawFn, max_steps: int = 12) -> tuple[list[Step], list[Any]]:
     """A chain of steps and its inputs; it may end with a step that raises."""
     inputs: list[Any] = [draw(frames())]
     if draw(st.integers(0, 3)) == 0:

@@ -149,6 +149,7 @@ def assert_same(actual: Any, expected: Any) -> None:
             assert one.dtype == other.dtype
             assert one.flags.c_contiguous == other.flags.c_contiguous
             assert one.flags.f_contiguous == other.flags.f_contiguous
+        assert layout(actual) == layout(expected)
         assert actual.attrs == expected.attrs
     elif isinstance(expected, pd.Series):
         assert_same_index(actual.index, expected.index)
@@ -174,6 +175,14 @@ def assert_same(actual: Any, expected: Any) -> None:
             assert_same(one, other)
     elif not (actual is expected or (actual != actual and expected != expected)):
         assert actual == expected
+
+
+def layout(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """How columns lie in blocks, on which the order in which pandas adds rows depends."""
+    return [
+        (block.mgr_locs.as_array.tolist(), str(block.dtype), np.shape(block.values))
+        for block in frame._mgr.blocks
+    ]
 
 
 def assert_same_index(actual: pd.Index, expected: pd.Index) -> None:

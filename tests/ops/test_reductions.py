@@ -8,8 +8,17 @@ import pytest
 from hypothesis import strategies as st
 
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import DTYPES
-from tests.ops.operands import FOREIGN, STATES, check_under, each_op, foreign, operands, some
+from tests.ops.generate import DTYPES, FRACTIONS
+from tests.ops.operands import (
+    FOREIGN,
+    LITERALS,
+    STATES,
+    check_under,
+    each_op,
+    foreign,
+    operands,
+    some,
+)
 from tests.ops.oracle import check, step
 
 SIMPLE = [".median", ".mean", ".sum", ".count", ".min", ".max"]
@@ -68,6 +77,9 @@ def test_long_columns(op, dtype):
         check(first, [column])
         frame = pd.DataFrame({"a": column, "b": column[::-1].to_numpy(), "c": column})
         check(steps, [frame])
+        frame["d"] = np.arange(length)  # sums of integers in blocks of several dtypes
+        frame["e"] = np.arange(length, dtype="int8")
+        check(steps, [frame])
         check(first, [pd.Series(np.repeat(column.to_numpy(), 3)[::3])])  # not contiguous
 
 
@@ -102,6 +114,20 @@ def test_missing_mode_that_nobody_needs(op):
     for values in ([], [1, 1], [np.nan], [np.nan, 2.0]):
         check(steps, [pd.Series(values, dtype="float64" if np.nan in values else "int64")])
         check(steps, [pd.Series(values, dtype="float64")])
+
+
+@each_op(".quantile")
+@some(3, values=operands(count=1), q=st.one_of(FRACTIONS, st.floats(0, 1), LITERALS), state=STATES)
+def test_quantile(op, values, q, state):
+    check_under(state, [step(op, Ref(0), q)], values)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_quantiles_of_long_columns(dtype):
+    for length in (7, 8_191, 8_192, 30_011):
+        column = long_column(dtype, length)
+        for q in (0, 0.001, 0.01, 0.25, 1 / 3, 0.75, 0.9999, 1):
+            check([step(".quantile", Ref(0), q)], [column])
 
 
 @each_op(".mode")

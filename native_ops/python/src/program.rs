@@ -187,6 +187,7 @@ fn parse(node: &Bound<'_, PyTuple>) -> PyResult<Node> {
         "count" => reduce(Reduction::Count)?,
         "sum" => reduce(Reduction::Sum)?,
         "median" => reduce(Reduction::Median)?,
+        "quantile" => reduce(Reduction::Quantile(node.get_item(3)?.extract()?))?,
         "min" => reduce(Reduction::Min)?,
         "max" => reduce(Reduction::Max)?,
         "mode" => reduce(Reduction::Mode)?,

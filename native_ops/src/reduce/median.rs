@@ -1,7 +1,7 @@
-//! The median by selection: bracket it with a sample, then look only inside the bracket.
+//! Medians and quantiles by selection: bracket them with a sample, then look only inside.
 //!
-//! Two values of a sorted sample almost surely enclose the median. One pass counts what lies
-//! below, on and above them and keeps the few per cent between, in which the median is selected.
+//! Two values of a sorted sample almost surely enclose a quantile. One pass counts what lies
+//! below, on and above them and keeps the few per cent between, in which it is selected.
 //! When the sample misled us, all values are selected from: the answer never depends on luck.
 
 use crate::dtype::Element;
@@ -42,25 +42,57 @@ impl Middle for f32 {
 
 /// The median of the values that are not NaN, NaN if there are none.
 pub(crate) fn median<T: Middle>(values: &[T], flagged: &mut u32) -> T {
-    let Some((low, high)) = middle(values) else {
+    let Some((low, high, count)) = ranked(values, 0.5, |count| (count - 1) / 2) else {
         return T::NAN;
     };
-    let median = match high {
-        // NumPy's mean starts from 0, which turns -0.0 to 0.0.
-        None => low.add(T::default()),
-        Some(high) => fpenv::watch(flagged, || low.average(high).add(T::default())),
+    // NumPy's mean starts from 0, which turns -0.0 to 0.0.
+    let median = if count % 2 == 1 {
+        low.add(T::default())
+    } else {
+        fpenv::watch(flagged, || low.average(high).add(T::default()))
     };
-    let touches_zero = low == T::default() || high == Some(T::default());
+    let touches_zero = low == T::default() || (count % 2 == 0 && high == T::default());
     if median == T::default() && touches_zero && zeros(values) == 3 {
         *flagged |= flags::AMBIGUOUS_ZERO;
     }
     median
 }
 
-/// The one (odd count) or two (even count) middle values.
-fn middle<T: Middle>(values: &[T]) -> Option<(T, Option<T>)> {
+/// The quantile of the values that are not NaN as `np.quantile` interpolates it, else NaN.
+pub(crate) fn quantile(values: &[f64], fraction: f64, flagged: &mut u32) -> f64 {
+    let index = |count: usize| (count - 1) as f64 * fraction;
+    let rank = |count| (index(count).floor() as usize).min(count - 1);
+    let Some((low, high, count)) = ranked(values, fraction, rank) else {
+        return f64::NAN;
+    };
+    if (low == 0.0 || high == 0.0) && zeros(values) == 3 {
+        *flagged |= flags::AMBIGUOUS_ZERO;
+    }
+    // At the end NumPy counts the previous index as -1, and from there.
+    let last = index(count) >= (count - 1) as f64;
+    let previous = if last { -1.0 } else { index(count).floor() };
+    let weight = index(count) - previous;
+    fpenv::watch(flagged, || {
+        let distance = high - low;
+        if weight >= 0.5 {
+            high - distance * (1.0 - weight)
+        } else {
+            low + distance * weight
+        }
+    })
+}
+
+/// The value of the rank that `rank` makes of the number of values that are not NaN, the next one
+/// (the same if there is none), and that number; None if all are NaN.
+///
+/// `fraction` says about where the rank is.
+fn ranked<T: Middle>(
+    values: &[T],
+    fraction: f64,
+    rank: impl Fn(usize) -> usize,
+) -> Option<(T, T, usize)> {
     if values.len() >= SHORT
-        && let Some((lo, hi)) = bracket(values)
+        && let Some((lo, hi)) = bracket(values, fraction)
     {
         let mut split = Split::new(lo, hi);
         for chunk in values.chunks(1024) {
@@ -70,35 +102,39 @@ fn middle<T: Middle>(values: &[T]) -> Option<(T, Option<T>)> {
                 split,
             });
         }
-        if let Some(found) = split.middle() {
-            return Some(found);
+        let count = split.present;
+        if count > 0
+            && let Some(low) = split.at(rank(count))
+            && let Some(high) = split.at((rank(count) + 1).min(count - 1))
+        {
+            return Some((low, high, count));
         }
     }
     let mut present: Vec<T> = values.iter().copied().filter(|v| !v.is_missing()).collect();
     let count = present.len();
-    (count > 0).then(|| select_middle(&mut present, count))
-}
-
-fn select_middle<T: Middle>(present: &mut [T], count: usize) -> (T, Option<T>) {
-    let (below, &mut upper, _) = present.select_nth_unstable_by(count / 2, compare);
-    if count % 2 == 1 {
-        (upper, None)
-    } else {
-        (largest(below), Some(upper))
+    if count == 0 {
+        return None;
     }
+    let (_, &mut low, above) = present.select_nth_unstable_by(rank(count), compare);
+    let high = if above.is_empty() {
+        low
+    } else {
+        smallest(above)
+    };
+    Some((low, high, count))
 }
 
 fn compare<T: Element>(a: &T, b: &T) -> Ordering {
     a.partial_cmp(b).unwrap_or(Ordering::Equal)
 }
 
-fn largest<T: Bounded>(values: &[T]) -> T {
-    let larger = |a: T, &b: &T| if b > a { b } else { a };
-    values.iter().fold(T::LOWEST, larger)
+fn smallest<T: Bounded>(values: &[T]) -> T {
+    let smaller = |a: T, &b: &T| if b < a { b } else { a };
+    values.iter().fold(T::HIGHEST, smaller)
 }
 
-/// Two values between which the median most probably lies, from a spread-out sample.
-fn bracket<T: Middle>(values: &[T]) -> Option<(T, T)> {
+/// Two values between which a quantile most probably lies, from a spread-out sample.
+fn bracket<T: Middle>(values: &[T], fraction: f64) -> Option<(T, T)> {
     // Multiples of the golden ratio fall evenly on the rows and out of step with any period.
     let row = |i: usize| {
         let fraction = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -111,11 +147,14 @@ fn bracket<T: Middle>(values: &[T]) -> Option<(T, T)> {
     if sample.len() < SAMPLE / 8 {
         return None;
     }
-    // The median's rank in a sample of s varies by sqrt(s) / 2; allow for 3.5 times that.
+    // The median's rank in a sample of s varies by sqrt(s) / 2, and that of other quantiles by
+    // less; allow for 3.5 times that.
     let reach = (1.75 * (sample.len() as f64).sqrt()) as usize;
-    let center = sample.len() / 2;
-    let (_, &mut lo, above) = sample.select_nth_unstable_by(center - reach, compare);
-    let (_, &mut hi, _) = above.select_nth_unstable_by(2 * reach - 1, compare);
+    let center = (sample.len() as f64 * fraction) as usize;
+    let first = center.saturating_sub(reach);
+    let last = (center + reach).min(sample.len() - 1);
+    let (_, &mut lo, above) = sample.select_nth_unstable_by(first, compare);
+    let (_, &mut hi, _) = above.select_nth_unstable_by(last - first - 1, compare);
     Some((lo, hi))
 }
 
@@ -143,17 +182,6 @@ impl<T: Middle> Split<T> {
             inside: Vec::new(),
             kept: 0,
         }
-    }
-
-    /// The middle values, if they are inside the bracket.
-    fn middle(mut self) -> Option<(T, Option<T>)> {
-        let rank = self.present / 2;
-        if self.present % 2 == 1 {
-            return Some((self.at(rank)?, None));
-        }
-        let upper = self.at(rank)?;
-        let lower = self.at(rank - 1)?;
-        Some((lower, Some(upper)))
     }
 
     /// The value of this rank.
@@ -231,9 +259,37 @@ mod tests {
         }
     }
 
+    fn sorted_quantile(values: &[f64], fraction: f64) -> f64 {
+        let mut present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        present.sort_by(f64::total_cmp);
+        let Some(last) = present.len().checked_sub(1) else {
+            return f64::NAN;
+        };
+        let index = last as f64 * fraction;
+        let low = index.floor() as usize;
+        let (a, b) = (present[low], present[(low + 1).min(last)]);
+        let weight = index - index.floor();
+        if weight >= 0.5 {
+            b - (b - a) * (1.0 - weight)
+        } else {
+            a + (b - a) * weight
+        }
+    }
+
     fn check(values: &[f64]) {
-        let (ours, expected) = (median(values, &mut 0), sorted_median(values));
-        assert!(ours == expected || ours.is_nan() && expected.is_nan());
+        let same = |ours: f64, expected: f64| {
+            assert!(
+                ours == expected || ours.is_nan() && expected.is_nan(),
+                "{ours} {expected}"
+            );
+        };
+        same(median(values, &mut 0), sorted_median(values));
+        for fraction in [0.0, 0.001, 0.05, 0.25, 1.0 / 3.0, 0.5, 0.9, 0.999, 1.0] {
+            same(
+                quantile(values, fraction, &mut 0),
+                sorted_quantile(values, fraction),
+            );
+        }
     }
 
     proptest! {

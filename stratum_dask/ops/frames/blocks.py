@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pandas._libs import lib
 from pandas._libs.internals import BlockPlacement
+from pandas.core.dtypes.common import is_1d_only_ea_dtype
 from pandas.core.internals.blocks import ensure_block_shape, new_block_2d
 from pandas.core.internals.managers import BlockManager, SingleBlockManager
 
@@ -54,26 +55,41 @@ def is_passive(dtype: Any) -> bool:
     return isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype, pd.DatetimeTZDtype))
 
 
+@lru_cache(maxsize=256)
+def merge_key(dtype: Any) -> tuple[bool, str]:
+    """Return whether pandas puts columns of a dtype into common blocks, and its name."""
+    return not is_1d_only_ea_dtype(dtype), dtype.name
+
+
 def frame_key(frame: pd.DataFrame) -> tuple[Any, ...]:
-    """Return what a plan depends on in the columns' storage: dtypes and contiguity."""
+    """Return what a plan depends on in the columns' storage: dtypes, contiguity and blocks."""
     manager = frame._mgr
-    keys = []
+    keys: list[tuple[Any, ...]] = []
     for block in manager.blocks:
         values = block.values
         dtype = values.dtype
         code = CODES.get(dtype) if isinstance(dtype, np.dtype) else None
-        keys.append((code, is_passive(dtype) if code is None else values.flags.c_contiguous))
-    return tuple(keys), manager.blknos.tobytes()
+        if code is None:
+            keys.append((None, is_passive(dtype), merge_key(dtype)))
+        else:
+            keys.append((code, values.flags.c_contiguous, (True, dtype.name)))
+    return tuple(keys), manager.blknos.tobytes(), manager.blklocs.tobytes()
 
 
 def frame_layout(key: tuple[Any, ...]) -> Layout:
     """Return the dtypes of a frame's columns and how they are stored, from its `frame_key`."""
-    keys, numbers = key
-    columns = [keys[number] for number in np.frombuffer(numbers, dtype=np.intp)]
+    keys, *places = key
+    numbers, rows = (np.frombuffer(place, dtype=np.intp).tolist() for place in places)
+    columns = [keys[number] for number in numbers]
+    blocks: list[list[int]] = [[] for _ in keys]
+    for _, number, position in sorted(zip(rows, numbers, range(len(rows)), strict=True)):
+        blocks[number].append(position)
     return Layout(
-        tuple([code for code, _ in columns]),
-        frozenset([i for i, (code, flag) in enumerate(columns) if code and not flag]),
-        frozenset([i for i, (code, flag) in enumerate(columns) if not code and flag]),
+        tuple([code for code, _, _ in columns]),
+        frozenset([i for i, (code, flag, _) in enumerate(columns) if code and not flag]),
+        frozenset([i for i, (code, flag, _) in enumerate(columns) if not code and flag]),
+        tuple([merging for _, _, merging in columns]),
+        tuple(map(tuple, blocks)),
     )
 
 
@@ -97,67 +113,35 @@ def share_series(values: Sequence[Any], source: Source, index: pd.Index, name: A
     return series
 
 
-def make_frame(
-    values: Sequence[Any],
-    columns: pd.Index,
-    index: pd.Index,
-    base: int,
-    untouched: Sequence[tuple[int, int]],
-    borrowed: Sequence[tuple[int, Source]],
-    computed: Sequence[tuple[list[int], np.ndarray]],
-) -> pd.DataFrame:
-    """Return a frame of shared and new columns.
-
-    Parameters
-    ----------
-    values : sequence
-        The values by number.
-    columns, index : pandas.Index
-        The axes.
-    base : int
-        The number of the frame that `untouched` columns come from.
-    untouched : sequence of (int, int)
-        Position in the result and in the base frame.
-    borrowed : sequence of (int, Source)
-        Position in the result, and the column of another value.
-    computed : sequence of (list of int, ndarray)
-        Positions in the result of the rows of a new 2-D buffer, which is used as it is.
-    """
-    blocks = _share_blocks(values[base]._mgr, untouched)
-    for position, source in borrowed:
-        blocks.append(_borrow(values[source.value], source.position, position))
-    for positions, buffer in computed:
-        blocks.append(new_block_2d(buffer, _placement(positions)))
+def make_frame(blocks: Sequence[Any], columns: pd.Index, index: pd.Index) -> pd.DataFrame:
+    """Return a frame of these blocks."""
     manager = BlockManager(tuple(blocks), [columns, index], verify_integrity=False)
     return pd.DataFrame._from_mgr(manager, manager.axes)
 
 
-def _share_blocks(manager: Any, untouched: Sequence[tuple[int, int]]) -> list[Any]:
-    """Return blocks that share memory with `manager`, or copies where rows are picked."""
-    wanted: dict[int, tuple[list[int], list[int]]] = {}
-    numbers, rows = manager.blknos, manager.blklocs
-    for position, origin in untouched:
-        picked, positions = wanted.setdefault(numbers[origin], ([], []))
-        picked.append(rows[origin])
-        positions.append(position)
-    blocks = []
-    for number, (picked, positions) in wanted.items():
-        block = manager.blocks[number]
-        placement = _placement(positions)
-        if len(picked) == len(block.mgr_locs) and picked == list(range(len(picked))):
-            blocks.append(new_block_2d(block.values, placement, refs=block.refs))
-            continue
-        # As pandas: columns at equal distances are a view.
-        rows_taken = np.array(picked, dtype=np.intp)
-        span = lib.maybe_indices_to_slice(rows_taken, max(len(picked), max(picked) + 1))
-        if isinstance(span, slice):
-            blocks.append(new_block_2d(block.values[span], placement, refs=block.refs))
-        else:
-            blocks.append(block.take_nd(rows_taken, axis=0, new_mgr_locs=placement))
-    return blocks
+def new_block(values: np.ndarray, positions: list[int]) -> Any:
+    """Return a block of a new 2-D buffer with a row for each column, which is used as it is."""
+    return new_block_2d(values, _placement(positions))
 
 
-def _borrow(value: Any, position: int | None, placement: int) -> Any:
+def share_columns(frame: pd.DataFrame, origins: list[int], positions: list[int]) -> Any:
+    """Return a block of columns of a frame's block: shared, or a copy where they are picked."""
+    manager = frame._mgr
+    block = manager.blocks[manager.blknos[origins[0]]]
+    rows = manager.blklocs[origins]
+    placement = _placement(positions)
+    if len(rows) == len(block.mgr_locs) and (len(rows) == 1 or (np.diff(rows) == 1).all()):
+        return new_block_2d(block.values, placement, refs=block.refs)
+    # As pandas: columns at equal distances are a view.
+    span = lib.maybe_indices_to_slice(rows, max(len(rows), rows.max() + 1))
+    if isinstance(span, slice):
+        return new_block_2d(block.values[span], placement, refs=block.refs)
+    return block.take_nd(rows, axis=0, new_mgr_locs=placement)
+
+
+def borrow(values: Sequence[Any], source: Source, placement: int) -> Any:
+    """Return a block that shares the memory of an untouched column of some value."""
+    value, position = values[source.value], source.position
     if position is None:
         block = value._mgr.blocks[0]
         shared = ensure_block_shape(block.values, ndim=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +31,7 @@ _FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
 #: NumPy's inner loops that programs can call, by name and dtype.
 _LOOPS = frozenset(_native.ufunc_loops())
-_REDUCTIONS = frozenset({"count", "sum", "median", "min", "max", "var", "mode"})
+_REDUCTIONS = frozenset({"count", "sum", "median", "quantile", "min", "max", "var", "mode"})
 
 
 class Builder:
@@ -84,19 +85,23 @@ class Builder:
 
     def append(self, *node: Any) -> int:
         """Add a node that can't be compared to others (it holds arrays)."""
+        spans_rows = node[0] == "input" or (
+            node[0] not in _REDUCTIONS and any(self.is_column[i] for i in _operands(node))
+        )
         self.nodes.append(node)
-        opcode = node[0]
-        if opcode == "input":
-            spans_rows = True
-        elif opcode == "const" or opcode in _REDUCTIONS:
-            spans_rows = False
-        elif opcode in ("isin", "lookup"):  # their further arguments are tables
-            spans_rows = self.is_column[node[2]]
-        else:
-            first = 3 if opcode == "ufunc" else 2
-            spans_rows = any(self.is_column[operand] for operand in node[first:])
         self.is_column.append(spans_rows)
         return len(self.nodes) - 1
+
+    def computed_for(self, wanted: Iterable[int]) -> set[int]:
+        """Return the nodes that have to be computed for some of them."""
+        found: set[int] = set()
+        pending = list(wanted)
+        while pending:
+            node = pending.pop()
+            if node not in found:
+                found.add(node)
+                pending.extend(_operands(self.nodes[node]))
+        return found
 
     def mark(self) -> tuple[int, int, int]:
         """Return a state to which `reset` can go back."""
@@ -183,6 +188,16 @@ class Builder:
         if loud:
             self.loud.add(node)
         return node
+
+
+def _operands(node: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the nodes that a node reads; what else it holds are parameters and tables."""
+    opcode = node[0]
+    if opcode in ("input", "const"):
+        return ()
+    if opcode in ("isin", "lookup") or opcode in _REDUCTIONS:
+        return node[2:3]
+    return node[3:] if opcode == "ufunc" else node[2:]
 
 
 @lru_cache(maxsize=512)

@@ -17,6 +17,9 @@ _BUFFER = 8192
 #: More columns than this aren't told apart, so that short frames of any length share plans.
 _MANY_COLUMNS = 256
 
+#: pandas turns frames of fewer rows on their side before it adds rows.
+_FEW_ROWS = 6
+
 
 class Environment(NamedTuple):
     """The state that a plan depends on besides its operands.
@@ -34,6 +37,8 @@ class Environment(NamedTuple):
     numexpr_columns : tuple of int or None
         How many columns of each length class an operation may have before pandas leaves it to
         numexpr (or warns that it doesn't); None where it never does.
+    short : tuple of int
+        The length classes in which pandas may add rows in another order.
     """
 
     underflow_ignored: bool = True
@@ -41,6 +46,7 @@ class Environment(NamedTuple):
     whole_sums: bool = True
     bottleneck: bool = False
     numexpr_columns: tuple[int, ...] | None = None
+    short: tuple[int, ...] = ()
 
 
 def current(lengths: Iterable[int]) -> Environment:
@@ -62,6 +68,7 @@ def current(lengths: Iterable[int]) -> Environment:
         max(lengths, default=0) <= _BUFFER or adds_whole_columns(),
         nanops._USE_BOTTLENECK,
         columns,
+        tuple([number for number, length in enumerate(lengths) if length < _FEW_ROWS]),
     )
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from stratum_dask.ops.frames import layout
 from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, is_number, promote
+from stratum_dask.ops.frames.layout import Blocks
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
     Column,
@@ -214,7 +216,7 @@ def _frame_binary(b: Builder, op: str, left: Any, right: Any) -> Frame:
             raise Unsupported("different labels")
         right.refuse_strided()
         others = [right.column(i) for i in range(len(right.columns))]
-        return _frame_with(b, op, left, others)
+        return _frame_with(b, op, left, others, layout.pair(left.blocks, right.blocks))
     frame: Frame = left if isinstance(left, Frame) else right
     other = right if frame is left else left
     if isinstance(other, Row):
@@ -222,7 +224,9 @@ def _frame_binary(b: Builder, op: str, left: Any, right: Any) -> Frame:
             raise Unsupported("operand")
         if other.labels.values != frame.labels.values or not frame.labels.unique:
             raise Unsupported("different labels")
-        return _frame_with(b, op, frame, list(other.scalars), strong=True)
+        columns = tuple(range(len(frame.columns)))
+        blocks = layout.pair(frame.blocks, (columns,) if columns else ())
+        return _frame_with(b, op, frame, list(other.scalars), blocks, strong=True)
     if isinstance(other, Column):
         raise Unsupported("Series operand of a frame")
 
@@ -234,14 +238,14 @@ def _frame_binary(b: Builder, op: str, left: Any, right: Any) -> Frame:
 
 
 def _frame_with(
-    b: Builder, op: str, frame: Frame, others: list[Any], *, strong: bool = False
+    b: Builder, op: str, frame: Frame, others: list[Any], blocks: Blocks, *, strong: bool = False
 ) -> Frame:
     remaining = iter(others)
 
     def lower(column: Column) -> Column:
         return series_binary(b, op, column, next(remaining), strong=strong)
 
-    return frame.map(lower)
+    return frame.map(lower, blocks)
 
 
 def absolute(b: Builder, value: Any, /) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stratum_dask.ops.frames import layout
 from stratum_dask.ops.frames.builder import Builder
 from stratum_dask.ops.frames.lower_missing import DEFAULT, each, with_node
 from stratum_dask.ops.frames.symbols import (
@@ -33,6 +34,9 @@ SPELLINGS: dict[Any, str] = {
     float: "f64",
     bool: "bool",
 }
+
+#: pandas warns when a column is added to a frame of more blocks than this.
+_MANY_BLOCKS = 100
 
 
 def with_column(df: pd.DataFrame, name: Hashable, value: Any) -> pd.DataFrame:
@@ -107,8 +111,12 @@ def set_column(b: Builder, df: Any, name: Any, value: Any) -> Frame:
     column = _column_from(b, df, name, value)
     position = df.labels.positions.get(name)
     if position is None:
-        return df.replace((*df.columns, column), df.labels.append(name))
-    return df.replace((*df.columns[:position], column, *df.columns[position + 1 :]))
+        if len(df.blocks) >= _MANY_BLOCKS:
+            raise Unsupported("pandas may warn of many blocks")
+        blocks = layout.append(df.blocks, len(df.columns))
+        return df.replace((*df.columns, column), df.labels.append(name), blocks)
+    blocks = layout.replace(df.blocks, position)
+    return df.replace((*df.columns[:position], column, *df.columns[position + 1 :]), blocks=blocks)
 
 
 def _column_from(b: Builder, frame: Frame, name: str, value: Any) -> Column:
@@ -157,7 +165,16 @@ def copy(b: Builder, self: Any, /, deep: bool = True) -> Any:
     """Lower ``.copy()``: with copy on write a shared column is as good as a copied one."""
     if isinstance(self, Frame):
         self.refuse_strided()
-        return self
+        if type(deep) is not bool:
+            raise Unsupported("arguments")
+        blocks = layout.merge(self.blocks, self.merge_key) if deep else self.blocks
+        if blocks == self.blocks:
+            return self
+        for block in blocks:
+            origins = [self.columns[i] for i in block if self.column(i).dtype is None]
+            if not self.layout.together([c for c in origins if isinstance(c, int)]):
+                raise Unsupported("dtype")
+        return self.replace(self.columns, blocks=blocks)
     if isinstance(self, Column) and self.index is not None:
         return self
     raise Unsupported("operand")
@@ -170,13 +187,14 @@ def astype(b: Builder, self: Any, /, dtype: Any) -> Any:
             raise Unsupported("operand")
         self.refuse_strided()
         columns = list(self.columns)
+        blocks = layout.apart(len(columns)) if columns else None
         for label, target in dtype.items():
             position = self.labels.find(label)
             column = self.column(position)
             converted = _convert(b, column, _code(target))
             if converted is not column:
                 columns[position] = converted
-        return self.replace(columns)
+        return self.replace(columns, blocks=blocks)
     code = _code(dtype)
     return each(self, lambda column: _convert(b, column, code))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from stratum_dask.ops.frames import layout
 from stratum_dask.ops.frames.builder import (
     EXACT_INTEGER,
     Builder,
@@ -96,6 +97,7 @@ def _fill_columns(b: Builder, frame: Frame, value: dict[Any, Any] | Row) -> Fram
     if not frame.labels.unique:
         raise Unsupported("duplicate column names")
     columns = list(frame.columns)
+    blocks = frame.blocks
     for label, filling in value.items():
         if isinstance(filling, Column):
             raise Unsupported("operand")
@@ -105,9 +107,10 @@ def _fill_columns(b: Builder, frame: Frame, value: dict[Any, Any] | Row) -> Fram
         position = frame.labels.find(label)
         column = frame.column(position)
         filled = _fill(b, column, filling)
+        blocks = layout.replace(blocks, position)
         if filled is not column:
             columns[position] = filled
-    return frame.replace(columns)
+    return frame.replace(columns, blocks=blocks)
 
 
 def isna(b: Builder, self: Any, /) -> Any:
@@ -138,13 +141,16 @@ def clip(
     """Lower ``.clip(lower, upper)`` with numbers as bounds."""
     if axis is not None:
         raise Unsupported("axis")
-    lower, upper = (_bound(x) for x in (lower, upper))
+    lower, upper = (_bound(b, x) for x in (lower, upper))
     if lower is None and upper is None:
         raise Unsupported("no bound")
     if lower is not None and upper is not None:
         if isinstance(lower, Scalar) or isinstance(upper, Scalar):
-            raise Unsupported("operand")  # pandas swaps bounds that are in the wrong order
-        lower, upper = min(lower, upper), max(lower, upper)
+            # pandas swaps bounds that are in the wrong order.
+            nodes = [stored(b, bound, "f64", None) for bound in (lower, upper)]
+            b.false.append(b.add("gt", "bool", *nodes))
+        else:
+            lower, upper = min(lower, upper), max(lower, upper)
     if isinstance(self, (Frame, Column)):
         b.refuse_numexpr(self)  # pandas compares to the bounds
 
@@ -170,11 +176,14 @@ def numpy_clip(b: Builder, a: Any, /, a_min: Any, a_max: Any) -> Any:
     return clip(b, a, a_min, a_max)
 
 
-def _bound(value: Any) -> Any:
-    if value is None or isinstance(value, Scalar):
-        if isinstance(value, Scalar):
-            raise Unsupported("operand")
+def _bound(b: Builder, value: Any) -> Any:
+    if value is None:
         return None
+    if isinstance(value, Scalar):
+        if value.dtype != "f64":
+            raise Unsupported("operand")
+        b.false.append(b.add("isnan", "bool", value.node))  # of which pandas makes no bound
+        return value
     if not is_number(value):
         raise Unsupported("operand")
     return None if math.isnan(value) else value

@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stratum_dask.ops.frames.builder import Builder
+import numpy as np
+from pandas.core.array_algos import quantile as _quantiles
+
+from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, code_of
 from stratum_dask.ops.frames.lower_missing import DEFAULT
-from stratum_dask.ops.frames.symbols import Column, Frame, Mode, Row, Scalar, Unsupported
+from stratum_dask.ops.frames.lower_rowwise import ROWWISE, reduce_rows
+from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Mode, Row, Scalar, Unsupported
 
 Reduction = Callable[..., Any]
+
+#: Earlier versions of pandas ask NumPy for percentiles instead.
+_EXACT_FRACTION = hasattr(_quantiles, "_nanquantile")
+#: The dtypes of the columns that frames reduce together.
+_REDUCED = frozenset(DTYPES) - {"f32", "bool"}
 
 
 def reduction_rule(name: str) -> Reduction:
     """Return the rule of the method `name`, which takes no arguments."""
     lower = SIMPLE[name]
 
-    def rule(b: Builder, self: Any, /, *, numeric_only: Any = DEFAULT) -> Any:
+    def rule(b: Builder, self: Any, /, *, axis: Any = DEFAULT, numeric_only: Any = DEFAULT) -> Any:
         if isinstance(self, Frame):
+            if _of_rows(axis) and name in ROWWISE:
+                return reduce_rows(b, self, name, _flag(numeric_only))
+            if axis is not DEFAULT:
+                raise Unsupported("axis")
             return _frame_reduction(b, self, lower, numeric_only)
-        if name == "count" and numeric_only is not DEFAULT:
+        if axis is not DEFAULT or (name == "count" and numeric_only is not DEFAULT):
             raise Unsupported("arguments")  # only frames count with it
         result: Scalar = lower(b, _load(b, self, numeric_only))
         return result
@@ -30,9 +43,21 @@ def reduction_rule(name: str) -> Reduction:
 def spread_rule(name: str) -> Reduction:
     """Return the rule of ``.std`` or ``.var``."""
 
-    def rule(b: Builder, self: Any, /, *, ddof: int = 1, numeric_only: Any = DEFAULT) -> Any:
+    def rule(
+        b: Builder,
+        self: Any,
+        /,
+        *,
+        axis: Any = DEFAULT,
+        ddof: int = 1,
+        numeric_only: Any = DEFAULT,
+    ) -> Any:
         if type(ddof) is not int or ddof < 0:
             raise Unsupported("operand")
+        if axis is not DEFAULT:
+            if not isinstance(self, Frame) or not _of_rows(axis):
+                raise Unsupported("axis")
+            return reduce_rows(b, self, name, _flag(numeric_only), ddof)
 
         def lower(b: Builder, node: int) -> Scalar:
             return _spread(b, node, ddof, root=name == "std")
@@ -42,6 +67,22 @@ def spread_rule(name: str) -> Reduction:
         return lower(b, _load(b, self, numeric_only))
 
     return rule
+
+
+def quantile(b: Builder, self: Any, /, q: Any = 0.5) -> Scalar:
+    """Lower ``Series.quantile(q)`` of one number."""
+    if type(q) not in (int, float) or not 0 <= q <= 1:
+        raise Unsupported("operand")
+    node = _load(b, self)
+    dtype = b.dtype(node)
+    if dtype == "i64":  # NumPy takes distances of integers
+        limit = b.const("i64", EXACT_INTEGER // 2)
+        b.false.append(b.add("max", "bool", b.add("gt", "bool", b.add("abs", "i64", node), limit)))
+        node = b.cast(node, "f64")
+    elif dtype != "f64":
+        raise Unsupported("dtype")
+    fraction = float(q) if _EXACT_FRACTION else float(q) * 100 / 100
+    return _finite(b, _reduce(b, "quantile", "f64", node, fraction))
 
 
 def mode(b: Builder, self: Any, /) -> Mode:
@@ -59,20 +100,37 @@ def _load(b: Builder, value: Any, numeric_only: Any = DEFAULT) -> int:
 
 
 def _frame_reduction(b: Builder, frame: Frame, lower: Reduction, numeric_only: Any) -> Row:
-    if numeric_only is DEFAULT:
-        numeric_only = False
-    if type(numeric_only) is not bool:
-        raise Unsupported("operand")
+    numeric_only = _flag(numeric_only)
     frame.refuse_strided()
     columns = [frame.column(position) for position in range(len(frame.columns))]
     kept = list(range(len(columns)))
     if numeric_only:
         kept = [position for position in kept if not frame.is_passive(position)]
-    if not kept or any(columns[position].dtype != "f64" for position in kept):
+    dtypes = {columns[position].dtype for position in kept}
+    if not kept or not dtypes <= _REDUCED:
         raise Unsupported("dtype")
-    scalars = tuple(lower(b, b.load(columns[position])) for position in kept)
+    if dtypes != {"f64"} and not b.environment.whole_sums:
+        raise Unsupported("NumPy adds piece by piece")
+    scalars = [lower(b, b.load(columns[position])) for position in kept]
+    common = code_of(np.result_type(*{DTYPES[scalar.dtype] for scalar in scalars}))
     labels = frame.labels if len(kept) == len(columns) else frame.labels.take(kept)
-    return Row(labels, scalars, scalars[0].dtype)
+    return Row(labels, tuple([_converted(b, scalar, common) for scalar in scalars]), common)
+
+
+def _converted(b: Builder, scalar: Scalar, dtype: str) -> Scalar:
+    return Scalar(dtype, b.cast(scalar.node, dtype))
+
+
+def _flag(value: Any) -> bool:
+    if value is DEFAULT:
+        return False
+    if type(value) is not bool:
+        raise Unsupported("operand")
+    return value
+
+
+def _of_rows(axis: Any) -> bool:
+    return (type(axis) is int and axis == 1) or (type(axis) is str and axis == "columns")
 
 
 def _reduce(b: Builder, op: str, dtype: str, node: int, *parameters: Any) -> Scalar:

@@ -23,7 +23,6 @@ from stratum_dask.ops.frames.symbols import (
     OtherLength,
     Row,
     Scalar,
-    Source,
     Unsupported,
 )
 from stratum_dask.ops.frames.table import RULES
@@ -113,35 +112,24 @@ class Plan:
         selections = frame.selections
         if selections:
             return lambda run: _select(run.values[frame.base], selections)
-        untouched: list[tuple[int, int]] = []
-        borrowed: list[tuple[int, Source]] = []
-        computed: dict[str, list[int]] = {}
-        for position, column in enumerate(frame.columns):
-            if isinstance(column, int):
-                untouched.append((position, column))
-            elif column.node is None and column.source is not None:
-                borrowed.append((position, column.source))
-            else:
-                assert column.dtype is not None
-                computed.setdefault(column.dtype, []).append(position)
-        buffers = [
-            (positions, self._allocate(dtype, [frame.columns[i] for i in positions], frame.index))
-            for dtype, positions in computed.items()
-        ]
-        labels, base, index = frame.labels.index, frame.base, frame.index
+        parts = [self._block_recipe(frame, list(block)) for block in frame.blocks]
+        labels, index = frame.labels.index, frame.index
+        return lambda run: blocks.make_frame(
+            [part(run) for part in parts], labels.view(), _index(run, index)
+        )
 
-        def build(run: Run) -> pd.DataFrame:
-            return blocks.make_frame(
-                run.values,
-                labels.view(),
-                _index(run, index),
-                base,
-                untouched,
-                borrowed,
-                [(positions, run.arrays[buffer]) for positions, buffer in buffers],
-            )
-
-        return build
+    def _block_recipe(self, frame: Frame, positions: list[int]) -> Build:
+        base, columns = frame.base, [frame.columns[position] for position in positions]
+        origins = [column for column in columns if isinstance(column, int)]
+        if len(origins) == len(columns) and frame.layout.together(origins):
+            return lambda run: blocks.share_columns(run.values[base], origins, positions)
+        first = columns[0]
+        if isinstance(first, Column) and first.node is None and first.source is not None:
+            source = first.source
+            return lambda run: blocks.borrow(run.values, source, positions[0])
+        loaded = [frame.column(position) for position in positions]
+        buffer = self._allocate(loaded[0].dtype, loaded, frame.index)
+        return lambda run: blocks.new_block(run.arrays[buffer], positions)
 
     def _row_recipe(self, row: Row) -> Build:
         slots = [self._scalar(scalar.node) for scalar in row.scalars]
@@ -172,10 +160,11 @@ class Plan:
     def _compile(self, b: Builder) -> None:
         self._finite = [self._scalar(node) for node in dict.fromkeys(b.finite)]
         self._false = [self._scalar(node) for node in dict.fromkeys(b.false)]
+        computed = b.computed_for([*self._scalars, *(node for node, _, _ in self._rows)])
         for node in dict.fromkeys(b.visible):  # their effects count even if nobody reads them
             if not b.is_column[node]:
                 self._scalar(node)
-            elif all(node != written for written, _, _ in self._rows):
+            elif node not in computed:
                 self._rows.append((node, len(self._buffers), 0))
                 self._buffers.append((DTYPES[b.dtype(node)], 1))
         self._fills: list[tuple[int, int, int, Any]] = []  # buffer, row, scalar or -1, value

@@ -92,13 +92,15 @@ class Schema:
         if kind == "frame":
             _, owner, length, storage, labels, _ = description
             columns = value.columns
+            layout = blocks.frame_layout(storage)
             return Frame(
                 Labels(labels, columns, columns),
                 tuple(range(len(labels))),
                 number,
                 owner,
                 length,
-                blocks.frame_layout(storage),
+                layout,
+                layout.blocks,
                 selections=(),
             )
         if kind == "series":

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from stratum_dask.ops.frames import layout
+from stratum_dask.ops.frames.layout import Blocks
 from stratum_dask.ops.steps import Unsupported
 
 __all__ = [
@@ -208,11 +210,21 @@ class Layout:
         The columns whose block stores rows next to each other.
     passive : frozenset of int
         The columns that pandas doesn't count as numeric.
+    merging : tuple
+        By position, whether pandas puts columns of the dtype into common blocks, and its name.
+    blocks : tuple of tuple of int
+        Which columns are stored together; see :mod:`~stratum_dask.ops.frames.layout`.
     """
 
     dtypes: tuple[str | None, ...]
     strided: frozenset[int]
     passive: frozenset[int]
+    merging: tuple[tuple[bool, str], ...]
+    blocks: Blocks
+
+    def together(self, positions: Sequence[int]) -> bool:
+        """Whether columns are stored in one block."""
+        return any(set(positions) <= set(block) for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +239,8 @@ class Frame:
         The number of the frame that it was made from.
     index : int
         The number of a value that has the index.
-    blockwise : bool
-        Whether computed columns lie in common blocks, so that their order can be seen.
+    blocks : tuple of tuple of int
+        Which columns lie in one block, as pandas would have it.
     selections : tuple or None
         The ``(method, labels)`` that select this frame from its base, if nothing else was done.
     """
@@ -239,7 +251,7 @@ class Frame:
     index: int
     length: int
     layout: Layout
-    blockwise: bool = False
+    blocks: Blocks
     selections: tuple[tuple[str, list[Any]], ...] | None = None
 
     def column(self, position: int) -> Column:
@@ -259,18 +271,37 @@ class Frame:
         column = self.columns[position]
         return isinstance(column, int) and column in self.layout.passive
 
-    def replace(self, columns: Iterable[Column | int], labels: Labels | None = None) -> Frame:
+    def replace(
+        self,
+        columns: Iterable[Column | int],
+        labels: Labels | None = None,
+        blocks: Blocks | None = None,
+    ) -> Frame:
         """Return the frame with other columns."""
-        return replace(self, labels=labels or self.labels, columns=tuple(columns), selections=None)
+        return replace(
+            self,
+            labels=labels or self.labels,
+            columns=tuple(columns),
+            blocks=self.blocks if blocks is None else blocks,
+            selections=None,
+        )
+
+    def merge_key(self, position: int) -> tuple[bool, str]:
+        """Return whether the column at `position` may share a block, and its dtype's name."""
+        column = self.columns[position]
+        if isinstance(column, int):
+            return self.layout.merging[column]
+        if column.dtype is None:
+            raise Unsupported("dtype")
+        return True, DTYPES[column.dtype].name
 
     def select(self, positions: Sequence[int], method: str, labels: list[Any]) -> Frame:
         """Return the frame of the columns at `positions`, as pandas' `method` selects them."""
         self.refuse_strided()
-        first = positions[0] if positions else 0
-        if self.blockwise and list(positions) != list(range(first, first + len(positions))):
-            raise Unsupported("order of columns")
         selected = self.replace(
-            [self.columns[position] for position in positions], self.labels.take(positions)
+            [self.columns[position] for position in positions],
+            self.labels.take(positions),
+            layout.take(self.blocks, positions),
         )
         if self.selections is None:
             return selected
@@ -285,15 +316,15 @@ class Frame:
         if strided and any(c in strided for c in self.columns if isinstance(c, int)):
             raise Unsupported("rows are stored next to each other")
 
-    def map(self, function: Callable[[Column], Column]) -> Frame:
-        """Apply `function` to every column, as pandas does block by block."""
+    def map(self, function: Callable[[Column], Column], blocks: Blocks | None = None) -> Frame:
+        """Apply `function` to every column; pandas does it block by block, as `blocks` says."""
         self.refuse_strided()
         new: list[Column | int] = []
         for position, old in enumerate(self.columns):
             column = function(self.column(position))
             untouched = isinstance(old, int) and column.source == Source(self.base, old)
             new.append(old if untouched else column)
-        return replace(self.replace(new), blockwise=True)
+        return self.replace(new, blocks=blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from stratum_dask.ops.frames import lower_arithmetic as arithmetic
 from stratum_dask.ops.frames import lower_columns as columns
 from stratum_dask.ops.frames import lower_missing as missing
 from stratum_dask.ops.frames import lower_reductions as reductions
+from stratum_dask.ops.frames import lower_replace as replace
 from stratum_dask.ops.frames import lower_ufuncs as ufuncs
 from stratum_dask.ops.frames.builder import Builder
 from stratum_dask.ops.frames.symbols import Unsupported
@@ -76,6 +77,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     ".where": missing.where,
     ".mask": missing.mask,
     "numpy.where": missing.numpy_where,
+    ".replace": replace.replace,
     ".isin": missing.isin,
     ".map": missing.map_values,
     # reductions
@@ -84,6 +86,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         for r in ["median", "mean", "sum", "count", "min", "max"]
     },
     **{f".{spread}": reductions.spread_rule(spread) for spread in ("std", "var")},
+    ".quantile": reductions.quantile,
     ".mode": reductions.mode,
     # NumPy's inner loops
     **{

@@ -671,6 +671,44 @@ def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
 def one_hot(codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """Set ``out[code * len(codes) + row]`` for each row whose code is not negative."""
 
+def rank(
+    values: npt.NDArray[Any],
+    out: npt.NDArray[np.float64],
+    ties: str,
+    ascending: bool,
+    share: bool,
+    codes: npt.NDArray[np.int64] | None = None,
+) -> None:
+    """Write the rank of each value (float64 or int64), inside the groups of their codes.
+
+    Parameters
+    ----------
+    values, out : ndarray
+        Values, and their ranks counted from 1; NaN for missing ones and negative codes.
+    ties : str
+        "average", "min", "max", "first" or "dense".
+    ascending, share : bool
+        Whether the smallest is first; whether ranks are given as shares of the largest.
+    codes : ndarray, optional
+        The group of each row.
+
+    Examples
+    --------
+    >>> ranks = np.empty(3)
+    >>> rank(np.array([2.0, 1.0, 2.0]), ranks, "average", True, False)
+    >>> ranks.tolist()
+    [2.5, 1.0, 2.5]
+    """
+
+def places(
+    values: npt.NDArray[Any], edges: npt.NDArray[np.float64], out: npt.NDArray[np.int32]
+) -> None:
+    """Write where each value lies between n ascending edges.
+
+    Below edge ``i`` and above the one before ``2 * i``, on it ``2 * i + 1``, above all
+    ``2 * n``; -1 for NaN. Raises ValueError for integers that are no floats.
+    """
+
 def date_fields(values: npt.NDArray[Any], unit: str, field: str, out: npt.NDArray[Any]) -> bool:
     """Write a field of dates (int64 since 1970) and tell whether any is missing.
 

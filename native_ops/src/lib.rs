@@ -22,6 +22,7 @@
 //! # Ok::<(), stratum_native_ops::ProgramError>(())
 //! ```
 
+mod bins;
 mod column;
 mod compute;
 mod dates;
@@ -39,11 +40,13 @@ mod node;
 mod plan;
 mod pool;
 mod program;
+mod rank;
 mod reduce;
 mod simd;
 mod table;
 mod text;
 
+pub use bins::places;
 pub use column::{Column, ColumnMut, Position};
 pub use dates::{
     DateError, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
@@ -54,5 +57,6 @@ pub use kernels::ufunc::{LoopFunction, UfuncLoop};
 pub use matrix::{Feature, MatrixError, SparseRows, Step, write_columns, write_rows, write_sparse};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
+pub use rank::{Ranking, Ties, rank};
 pub use table::{LookupTable, Set};
 pub use text::{Chunk, Strings, TextError, order};

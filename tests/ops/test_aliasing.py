@@ -58,7 +58,7 @@ def compare(steps: list[Step], given: Sequence[Any]) -> None:
         return
     assert actual.error is None
     for one, other in zip(actual.value, expected.value, strict=True):
-        assert_same(one, other)
+        assert_same(one, other, blocks=False)
 
 
 @pytest.mark.parametrize("op", sorted(SUPPORTED))
@@ -78,7 +78,7 @@ def test_renamed_indexes(op):
             for index in first.axes:
                 index.name = "renamed"
         for one, other in zip([second, *values], before, strict=True):
-            assert_same(one, other)
+            assert_same(one, other, blocks=False)
 
 
 @pytest.mark.parametrize("op", sorted(SUPPORTED))

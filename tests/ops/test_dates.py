@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pandas.core.arrays import DatetimeArray
 
 from stratum_dask.ops import counters
+from stratum_dask.ops.direct import keys
 from stratum_dask.ops.direct.dates import FIELDS
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import indexes
@@ -123,6 +124,33 @@ def test_a_column_of_a_frame():
         step("getattr", Ref(3), "week"),
     ]
     check(steps, [frame])
+
+
+@given(columns(), st.sampled_from(["week", "year", "day"]), st.booleans())
+def test_one_column_of_isocalendar(column, name, attribute):
+    steps = [
+        step("getattr", Ref(0), "dt"),
+        step(".isocalendar", Ref(1)),
+        step("getattr" if attribute else "operator.getitem", Ref(2), name),
+    ]
+    check(steps, [column])
+    check([*steps, step(".astype", Ref(3), "int64")], [column])
+
+
+@given(columns(), st.sampled_from(["%Y-%m", "%H", "", "%", "%d.%m.%y"]))
+def test_dates_as_strings(column, date_format):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "_LEAST", 1)
+        steps = [step("getattr", Ref(0), "dt"), step(".strftime", Ref(1), date_format)]
+        check(steps, [column])
+        check([*steps, step(".value_counts", Ref(2))], [column])
+        twice = pd.concat([column] * 4)
+        check([*steps, step(".astype", Ref(2), "category")], [twice])
+
+
+def test_dates_as_strings_natively():
+    column = pd.Series(pd.to_datetime(["2024-12-30", None, "2023-01-01"] * 1_000))
+    assert ran_natively([*fields("dt")[:1], step(".strftime", Ref(1), "%Y-%m")], column)
 
 
 # -- parsing -----------------------------------------------------------------------------------

@@ -26,21 +26,17 @@ def check_layout(steps: list[Step], inputs: list[Any]) -> None:
         return
     actual = observe(lambda: FusedFrame(tuple(steps), len(inputs))(*inputs)).value
     expected = observe(lambda: in_pandas(steps, inputs)).value
-    assert _layout(actual) == _layout(expected)
+    assert _order(actual) == _order(expected)
     for frame in (actual, expected):
         frame["new"] = 1  # nothing is shared that must not be
     assert_same(actual, expected)
 
 
-def _layout(frame: pd.DataFrame) -> list[Any]:
+def _order(frame: pd.DataFrame) -> list[Any]:
+    """Return the memory order of the blocks."""
+    values = [block.values for block in frame._mgr.blocks]
     return [
-        (
-            block.mgr_locs.as_array.tolist(),
-            block.values.shape,
-            isinstance(block.values, np.ndarray)
-            and (block.values.flags.c_contiguous, block.values.flags.f_contiguous),
-        )
-        for block in frame._mgr.blocks
+        (v.flags.c_contiguous, v.flags.f_contiguous) for v in values if isinstance(v, np.ndarray)
     ]
 
 
@@ -112,6 +108,42 @@ def test_loc(data):
     mask = data.draw(masks(frame))
     steps = [step("getattr", Ref(0), "loc"), step("operator.getitem", Ref(2), Ref(1))]
     check_layout(steps, [frame, mask])
+
+
+@given(st.data())
+def test_filter_of_a_column(data):
+    frame = data.draw(wide())
+    mask = data.draw(masks(frame))
+    label = data.draw(st.sampled_from(["a", "b", "w", "s", "n", "no"]))
+    column = step("operator.getitem", Ref(0), label)
+    check_layout([column, step("operator.getitem", Ref(2), Ref(1))], [frame, mask])
+    accessor = step("getattr", Ref(2), "loc")
+    check_layout([column, accessor, step("operator.getitem", Ref(3), Ref(1))], [frame, mask])
+    accessor = step("getattr", Ref(0), "loc")
+    for key in ((Ref(1), label), (Ref(1), [label]), (slice(None), label)):
+        check_layout([accessor, step("operator.getitem", Ref(2), key)], [frame, mask])
+
+
+def test_filters_of_a_column_run_natively():
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5], "w": ["x", "y", None]})
+    steps = [
+        step("operator.getitem", Ref(0), "w"),
+        step("operator.getitem", Ref(2), Ref(1)),
+        step("getattr", Ref(0), "loc"),
+        step("operator.getitem", Ref(4), (Ref(1), "a")),
+    ]
+    counters.reset()
+    check_layout(steps, [frame, pd.Series([True, False, True])])
+    assert not counters.snapshot().fallbacks
+
+
+@given(st.data())
+def test_duplicated(data):
+    frame = data.draw(wide())
+    columns = data.draw(st.lists(st.sampled_from([*"abcwvs"]), min_size=1, max_size=3))
+    keywords = data.draw(st.sampled_from([{}, {"keep": "last"}, {"keep": False}]))
+    check_layout([step(".duplicated", Ref(0), subset=columns, **keywords)], [frame])
+    check_layout([step(".duplicated", Ref(0), **keywords)], [frame])
 
 
 @given(st.data(), st.sampled_from(["iloc", "take", "loc"]))

@@ -110,6 +110,9 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     (".removeprefix", ("a",), {}),
     (".extract", ("(a)(.)",), {}),
     (".extract", ("(a)",), {"expand": False}),
+    (".split", ("a",), {"expand": True}),
+    (".rsplit", (" ",), {"expand": True, "n": 1}),
+    (".partition", ("a",), {"expand": True}),
     ("operator.getitem", (0,), {}),
     ("operator.getitem", (slice(None, 2),), {}),
     ("operator.getitem", (slice(None, None, -1),), {}),
@@ -153,12 +156,16 @@ ON_SERIES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     (".value_counts", (), {"normalize": True}),
     (".value_counts", (), {"sort": False}),
     (".value_counts", (), {"ascending": True}),
+    (".mode", (), {}),
+    ("operator.add", ("-",), {}),
     (".nunique", (), {}),
     (".unique", (), {}),
     ("pandas.get_dummies", (), {}),
     ("pandas.get_dummies", (), {"prefix": "p", "prefix_sep": "."}),
     ("pandas.get_dummies", (), {"drop_first": True}),
     ("pandas.get_dummies", (), {"dummy_na": True}),
+    ("pandas.get_dummies", (), {"dtype": "int64"}),
+    ("pandas.get_dummies", (), {"dtype": float}),
     # left to pandas
     (".fillna", ("a",), {}),
     (".map", ({"a": (1,)},), {}),
@@ -170,7 +177,8 @@ ON_SERIES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     (".replace", ("a", 1), {}),
     (".replace", ("a",), {}),
     ("operator.eq", (1,), {}),
-    ("pandas.get_dummies", (), {"dtype": "int64"}),
+    ("operator.add", (1,), {}),
+    ("pandas.get_dummies", (), {"dtype": object}),
 ]
 
 
@@ -180,10 +188,138 @@ def test_methods_of_the_column(column, call):
     check([step(op, Ref(0), *args, **kwargs)], [column])
 
 
-@pytest.mark.parametrize("call", ON_SERIES[:-11], ids=lambda call: f"{call[0]}{call[1:]}"[:40])
+@pytest.mark.parametrize("call", ON_SERIES[:-12], ids=lambda call: f"{call[0]}{call[1:]}"[:40])
 def test_methods_of_the_column_run_natively(call):
     op, args, kwargs = call
     assert ran_natively([step(op, Ref(0), *args, **kwargs)], pd.Series(["a", "ab", "a"] * 9))
+
+
+SPLITS = st.sampled_from(
+    [
+        (".split", ("a",), {}),
+        (".split", (), {}),
+        (".split", (" ",), {"n": 1}),
+        (".rsplit", ("b",), {"n": 1, "expand": False}),
+        (".split", ("a.",), {"regex": True}),
+        (".split", (1,), {}),
+        (".split", ("(",), {"regex": True}),
+    ]
+)
+
+
+@given(columns(), SPLITS, st.sampled_from([0, 1, -1, 5]), st.booleans())
+def test_pieces_of_split_strings(column, call, item, method):
+    op, args, kwargs = call
+    split = [step("getattr", Ref(0), "str"), step(op, Ref(1), *args, **kwargs)]
+    check(split, [column])
+    take = ".get" if method else "operator.getitem"
+    pieces = [*split, step("getattr", Ref(2), "str"), step(take, Ref(3), item)]
+    check(pieces, [column])
+    check([*pieces, step(take, Ref(3), 0), step("operator.eq", Ref(4), Ref(5))], [column])
+    check([*pieces, step(".len", Ref(3))], [column])
+
+
+def test_pieces_run_natively():
+    column = pd.Series(["a/b/c", "d", None] * 9, dtype="str")
+    steps = [
+        step("getattr", Ref(0), "str"),
+        step(".split", Ref(1), "/"),
+        step("getattr", Ref(2), "str"),
+        step("operator.getitem", Ref(3), 1),
+    ]
+    assert ran_natively(steps, column)
+
+
+NUMERALS = ["1", "2", "-3", "4.5", "1e3", "", "x", " 7 ", "nan", "inf", "9" * 20]
+
+
+@given(st.data())
+def test_numerals(data):
+    words = data.draw(st.lists(st.sampled_from(NUMERALS), min_size=1, max_size=4))
+    items = st.one_of(st.sampled_from(words), st.none())
+    column = pd.Series(data.draw(st.lists(items, max_size=20)), dtype="str", name="n")
+    for dtype in (int, float, "int64", "float32", "int8", bool, "bool"):
+        check([step(".astype", Ref(0), dtype)], [column])
+    for errors in ("raise", "coerce", "ignore"):
+        check([step("pandas.to_numeric", Ref(0), errors=errors)], [column])
+
+
+@given(st.data())
+def test_two_columns_of_strings(data):
+    left = data.draw(columns())
+    index = left.index if data.draw(st.integers(0, 4)) else data.draw(indexes(len(left)))
+    items = st.one_of(st.sampled_from(WORDS), st.none())
+    strings = data.draw(st.lists(items, min_size=len(left), max_size=len(left)))
+    right = pd.Series(
+        strings, index=index, dtype="str", name=data.draw(st.sampled_from(["s", "t"]))
+    )
+    check([step("operator.add", Ref(0), Ref(1))], [left, right])
+    underlined = [step("operator.add", Ref(0), "_"), step("operator.add", Ref(2), Ref(1))]
+    check(underlined, [left, right])
+    check([*underlined, step(".value_counts", Ref(3))], [left, right])
+    check([*underlined, step(".astype", Ref(3), "category")], [left, right])
+    check([step("operator.add", "_", Ref(0))], [left])
+    for sep in (None, "-", 1):
+        accessor = step("getattr", Ref(0), "str")
+        check([accessor, step(".cat", Ref(2), Ref(1), sep=sep)], [left, right])
+
+
+def test_two_columns_run_natively():
+    left = pd.Series(["a", "b", None] * 30, dtype="str")
+    right = pd.Series(["x", None, "y", "x"] * 25, dtype="str")[:90]
+    assert ran_natively([step("operator.add", Ref(0), Ref(1))], left, right)
+    accessor = step("getattr", Ref(0), "str")
+    assert ran_natively([accessor, step(".cat", Ref(2), Ref(1), sep="-")], left, right)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pd.DataFrame:
+    """A frame of strings and other columns."""
+    column = draw(columns())
+    frame = pd.DataFrame({"s": column, "n": np.arange(len(column)) * 0.5})
+    frame["t"] = column.iloc[::-1].array
+    kind = draw(st.sampled_from(["none", "none", "object", "category", "Int64"]))
+    if kind != "none":
+        frame["o"] = pd.Series([1] * len(column), index=frame.index, dtype=kind)
+    return frame
+
+
+@given(tables(), st.data())
+def test_dummies_of_frames(frame, data):
+    options = data.draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "columns": st.sampled_from([["s"], ["t", "s"], ["n"], ["s", "no"], "s", []]),
+                "drop_first": st.booleans(),
+                "dummy_na": st.booleans(),
+                "dtype": st.sampled_from([int, float, "int8", bool]),
+                "prefix": st.sampled_from(["p", ["p", "q"], {"s": "p"}]),
+                "prefix_sep": st.sampled_from(["_", "."]),
+            },
+        )
+    )
+    check([step("pandas.get_dummies", Ref(0), **options)], [frame])
+    check([step("operator.getitem", Ref(0), ["s", "t"]),
+           step("pandas.get_dummies", Ref(1), **options)], [frame])  # fmt: skip
+
+
+@given(tables(), st.sampled_from([["s"], ["s", "t"], ["s", "n"], []]))
+def test_categories_of_frames(frame, names):
+    chosen = step("operator.getitem", Ref(0), names)
+    check([chosen, step(".astype", Ref(1), "category")], [frame])
+
+
+def test_frames_run_natively():
+    frame = pd.DataFrame({"s": ["a", "b", None] * 9, "n": 1.5, "t": ["x", "y", "x"] * 9})
+    for options in ({}, {"columns": ["s"]}, {"drop_first": True, "dtype": int}):
+        counters.reset()
+        check([step("pandas.get_dummies", Ref(0), **options)], [frame])
+        assert not counters.snapshot().fallbacks
+    counters.reset()
+    chosen = step("operator.getitem", Ref(0), ["s", "t"])
+    check([chosen, step(".astype", Ref(1), "category")], [frame])
+    assert not counters.snapshot().fallbacks
 
 
 @given(columns())

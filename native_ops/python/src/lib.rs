@@ -8,6 +8,7 @@ mod features;
 mod gather;
 mod groups;
 mod literals;
+mod order;
 mod placement;
 mod program;
 mod text;
@@ -36,6 +37,8 @@ mod _native {
     use crate::literals::{digest, encode, identify_calls, identity};
     #[pymodule_export]
     use crate::placement::{Cluster, Schedule};
+    #[pymodule_export]
+    use crate::order::{places, rank};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]

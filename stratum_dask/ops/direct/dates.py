@@ -14,6 +14,7 @@ from pandas.core.indexes.accessors import DatetimeProperties
 
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import chunks_of, first_string, native, plain
+from stratum_dask.ops.direct.keys import by_number
 from stratum_dask.ops.steps import Unsupported
 
 _NUMBERS = (
@@ -152,12 +153,12 @@ def attribute(accessor: DatetimeProperties, name: str, /) -> pd.Series:
     return pd.Series(result, index=series.index, name=accessor.name, copy=False)
 
 
-def isocalendar(accessor: DatetimeProperties) -> pd.DataFrame:
+def isocalendar(read: frozenset[str] | None, accessor: DatetimeProperties) -> pd.DataFrame:
     """Return the ISO year, week and day of dates of which none is missing.
 
     Examples
     --------
-    >>> isocalendar(pd.Series(["2010-01-03"], dtype="datetime64[s]").dt).iloc[0].tolist()
+    >>> isocalendar(None, pd.Series(["2010-01-03"], dtype="datetime64[s]").dt).iloc[0].tolist()
     [2009, 53, 7]
     """
     series = _dates(accessor)
@@ -165,6 +166,11 @@ def isocalendar(accessor: DatetimeProperties) -> pd.DataFrame:
     columns = {}
     for name, field in (("year", "iso_year"), ("week", "iso_week"), ("day", "day_of_week")):
         kind = like[name].numpy_dtype
+        if read is not None and name not in read:
+            columns[name] = like[name].construct_array_type()(
+                np.zeros(len(series), kind), np.zeros(len(series), dtype=bool)
+            )
+            continue
         values, missing = _field(series, field, kind)
         if missing:
             raise Unsupported("missing dates")
@@ -172,6 +178,20 @@ def isocalendar(accessor: DatetimeProperties) -> pd.DataFrame:
         mask = np.zeros(len(values), dtype=bool)
         columns[name] = like[name].construct_array_type()(values, mask)
     return pd.DataFrame(columns, copy=False).set_index(series.index)
+
+
+def strftime(accessor: DatetimeProperties, date_format: Any) -> pd.Series:
+    """Write dates as strings, each distinct one once.
+
+    Examples
+    --------
+    >>> dates = pd.Series(["2024-02-29", None] * 1_000, dtype="datetime64[us]")
+    >>> strftime(dates.dt, "%d.%m.").tolist()[:2]
+    ['29.02.', nan]
+    """
+    if type(date_format) is not str:
+        raise Unsupported("format is no string")
+    return by_number(_dates(accessor), lambda dates: dates.dt.strftime(date_format))
 
 
 def normalize(accessor: DatetimeProperties) -> pd.Series:
@@ -220,7 +240,12 @@ def _field(series: pd.Series, name: str, dtype: Any) -> tuple[Any, bool]:
 DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
     ("pandas.to_datetime", pd.Series): to_datetime,
     ("getattr", DatetimeProperties): attribute,
-    (".isocalendar", DatetimeProperties): isocalendar,
+    (".strftime", DatetimeProperties): strftime,
     (".normalize", DatetimeProperties): normalize,
 }
 """The entries of the table of direct calls."""
+
+PARTIAL: dict[tuple[str, type], Callable[..., Any]] = {
+    (".isocalendar", DatetimeProperties): isocalendar,
+}
+"""The entries that take first which columns of their result are read."""

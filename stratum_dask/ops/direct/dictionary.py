@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +29,8 @@ MANY = "many distinct strings"
 _SHARE = 2
 #: The fewest rows for which the work of planning pays off; pandas needs less than that for fewer.
 _LEAST = 2_000
+#: The kinds of the dtypes that are spread over rows.
+_GATHERED = "biuf"
 #: How many columns' dictionaries are kept, and bytes of codes.
 _MOST, _BYTES = 64, 2**28
 
@@ -232,3 +235,96 @@ def _size() -> int:
 def series_like(series: pd.Series, values: Any, name: Any) -> pd.Series:
     """Return a Series over the rows of another."""
     return pd.Series(values, index=series.index, name=name, copy=False)
+
+
+def by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = False) -> Any:
+    """Run a call on the distinct strings and spread what it returns over the rows.
+
+    Parameters
+    ----------
+    series : Series
+        Of strings.
+    call : callable
+        Takes a Series of the distinct ones.
+    known : bool
+        Whether this is worth it only if an earlier call has found them.
+
+    Raises
+    ------
+    Unsupported
+        If pandas has to run it for all rows, or raises.
+
+    Examples
+    --------
+    >>> column = pd.Series(["a", "b", "a"] * 1_000, dtype="str")
+    >>> by_string(column, lambda distinct: distinct.str.len()).tolist()[:3]
+    [1, 1, 1]
+    """
+    dictionary = dictionary_of(series, known=known)
+    distinct = pd.Series(dictionary.array, name=series.name, copy=False)
+    try:
+        result = call(distinct)
+    except Exception as error:
+        # pandas raises its own for the whole column.
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    if type(result) is pd.DataFrame:
+        columns = [result.iloc[:, i] for i in range(result.shape[1])]
+        spread = {i: spread_result(dictionary, column) for i, column in enumerate(columns)}
+        frame = pd.DataFrame(spread, index=series.index, copy=False)
+        frame.columns = result.columns
+        return frame
+    if type(result) is not pd.Series:
+        raise Unsupported(f"returns {type(result).__name__}")
+    return series_like(series, spread_result(dictionary, result), result.name)
+
+
+def spread_result(dictionary: Dictionary, result: pd.Series) -> Any:
+    """Return for each row what a Series has for its distinct string."""
+    dtype = result.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in _GATHERED and dtype.itemsize <= 8:
+        return dictionary.spread(result.to_numpy())
+    if dtype == dictionary.array.dtype and dtype.storage == "pyarrow":
+        return dictionary.spread_strings(result.array)
+    raise Unsupported(f"returns dtype {dtype}")
+
+
+def by_pair(left: Any, right: Any, call: Callable[[pd.Series, pd.Series], pd.Series]) -> pd.Series:
+    """Run a call on the distinct pairs of strings of two columns, and spread what it returns.
+
+    Parameters
+    ----------
+    left, right : Series
+        Of strings, with the same index.
+    call : callable
+        Takes two Series of the strings of the distinct pairs, returns one of strings.
+
+    Raises
+    ------
+    Unsupported
+        If pandas has to run it for all rows, or raises.
+    """
+    if type(left) is not pd.Series or type(right) is not pd.Series:
+        raise Unsupported(f"joined with {type(right).__name__}")
+    if left.index is not right.index and not left.index.identical(right.index):
+        raise Unsupported("different index")
+    one, other = dictionary_of(left), dictionary_of(right)
+    rows = len(left)
+    codes, firsts = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    # Here a missing string is one like others, so that every pair has a number.
+    first, second = (np.where(d.codes < 0, d.count, d.codes).astype(np.int64) for d in (one, other))
+    count = _native.encode_pairs(first, second, codes, firsts)
+    if count > rows // _SHARE + 16:
+        raise Unsupported(MANY)
+    firsts = firsts[:count].copy()
+    parts = [
+        pd.Series(d.array.take(numbers[firsts]), name=series.name, copy=False)
+        for d, numbers, series in ((one, first, left), (other, second, right))
+    ]
+    try:
+        result = call(*parts)
+    except Exception as error:
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    if result.dtype != one.array.dtype:
+        raise Unsupported(f"returns dtype {result.dtype}")
+    pairs = Dictionary(codes.astype(np.int32), result.array, firsts, count)
+    return series_like(left, pairs.spread_strings(result.array), result.name)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from stratum_dask import _native
-from stratum_dask.ops.direct.arrow import native, text_of
-from stratum_dask.ops.direct.dictionary import encoded
+from stratum_dask.ops.direct.arrow import is_text, native, text_of
+from stratum_dask.ops.direct.dictionary import Dictionary, encoded, series_like
 from stratum_dask.ops.frames.symbols import CODES
 from stratum_dask.ops.steps import Unsupported
+
+#: The fewest dates for which looking at distinct ones pays off.
+_LEAST = 2_000
 
 
 class Codes(NamedTuple):
@@ -87,6 +92,30 @@ def _run(rows: int, kernel: Any) -> Codes:
     codes, firsts = np.empty(rows, np.int64), np.empty(rows, np.int64)
     found = kernel(codes, firsts)
     return Codes(codes, firsts[:found].copy())
+
+
+def by_number(series: pd.Series, call: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """Run a call on the distinct values of a column of dates, and spread the strings it returns.
+
+    Raises
+    ------
+    Unsupported
+        If most values are distinct, or pandas raises or returns no strings.
+    """
+    if len(series) < _LEAST:
+        raise Unsupported("few rows")
+    codes, firsts = encode(np.ascontiguousarray(series.array.asi8))
+    if len(firsts) > len(series) // 2:
+        raise Unsupported("many distinct values")
+    try:
+        result = call(series.iloc[firsts])
+    except Exception as error:
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    array = result.array
+    if not is_text(array):
+        raise Unsupported("returns no strings")
+    values = Dictionary(codes.astype(np.int32), array, firsts, len(firsts))
+    return series_like(series, values.spread_strings(array), result.name)
 
 
 def match(left: list[Any], right: list[Any]) -> tuple[np.ndarray, np.ndarray, int]:

@@ -35,11 +35,26 @@ def _filter(read: Read, frame: pd.DataFrame, mask: Any, /) -> Any:
     return _where(frame, _mask(frame, mask), read)
 
 
-def _loc(read: Read, indexer: Any, key: Any, /) -> pd.DataFrame:
-    frame = indexer.obj
-    if type(frame) is not pd.DataFrame or indexer.axis is not None:
-        raise Unsupported("rows by label")
-    return _where(frame, _mask(frame, key), read)
+def _filter_series(read: Read, series: pd.Series, mask: Any, /) -> pd.Series:
+    if not blocks.plain(series):
+        raise Unsupported("attrs or flags")
+    positions = _mask(series, mask).nonzero()[0]
+    if len(positions) == len(series):
+        return series.copy(deep=False)
+    return _pick(series, positions)
+
+
+def _loc(read: Read, indexer: Any, key: Any, /) -> Any:
+    value = indexer.obj
+    if indexer.axis is not None:
+        raise Unsupported("rows along an axis")
+    if type(value) is pd.Series:
+        return _filter_series(read, value, key)
+    if type(key) is tuple and len(key) == 2 and type(key[1]) is str:
+        if not value.columns.is_unique or value.columns.nlevels > 1 or key[1] not in value.columns:
+            raise Unsupported("no such column")
+        return _filter_series(read, value[key[1]], key[0])
+    return _where(value, _mask(value, key), read)
 
 
 def _iloc(read: Read, indexer: Any, key: Any, /) -> Any:
@@ -64,17 +79,21 @@ def _take(read: Read, value: Any, positions: Any, /) -> Any:
         return take(value, positions, read)
     if type(value) is not pd.Series:
         raise Unsupported(f"rows of {type(value).__name__}")
-    values = blocks.series_values(value)
+    return _pick(value, positions)
+
+
+def _pick(series: pd.Series, positions: np.ndarray) -> pd.Series:
+    values = blocks.series_values(series)
     if not isinstance(values, np.ndarray):
         picked = arrow.pick(values, positions)
     elif values.dtype in CODES and values.flags.c_contiguous:
         picked = pick_numbers(values, positions)
     else:
         raise Unsupported(f"dtype {values.dtype}")
-    return blocks.make_series(picked, value.index.take(positions), value.name)
+    return blocks.make_series(picked, series.index.take(positions), series.name)
 
 
-def _mask(frame: pd.DataFrame, mask: Any) -> np.ndarray:
+def _mask(frame: pd.DataFrame | pd.Series, mask: Any) -> np.ndarray:
     """Return what a mask says of each row, if nothing has to be aligned."""
     if type(mask) is pd.Series and mask.dtype == np.bool_:
         index = frame.index
@@ -134,6 +153,16 @@ def _drop_duplicates(
     return _renumbered(_where(frame, mask, read), ignore_index)
 
 
+def _duplicated(read: Read, frame: pd.DataFrame, subset: Any = None) -> pd.Series:
+    columns = _columns(frame, subset)
+    if not blocks.plain(frame) or frame.empty or not 1 <= len(columns) <= _FEW:
+        raise Unsupported("attrs, flags, no rows or many columns")
+    mask = _first_occurrences([column._values for column in columns])
+    if mask is None:
+        raise Unsupported("dtype")
+    return pd.Series(~mask, index=frame.index, copy=False)
+
+
 def _first_occurrences(columns: list[Any]) -> np.ndarray | None:
     """Return whether each row is the first of its kind, None if kernels can't tell."""
     try:
@@ -176,5 +205,7 @@ ROWS: dict[tuple[str, type], Callable[..., Any]] = {
     (".take", pd.Series): _take,
     (".dropna", pd.DataFrame): _dropna,
     (".drop_duplicates", pd.DataFrame): _drop_duplicates,
+    (".duplicated", pd.DataFrame): _duplicated,
+    ("operator.getitem", pd.Series): _filter_series,
 }
 """The entries for rows; each takes first which columns of its result are read."""

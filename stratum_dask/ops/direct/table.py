@@ -13,10 +13,13 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
+from pandas.core.arrays.categorical import CategoricalAccessor
 
 from stratum_dask.ops.direct import categories, dates, text
+from stratum_dask.ops.direct.bins import BINS
 from stratum_dask.ops.direct.groups import GROUPS
 from stratum_dask.ops.direct.joins import JOINS
+from stratum_dask.ops.direct.ranks import RANKS
 from stratum_dask.ops.direct.rows import ROWS
 from stratum_dask.ops.steps import Unsupported
 
@@ -26,6 +29,7 @@ Direct = Callable[..., Any]
 _ACCESSORS = {
     pd.Series: frozenset({"dt", "str", "cat", "iloc"}),
     pd.DataFrame: frozenset({"loc", "iloc"}),
+    CategoricalAccessor: frozenset({"codes"}),
 }
 
 
@@ -38,13 +42,16 @@ def _attribute(value: Any, name: str, /) -> Any:
 DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", pd.Series): _attribute,
     ("getattr", pd.DataFrame): _attribute,
+    ("getattr", CategoricalAccessor): _attribute,
     **dates.DIRECT,
     **text.DIRECT,
     **categories.DIRECT,
     **GROUPS,
+    **BINS,
+    **RANKS,
 }
 
-PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS}
+PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS, **text.PARTIAL, **dates.PARTIAL}
 """Entries that take first which columns of their result are read (a set of labels, None for all).
 
 What they put into the other columns, nobody sees.

@@ -11,7 +11,13 @@ import pandas as pd
 from pandas.core.strings.accessor import StringMethods
 
 from stratum_dask.ops.direct.arrow import chunks_of, native
-from stratum_dask.ops.direct.dictionary import MANY, Dictionary, dictionary_of, series_like
+from stratum_dask.ops.direct.dictionary import (
+    MANY,
+    by_pair,
+    by_string,
+    dictionary_of,
+    series_like,
+)
 from stratum_dask.ops.steps import Unsupported
 
 #: Methods of ``.str`` whose result for a row depends on this row's string alone.
@@ -89,8 +95,10 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 #: Those that are cheap too unless they look for patterns.
 _PLAIN = frozenset(("contains",))
 _LITERALS = (str, int, float, bool, type(None))
-_GATHERED = "biuf"
 _NOTHING: Any = object()
+
+PIECES: frozenset[str] = frozenset({"[]"})
+"""What is read of lists of which later steps take single items."""
 
 
 # -- one string at a time ----------------------------------------------------------------------
@@ -109,7 +117,7 @@ def method(name: str) -> Callable[..., Any]:
     def run(accessor: StringMethods, *args: Any, **kwargs: Any) -> Any:
         _literal(args, kwargs)
         cheap = name in _CHEAP or (name in _PLAIN and kwargs.get("regex") is False)
-        return _by_string(
+        return by_string(
             accessor._orig,
             lambda distinct: getattr(distinct.str, name)(*args, **kwargs),
             known=cheap,
@@ -118,10 +126,101 @@ def method(name: str) -> Callable[..., Any]:
     return run
 
 
+class Pieces:
+    """Split strings of which only single pieces are asked for, as ``.str`` gives them.
+
+    Parameters
+    ----------
+    series : Series
+        The strings.
+    pieces : Series
+        The lists of the distinct ones.
+    """
+
+    def __init__(self, series: pd.Series, pieces: pd.Series) -> None:
+        self._series = series
+        self._pieces = pieces
+
+    @property
+    def str(self) -> Pieces:
+        """What the ``.str`` of the lists would be."""
+        return self
+
+    def get(self, i: int) -> Any:
+        """Return one piece of each string."""
+        pieces = self._pieces.str.get(i)
+        dictionary = dictionary_of(self._series)
+        values = pieces.to_numpy().take(dictionary.codes)
+        # Strings among objects would be found out to be strings.
+        index, name = self._series.index, self._series.name
+        return pd.Series(values, index=index, name=name, dtype=pieces.dtype, copy=False)
+
+    __getitem__ = get
+
+
+def split(name: str) -> Callable[..., Any]:
+    """Return the form of a method that splits strings into lists or columns.
+
+    Examples
+    --------
+    >>> column = pd.Series(["a-b", "c"] * 1_000, dtype="str")
+    >>> split("split")(None, column.str, "-", expand=True).iloc[0].tolist()
+    ['a', 'b']
+    """
+
+    def run(read: Any, accessor: StringMethods, *args: Any, **kwargs: Any) -> Any:
+        _literal(args, kwargs)
+        series = accessor._orig
+        if kwargs.get("expand") is True:
+            return by_string(series, lambda distinct: getattr(distinct.str, name)(*args, **kwargs))
+        if read is not PIECES or kwargs.get("expand", False) is not False:
+            raise Unsupported("lists, which can be changed one by one")
+        dictionary = dictionary_of(series)
+        distinct = pd.Series(dictionary.array, copy=False)
+        try:
+            pieces = getattr(distinct.str, name)(*args, **kwargs)
+        except Exception as error:
+            raise Unsupported(f"{type(error).__name__} in pandas") from error
+        return Pieces(series, pieces)
+
+    return run
+
+
+def _piece(pieces: Pieces, i: Any, /) -> Any:
+    return pieces.get(i)
+
+
+def _of_pieces(pieces: Pieces, name: Any, /) -> Pieces:
+    return pieces.str
+
+
+def joined(left: Any, right: Any, /) -> Any:
+    """Run ``left + right`` of two columns of strings, or a column and a string.
+
+    Examples
+    --------
+    >>> column = pd.Series(["a", "b"] * 1_000, dtype="str")
+    >>> joined(joined(column, "-"), column).tolist()[:2]
+    ['a-a', 'b-b']
+    """
+    if type(left) is str:
+        return by_string(right, lambda distinct: left + distinct)
+    if type(right) is str:
+        return by_string(left, lambda distinct: distinct + right)
+    return by_pair(left, right, operator.add)
+
+
+def cat(accessor: StringMethods, others: Any, sep: Any = None) -> Any:
+    """Run ``series.str.cat(other, sep=...)`` of two columns."""
+    if sep is not None and type(sep) is not str:
+        raise Unsupported("sep is no string")
+    return by_pair(accessor._orig, others, lambda one, other: one.str.cat(other, sep=sep))
+
+
 def getitem(accessor: StringMethods, key: Any, /) -> Any:
     """Run ``series.str[key]``."""
     _literal((key,), {})
-    return _by_string(accessor._orig, lambda distinct: distinct.str[key], known=True)
+    return by_string(accessor._orig, lambda distinct: distinct.str[key], known=True)
 
 
 def comparison(name: str) -> Callable[..., Any]:
@@ -131,7 +230,7 @@ def comparison(name: str) -> Callable[..., Any]:
     def run(series: pd.Series, other: Any, /) -> Any:
         if type(other) is not str:
             raise Unsupported(f"compared to {type(other).__name__}")
-        return _by_string(series, lambda distinct: compare(distinct, other), known=True)
+        return by_string(series, lambda distinct: compare(distinct, other), known=True)
 
     return run
 
@@ -140,7 +239,7 @@ def isin(series: pd.Series, values: Any) -> Any:
     """Run ``series.isin(values)`` for a list, tuple or set of literals."""
     if type(values) not in (list, tuple, set) or not all(type(v) in _LITERALS for v in values):
         raise Unsupported("values are no collection of literals")
-    return _by_string(series, lambda distinct: distinct.isin(values), known=True)
+    return by_string(series, lambda distinct: distinct.isin(values), known=True)
 
 
 def map_values(series: pd.Series, func: Any) -> Any:
@@ -155,7 +254,7 @@ def map_values(series: pd.Series, func: Any) -> Any:
     if type(func) not in (dict, pd.Series):
         raise Unsupported(f"mapped by {type(func).__name__}")
     try:
-        return _by_string(series, lambda distinct: distinct.map(func))
+        return by_string(series, lambda distinct: distinct.map(func))
     except Unsupported as refusal:
         if str(refusal) != MANY or type(func) is not pd.Series:
             raise
@@ -182,7 +281,7 @@ def fillna(series: pd.Series, value: Any) -> Any:
         raise Unsupported(f"filled with {type(value).__name__}")
     if chunks_of(series).null_count == 0:
         raise Unsupported("nothing to fill")
-    return _by_string(series, lambda distinct: distinct.fillna(value), known=True)
+    return by_string(series, lambda distinct: distinct.fillna(value), known=True)
 
 
 def replace(
@@ -197,7 +296,7 @@ def replace(
         texts, arguments = [*wanted, value], (to_replace, value)
     if not all(type(text) is str for text in texts) or type(regex) is not bool:
         raise Unsupported("replaces what are no strings")
-    return _by_string(
+    return by_string(
         series, lambda distinct: distinct.replace(*arguments, regex=regex), known=not regex
     )
 
@@ -213,38 +312,15 @@ def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             raise Unsupported("arguments are no literals")
 
 
-def _by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = False) -> Any:
-    """Run a call on the distinct strings and spread what it returns over the rows."""
-    dictionary = dictionary_of(series, known=known)
-    distinct = pd.Series(dictionary.array, name=series.name, copy=False)
-    try:
-        result = call(distinct)
-    except Exception as error:
-        # pandas raises its own for the whole column.
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
-    if type(result) is pd.DataFrame:
-        columns = [result.iloc[:, i] for i in range(result.shape[1])]
-        spread = {i: _spread(dictionary, column) for i, column in enumerate(columns)}
-        frame = pd.DataFrame(spread, index=series.index, copy=False)
-        frame.columns = result.columns
-        return frame
-    if type(result) is not pd.Series:
-        raise Unsupported(f"returns {type(result).__name__}")
-    return series_like(series, _spread(dictionary, result), result.name)
-
-
-def _spread(dictionary: Dictionary, result: pd.Series) -> Any:
-    dtype = result.dtype
-    if isinstance(dtype, np.dtype) and dtype.kind in _GATHERED and dtype.itemsize <= 8:
-        return dictionary.spread(result.to_numpy())
-    if dtype == dictionary.array.dtype and dtype.storage == "pyarrow":
-        return dictionary.spread_strings(result.array)
-    raise Unsupported(f"returns dtype {dtype}")
-
-
 DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
     **{(f".{name}", StringMethods): method(name) for name in _METHODS},
     ("operator.getitem", StringMethods): getitem,
+    (".cat", StringMethods): cat,
+    ("operator.add", pd.Series): joined,
+    ("operator.add", str): joined,
+    ("getattr", Pieces): _of_pieces,
+    ("operator.getitem", Pieces): _piece,
+    (".get", Pieces): _piece,
     **{(f"operator.{name}", pd.Series): comparison(name) for name in _COMPARISONS},
     **{(f".{name}", pd.Series): comparison(name) for name in _COMPARISONS},
     (".isin", pd.Series): isin,
@@ -253,3 +329,8 @@ DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
     (".replace", pd.Series): replace,
 }
 """The entries of the table of direct calls."""
+
+PARTIAL: dict[tuple[str, type], Callable[..., Any]] = {
+    (f".{name}", StringMethods): split(name) for name in ("split", "rsplit", "partition")
+}
+"""The entries that take first what of their result is read."""

@@ -6,9 +6,11 @@ import threading
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.counters import Fallback, dtypes_of
+from stratum_dask.ops.direct.text import PIECES
 from stratum_dask.ops.frames import environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
@@ -178,9 +180,13 @@ def _last_uses(steps: tuple[Step, ...], n_inputs: int) -> list[int]:
 def _columns_read(steps: tuple[Step, ...], n_inputs: int) -> list[frozenset[str] | None]:
     """Return for each step which columns of its value later steps select, None if they do more."""
     read: list[set[str] | None] = [set() for _ in steps]
+    pieces = _split_for_pieces(steps, n_inputs)
     for step in steps:
         template: Any = (step.args, dict(step.kwargs))
-        if step.op == "operator.getitem" and len(step.args) == 2 and type(step.args[0]) is Ref:
+        selects = step.op == "operator.getitem" or (
+            step.op == "getattr" and not hasattr(pd.DataFrame, str(step.args[1]))
+        )
+        if selects and len(step.args) == 2 and type(step.args[0]) is Ref:
             key, number = step.args[1], step.args[0].index - n_inputs
             labels = key if type(key) is list else [key]
             if all(type(label) is str for label in labels):
@@ -194,9 +200,45 @@ def _columns_read(steps: tuple[Step, ...], n_inputs: int) -> list[frozenset[str]
             if number >= n_inputs:
                 read[number - n_inputs] = None
     return [
-        None if columns is None or position == len(steps) - 1 else frozenset(columns)
+        PIECES
+        if position in pieces
+        else None
+        if columns is None or position == len(steps) - 1
+        else frozenset(columns)
         for position, columns in enumerate(read)
     ]
+
+
+def _split_for_pieces(steps: tuple[Step, ...], n_inputs: int) -> set[int]:
+    """Return the steps that make lists of which later steps only take single items."""
+    users: dict[int, list[tuple[int, Step]]] = {}
+    for position, step in enumerate(steps):
+        found: list[int] = []
+        _collect((step.args, dict(step.kwargs)), found)
+        for number in found:
+            users.setdefault(number, []).append((position, step))
+
+    def only_items(number: int) -> bool:
+        return number != n_inputs + len(steps) - 1 and all(
+            step.op in ("operator.getitem", ".get")
+            and step.args[:1] == (Ref(number),)
+            and len(step.args) == 2
+            and type(step.args[1]) is int
+            and not step.kwargs
+            for _, step in users.get(number, [])
+        )
+
+    return {
+        position
+        for position, step in enumerate(steps[:-1])
+        if step.op in (".split", ".rsplit")
+        and all(
+            user.op == "getattr"
+            and user.args == (Ref(n_inputs + position), "str")
+            and only_items(n_inputs + place)
+            for place, user in users.get(n_inputs + position, [])
+        )
+    }
 
 
 def _collect(template: Any, found: list[int]) -> None:

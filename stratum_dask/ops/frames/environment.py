@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from pandas.core import nanops
+from pandas.core.array_algos import quantile
 from pandas.core.computation import expressions
 
 #: NumPy's default size of the buffers through which it converts dtypes. Sums that convert restart
@@ -70,6 +71,12 @@ def current(lengths: Iterable[int]) -> Environment:
         columns,
         tuple([number for number, length in enumerate(lengths) if length < _FEW_ROWS]),
     )
+
+
+def fraction(q: float) -> float:
+    """Return the fraction that pandas asks NumPy for when it is asked for a quantile."""
+    # Earlier versions ask for percentiles, which NumPy turns back.
+    return q if hasattr(quantile, "_nanquantile") else q * 100 / 100
 
 
 @cache

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from pandas.core.array_algos import quantile as _quantiles
 
 from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, code_of
+from stratum_dask.ops.frames.environment import fraction
 from stratum_dask.ops.frames.lower_missing import DEFAULT
 from stratum_dask.ops.frames.lower_rowwise import ROWWISE, reduce_rows
 from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Mode, Row, Scalar, Unsupported
 
 Reduction = Callable[..., Any]
 
-#: Earlier versions of pandas ask NumPy for percentiles instead.
-_EXACT_FRACTION = hasattr(_quantiles, "_nanquantile")
 #: The dtypes of the columns that frames reduce together.
 _REDUCED = frozenset(DTYPES) - {"f32", "bool"}
 
@@ -81,8 +79,7 @@ def quantile(b: Builder, self: Any, /, q: Any = 0.5) -> Scalar:
         node = b.cast(node, "f64")
     elif dtype != "f64":
         raise Unsupported("dtype")
-    fraction = float(q) if _EXACT_FRACTION else float(q) * 100 / 100
-    return _finite(b, _reduce(b, "quantile", "f64", node, fraction))
+    return _finite(b, _reduce(b, "quantile", "f64", node, fraction(float(q))))
 
 
 def mode(b: Builder, self: Any, /) -> Mode:

@@ -114,8 +114,6 @@ def _counts(b: Builder, blocks: list[list[int]], dtype: str) -> int:
 
 
 def _mean(b: Builder, blocks: list[list[int]]) -> tuple[str, int]:
-    if b.environment.bottleneck:
-        raise Unsupported("pandas uses bottleneck")
     dtype = _common(b, blocks)
     if dtype == "f32" or dtype == "bool":
         raise Unsupported("dtype")

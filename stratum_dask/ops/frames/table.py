@@ -142,6 +142,8 @@ def _rule(function: Callable[..., Any]) -> Rule:
 
 RULES: dict[str, Rule] = {name: _rule(function) for name, function in _FUNCTIONS.items()}
 
+#: Methods that are only of interest with literals.
+_OF_STRINGS = frozenset((".split", ".rsplit", ".partition"))
 #: The operations that are worth fusing: those that have a native form.
 SUPPORTED: frozenset[str] = frozenset(RULES)
 
@@ -166,4 +168,6 @@ def fusable(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         if len(args) != 2 or type(args[1]) is not str:
             return False
         return transparent(args[1]) or not hasattr(pd.DataFrame, args[1])
+    if op in _OF_STRINGS and not all(type(value) in (str, int) for value in args[1:]):
+        return False  # splitters of rows have methods of these names too
     return "out" not in kwargs and ("inplace" not in kwargs or kwargs["inplace"] is False)

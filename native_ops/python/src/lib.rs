@@ -36,9 +36,9 @@ mod _native {
     #[pymodule_export]
     use crate::literals::{digest, encode, identify_calls, identity};
     #[pymodule_export]
-    use crate::placement::{Cluster, Schedule};
-    #[pymodule_export]
     use crate::order::{places, rank};
+    #[pymodule_export]
+    use crate::placement::{Cluster, Schedule};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]

@@ -131,8 +131,9 @@ def _bin(x: pd.Series, values: np.ndarray, edges: pd.Index, options: dict[str, A
     points = np.unique(edges.to_numpy(dtype="float64"))
     # One number of each kind: below the first edge, on it, above it and below the next, ...
     kinds = np.empty(2 * len(points) + 2)
-    kinds[0:-2:2], kinds[1:-2:2] = np.nextafter(points, -np.inf), points
-    kinds[-2], kinds[-1] = np.nextafter(points[-1], np.inf), np.nan
+    with np.errstate(all="ignore"):
+        kinds[0:-2:2], kinds[1:-2:2] = np.nextafter(points, -np.inf), points
+        kinds[-2], kinds[-1] = np.nextafter(points[-1], np.inf), np.nan
     try:
         found, _ = tile._bins_to_cuts(pd.Index(kinds), edges, **options)
     except Exception as error:

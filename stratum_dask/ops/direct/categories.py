@@ -18,6 +18,8 @@ from stratum_dask.ops.steps import Unsupported
 
 #: More columns than this are rather a mistake than a feature.
 _MOST_DUMMIES = 1_000
+#: The fewest rows of which the most frequent string is found faster here, the dictionary included.
+_WORTH_COUNTING = 50_000
 #: The dtypes that strings are turned to, and dummies have.
 _NUMBERS = frozenset(("int", "float", "int64", "float64", "int32", "float32", "int8", "uint8"))
 
@@ -87,7 +89,7 @@ def mode(series: pd.Series) -> pd.Series:
     >>> mode(pd.Series(["a", "b", "a", None] * 1_000, dtype="str")).tolist()
     ['a']
     """
-    dictionary = dictionary_of(series)
+    dictionary = dictionary_of(series, known=len(series) < _WORTH_COUNTING)
     if dictionary.count == 0:
         raise Unsupported("no strings")
     counts = dictionary.counts[: dictionary.count]

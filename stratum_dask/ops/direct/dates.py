@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def isocalendar(read: frozenset[str] | None, accessor: DatetimeProperties) -> pd
     [2009, 53, 7]
     """
     series = _dates(accessor)
-    like = series.iloc[:0].dt.isocalendar().dtypes
+    like = _iso_dtypes()
     columns = {}
     for name, field in (("year", "iso_year"), ("week", "iso_week"), ("day", "day_of_week")):
         kind = like[name].numpy_dtype
@@ -178,6 +179,11 @@ def isocalendar(read: frozenset[str] | None, accessor: DatetimeProperties) -> pd
         mask = np.zeros(len(values), dtype=bool)
         columns[name] = like[name].construct_array_type()(values, mask)
     return pd.DataFrame(columns, copy=False).set_index(series.index)
+
+
+@cache
+def _iso_dtypes() -> Any:
+    return pd.Series([], dtype="M8[us]").dt.isocalendar().dtypes
 
 
 def strftime(accessor: DatetimeProperties, date_format: Any) -> pd.Series:

@@ -54,6 +54,11 @@ def _loc(read: Read, indexer: Any, key: Any, /) -> Any:
         if not value.columns.is_unique or value.columns.nlevels > 1 or key[1] not in value.columns:
             raise Unsupported("no such column")
         return _filter_series(read, value[key[1]], key[0])
+    if type(key) is tuple and len(key) == 2 and type(key[1]) is list:
+        columns = [column.name for column in _columns(value, key[1])]
+        if len(columns) < len(key[1]):
+            raise Unsupported("repeated columns")
+        return _where(value[columns], _mask(value, key[0]), read)
     return _where(value, _mask(value, key), read)
 
 

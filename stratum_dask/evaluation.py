@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from dask.system import CPU_COUNT
+from sklearn import get_config
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from stratum_dask.config import options
 from stratum_dask.errors import ConfigError
@@ -68,7 +70,8 @@ def evaluate(
         For the splitter; a str as for `y`.
     fit_params : mapping, optional
         Further arguments of ``fit``, such as ``sample_weight``, or ``step__sample_weight`` for
-        pipelines; what has one entry per row is split with the rows.
+        pipelines; what has one entry per row is split with the rows. With scikit-learn's metadata
+        routing they go to the fits and scorers that request them.
     numerics : {"exact", "close"}, optional
         Default ``stratum.numerics``.
     seed : int, optional
@@ -203,10 +206,11 @@ def _plan(
     folds = splits.of(estimator)
     try:
         scorer = check_scoring(estimator, scoring)
+        fits, scores = _routed(estimator, scorer, fit_params)
         tasks = [
             fold_tasks(
                 data,
-                Fold(estimator, train, test, scorer, fit_params, keep_estimator=return_estimator),
+                Fold(estimator, train, test, scorer, fits, scores, keep_estimator=return_estimator),
             )
             for train, test in folds
         ]
@@ -215,6 +219,19 @@ def _plan(
     for one in tasks:
         data.builder.want(candidate.name, [ref for ref in one if ref is not None])
     return _Plan(candidate.name, tasks, None)
+
+
+def _routed(
+    estimator: Any, scorer: Any, params: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Return what the fit and what the scorer is given, as scikit-learn's configuration says."""
+    if not params or not get_config()["enable_metadata_routing"]:
+        return params, None
+    router = MetadataRouter(owner="evaluate")
+    router.add(estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
+    router.add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
+    routed = process_routing(router, "fit", **params)
+    return routed.estimator.fit, routed.scorer.score
 
 
 def _names(plans: Iterable[_Plan], found: Mapping[Key, Outcome]) -> tuple[str, ...]:

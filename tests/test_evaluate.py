@@ -10,6 +10,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from distributed import Client, LocalCluster
 from scipy import sparse
 from scipy.stats import randint
@@ -21,6 +22,7 @@ from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingRegressor,
@@ -28,7 +30,13 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
-from sklearn.metrics import fbeta_score, get_scorer_names, make_scorer, mean_squared_error
+from sklearn.metrics import (
+    fbeta_score,
+    get_scorer,
+    get_scorer_names,
+    make_scorer,
+    mean_squared_error,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -326,6 +334,51 @@ def test_parameters_of_fits(numbers):
     assert "Pipeline.fit does not accept the sample_weight parameter" in str(
         wrong.errors["Pipeline"]
     )
+
+
+def test_metadata_goes_where_it_is_requested(numbers):
+    X, y = numbers
+    weights = np.arange(len(y)) % 7 + 1.0
+    with sklearn.config_context(enable_metadata_routing=True):
+        both = Ridge().set_fit_request(sample_weight=True)
+        scored = get_scorer("r2").set_score_request(sample_weight=True)
+        pipeline = make_pipeline(
+            StandardScaler().set_fit_request(sample_weight=False),
+            Ridge(2.0).set_fit_request(sample_weight=True),
+        )
+        unweighted = Ridge(3.0).set_fit_request(sample_weight=False)
+        candidates = {"both": both, "pipeline": pipeline, "scores only": unweighted}
+        how = {"fit_params": {"sample_weight": weights}}
+        weighted = check(candidates, X, y, scoring=scored, **how)
+        unscored = get_scorer("r2").set_score_request(sample_weight=False)
+        plain = check({"both": both}, X, y, scoring=unscored, **how)
+        assert not np.array_equal(folds(weighted)[0], folds(plain)[0])
+        refused = sd.evaluate(Ridge(), X, y, scoring="r2", **how)
+        assert "are passed but are not explicitly set as requested" in str(refused.errors["Ridge"])
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
+def test_stopping_early(numbers):
+    X, y = numbers
+    check(
+        {
+            "own rows": HistGradientBoostingRegressor(
+                max_iter=30, early_stopping=True, random_state=0
+            )
+        },
+        X,
+        y,
+    )
+    xgboost = pytest.importorskip("xgboost")
+    lightgbm = pytest.importorskip("lightgbm")
+    held = {"eval_set": [(X[:40], y[:40])], "verbose": False}
+    models = {
+        n: xgboost.XGBRegressor(n_estimators=n, early_stopping_rounds=2, n_jobs=1) for n in (20, 40)
+    }
+    check(models, X, y, fit_params=held)
+    stop = lightgbm.early_stopping(2, verbose=False)
+    models = {n: lightgbm.LGBMRegressor(n_estimators=n, n_jobs=1, verbose=-1) for n in (20, 40)}
+    check(models, X, y, fit_params={"eval_set": [(X[:40], y[:40])], "callbacks": [stop]})
 
 
 CALLS: list[str] = []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import clone
 
 
@@ -30,7 +34,7 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     >>> fit(Ridge(alpha=0.0), [[1.0], [2.0]], [1.0, 2.0]).coef_.round(6).tolist()
     [1.0]
     """
-    fresh = clone(estimator)
+    fresh, params = clone(estimator), {name: _own(value) for name, value in params.items()}
     # A fit that needs no target is not given one: some refuse even None. What it returns does
     # not count.
     if y is None:
@@ -65,10 +69,25 @@ def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> 
     >>> fit_transform(MinMaxScaler(), [[1.0], [3.0]])[1].tolist()
     [[0.0], [1.0]]
     """
-    fresh = clone(transformer)
+    fresh, params = clone(transformer), {name: _own(value) for name, value in params.items()}
     if hasattr(fresh, "fit_transform"):
         return fresh, fresh.fit_transform(X, y, **params)
     return fresh, fresh.fit(X, y, **params).transform(X)
+
+
+_DATA = (str, bytes, int, float, bool, type(None), np.ndarray, pd.DataFrame, pd.Series, pd.Index)
+
+
+def _own(value: Any) -> Any:
+    """Return what a fit may keep its state in: callbacks are told of one fit only.
+
+    Data is left as it is: fits do not change it, and copies would take time and memory.
+    """
+    if isinstance(value, _DATA) or issparse(value):
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(map(_own, value))
+    return copy.deepcopy(value)
 
 
 def fitted_of(pair: tuple[Any, Any]) -> Any:

@@ -46,6 +46,10 @@ class NotShareableError(StratumError, TypeError):
     """A value can be consumed only once and therefore not be shared between candidates."""
 
 
+class LostValuesError(StratumError, RuntimeError):
+    """Values that a plan refers to are lost, and nobody can compute them again."""
+
+
 class CandidateError(StratumError, RuntimeError):
     """A candidate failed in another process, with an exception that could not be sent here."""
 

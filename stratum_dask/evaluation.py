@@ -24,11 +24,9 @@ from stratum_dask.frontends.inputs import read_inputs
 from stratum_dask.graph import Key
 from stratum_dask.ops.counters import total
 from stratum_dask.ops.outcomes import Failure, Outcome, failure_of, seconds_of
-from stratum_dask.pipeline import run
 from stratum_dask.results import CandidateResult, Results
-from stratum_dask.runtime.compute import compute
+from stratum_dask.runtime.batch import run_batch
 from stratum_dask.runtime.progress import Progress
-from stratum_dask.store.known import stored_values
 
 
 def evaluate(
@@ -135,18 +133,9 @@ def evaluate(
     ]
     recorder = Recorder()
     before = data.builder.graph()
-    graph = run(
-        before,
-        numerics=chosen.numerics,
-        disable=chosen.disable,
-        check=chosen.verify,
-        observe=recorder,
-        known=stored_values(threads=1),
-    )
-    wanted = [key for output in graph.outputs for key in output.keys]
     with Progress({plan.name: [t.test.key for t in plan.tasks] for plan in plans}, progress) as bar:
-        outcomes = compute(graph, wanted, done=bar, isolate=chosen.isolate, timeout=timeout)
-    found = dict(zip(wanted, outcomes, strict=True))
+        graph, found = run_batch(before, chosen, observe=recorder, done=bar, timeout=timeout)
+    outcomes = list(found.values())
     scorers = _names(plans, found)
     calls = total({task: c for one in outcomes for task, c in one.calls.items()}.values())
     each = tuple(_result(plan, found, scorers, splits.number) for plan in plans)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import stratum_dask as sd
 from stratum_dask.graph import Found, Graph, Task, TaskRef, call_of, emit, lower
+from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
 from stratum_dask.pipeline import run
 
@@ -167,6 +168,21 @@ def test_frame_operations_are_fused_as_before():
     plain, _ = planned([candidate(1)])
     graph, _ = planned([candidate(1)], Memory())
     assert len(graph.tasks) <= len(plain.tasks) + 1  # load is kept
+
+
+def test_what_is_inside_of_fused_tasks_is_not_kept():
+    def candidate():
+        frame = d(load)(10)
+        filled = frame["x"].fillna(0)
+        return d(total)(((filled - filled.mean()) / filled.std()).to_frame("x"))
+
+    def fused(graph):
+        calls = filter(None, map(call_of, graph.tasks.values()))
+        return [len(call.func.steps) for call in calls if isinstance(call.func, FusedFrame)]
+
+    plain, _ = planned([candidate()], disable=("pack_chains",))
+    graph, _ = planned([candidate()], Memory(), disable=("pack_chains",))
+    assert fused(graph) == fused(plain) == [6]
 
 
 def test_many_calls_of_unknown_cost_stay_packed():

@@ -26,10 +26,8 @@ from stratum_dask.frontends.folds import Data, Fold, fold_tasks, is_ordinary, pr
 from stratum_dask.graph import Key, TaskRef
 from stratum_dask.ops.outcomes import Failure, Outcome
 from stratum_dask.ops.whole import WholeCall
-from stratum_dask.pipeline import run
-from stratum_dask.runtime.compute import compute
+from stratum_dask.runtime.batch import run_batch
 from stratum_dask.runtime.threads import Threads, with_inner_threads
-from stratum_dask.store.known import stored_values
 from stratum_dask.writers import may_write
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -67,17 +65,8 @@ class Batch:
         lowering = _Lowering()
         answers = [lowering.answer(i, call) for i, call in enumerate(calls)]
         chosen = options()
-        graph = run(
-            lowering.builder.graph(),
-            numerics=chosen.numerics,
-            disable=chosen.disable,
-            check=chosen.verify,
-            known=stored_values(threads=1),
-        )
-        wanted = [key for output in graph.outputs for key in output.keys]
-        outcomes = compute(graph, wanted, workers=self._workers, isolate=chosen.isolate)
-        found = dict(zip(wanted, outcomes, strict=True))
-        return [answer(found) for answer in answers]
+        done = run_batch(lowering.builder.graph(), chosen, workers=self._workers)
+        return [answer(done.outcomes) for answer in answers]
 
 
 class _Lowering:

@@ -20,6 +20,7 @@ import numpy as np
 import sklearn
 from dask.sizeof import sizeof
 
+from stratum_dask._native import digest
 from stratum_dask.errors import CandidateError
 from stratum_dask.ops import counters
 from stratum_dask.ops.counters import Counters
@@ -201,6 +202,12 @@ class Surroundings:
     def here(cls, threads: Threads) -> Surroundings:
         """Return those of the calling thread."""
         return cls(sklearn.get_config(), np.geterr(), threads)
+
+    @property
+    def name(self) -> str:
+        """Tells values made under other settings apart, and outcomes from plain values."""
+        said = repr((sorted(self.sklearn.items()), sorted(self.numpy.items()), self.threads))
+        return f"outcome-{digest(said.encode()).hex()}"
 
 
 class Attempt:

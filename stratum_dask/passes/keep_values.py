@@ -1,22 +1,23 @@
 """Choose the values that later plans may use, so that no pass hides them in larger tasks.
 
-load -> clean -> scale -> fit -> score        kept: clean, scale (what a fit is given)
+load -> clean -> scale -> fit -> score        kept: clean, scale, fit and score, if each is slow
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-
-from dask.utils import methodcaller
 
 from stratum_dask.graph import Graph, Key, Task, TaskRef, call_of, key_split, rewire
-from stratum_dask.ops.frames import fusable
+from stratum_dask.ops.frames import FUSABLE, fusable
 from stratum_dask.ops.sharing import own
+from stratum_dask.runtime.costs import estimate
 from stratum_dask.semantics import name_of
 
 _UNKNOWN = 256
 """Values of calls of unknown cost that one batch may keep: each costs a task of its own."""
+
+_WORTH = 0.01
+"""Seconds from which on a value is worth a task of its own, which costs Dask milliseconds."""
 
 _UNIQUE = re.compile(r"[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
@@ -24,10 +25,11 @@ _UNIQUE = re.compile(r"[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 def keep_values(graph: Graph) -> Graph:
     """Choose what to keep, and give it names of this plan.
 
-    Kept are results, values that several tasks use, what is fitted on, and the values of calls
-    that may take long: users' functions, fits and transformations, but no frame operations, which
-    kernels do in milliseconds. A value that stays alive keeps the tasks alive by which it can be
-    computed again: so all names in the graph must be ones that nobody gives to another task.
+    Kept are results, and by estimated costs what takes long since the last value that is kept;
+    of users' functions that were never measured a bounded number. What is a task of its own
+    anyway is kept, too; what is inside of a fused task is not. A value that stays alive keeps the
+    tasks alive by which it can be computed again: so all names in the graph must be ones that
+    nobody gives to another task.
 
     Parameters
     ----------
@@ -65,40 +67,45 @@ def keep_values(graph: Graph) -> Graph:
 
 
 def _worth_keeping(graph: Graph) -> frozenset[Key]:
+    """Return values that take long since the last one that is kept, and those that cost nothing."""
     topology, local = graph.topology, graph.local
+    fused = _fused(graph)
+    costs = estimate(graph)
     kept: set[Key] = set()
     unknown: dict[Key, str] = {}
-    fitted: set[Key] = set()
-    for key, node in graph.tasks.items():
+    since: dict[Key, float] = {}
+    for key in topology.order:
+        node = graph.tasks[key]
         call = call_of(node)
+        cost = costs.get(key)
+        took = cost.seconds if cost is not None else 0.0
+        took += sum(since.get(one, 0.0) for one in node.dependencies if one not in kept)
+        since[key] = took
         if call is None or graph.tokens[key] in local:
             continue
+        consumers = [topology.keys[i] for i in topology.consumers[topology.ids[key]]]
+        if key in fused and fused.issuperset(consumers):
+            continue  # inside of a fused task
         name = name_of(call.func)
-        if _fits(call.func, name):
-            fitted.update(node.dependencies)
-        if len(topology.consumers[topology.ids[key]]) > 1:
+        if len(consumers) > 1 or took >= _WORTH:
             kept.add(key)
-        elif name is None or not (fusable(name, call.args, call.kwargs) or name in _TRIVIAL):
-            unknown[key] = name or repr(call.func)
-    for key in fitted & unknown.keys():
-        kept.add(key)
-        del unknown[key]
+        elif name is None and cost is not None and not cost.known:
+            unknown[key] = repr(call.func)
     if len(unknown) > _UNKNOWN:
         # One of each kind tells what the others cost.
-        seen: Counter[str] = Counter()
-        for key, kind in list(unknown.items()):
-            seen[kind] += 1
-            if seen[kind] > 1:
-                del unknown[key]
+        unknown = {key: kind for kind, key in {kind: key for key, kind in unknown.items()}.items()}
     return frozenset(kept | unknown.keys())
 
 
-_TRIVIAL = frozenset({"getattr", "operator.getitem", "stratum.own"})
-
-
-def _fits(func: object, name: str | None) -> bool:
-    method = getattr(func, "method", "") if type(func) is methodcaller else name or ""
-    return method.rpartition(".")[2] in ("fit", "fit_transform", "fit_predict")
+def _fused(graph: Graph) -> set[Key]:
+    """Return the frame operations, which become parts of larger tasks."""
+    return {
+        node.key
+        for func, nodes in graph.calls
+        if (name := name_of(func)) in FUSABLE
+        for node in nodes
+        if fusable(name, node.args, node.kwargs)
+    }
 
 
 def _is_unique(key: Key) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
+import dask
 from dask.sizeof import sizeof
 
-from stratum_dask.graph import DataNode, GraphNode, Key
+from stratum_dask.errors import LostValuesError
+from stratum_dask.graph import ANNOTATION, DataNode, GraphNode, Key
 from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
 
 _BIG = 1 << 20
+_ROUNDS = 100
+"""How often to submit again what was lost with workers."""
 
 
 def compute_on(
@@ -18,6 +24,7 @@ def compute_on(
     dsk: Mapping[Key, GraphNode],
     keys: Sequence[Key],
     done: Callable[[Key, Outcome], None] | None,
+    plan: str,
 ) -> list[Outcome]:
     """Compute the outcomes of `keys` on a cluster.
 
@@ -29,53 +36,94 @@ def compute_on(
     keys : sequence of keys
     done : callable, optional
         Called with key and outcome of each as it finishes.
+    plan : str
+        With which all tasks are marked.
 
     Returns
     -------
     list of Outcome
-    """
-    from distributed import as_completed  # takes long to import; a client has done so
 
-    dsk, kept = _scattered(client, dsk)
-    futures = client.get(dsk, list(keys), sync=False)
-    found: dict[Key, Outcome] = {}
-    try:
-        for future, result in as_completed(
-            futures, loop=client.loop, with_results=True, raise_errors=False
-        ):
-            if future.status == "finished":
-                outcome = result
-            else:
-                error = result[1] if isinstance(result, tuple) else result
-                outcome = NoValue(None, failure_of(error, str(future.key)), {})
-            found[future.key] = outcome
-            if done is not None:
-                done(future.key, outcome)
-    except BaseException:
-        client.cancel(futures)
-        raise
-    finally:
-        del futures, kept
-    return [found[key] for key in keys]
-
-
-def _scattered(client: Any, dsk: Mapping[Key, GraphNode]) -> tuple[dict[Key, GraphNode], list[Any]]:
-    """Send big values to a worker by themselves: in a graph they pass through the scheduler.
-
-    They go as outcomes, which arrive as they were.
+    Raises
+    ------
+    LostValuesError
+        If the graph refers to values of others that were lost meanwhile.
     """
     big = {
         key: Outcome(node.value, None, {})
         for key, node in dsk.items()
         if isinstance(node, DataNode) and sizeof(node.value) > _BIG
     }
-    if not big:
-        return dict(dsk), []
-    kept = client.scatter(list(big.values()), hash=False)
-    renamed = {key: future.key for key, future in zip(big, kept, strict=True)}
-    tasks = {
-        key: node if renamed.keys().isdisjoint(node.dependencies) else node.substitute(renamed)
-        for key, node in dsk.items()
-        if key not in big
-    }
-    return tasks, kept
+    tasks = {key: node for key, node in dsk.items() if key not in big}
+    found: dict[Key, Outcome] = {}
+    # The data go as outcomes, which arrive as they were, and by themselves: in a graph they pass
+    # through the scheduler.
+    sent = _send(client, big)
+    others = {one for node in dsk.values() for one in node.dependencies} - dsk.keys()
+    for number in range(_ROUNDS):
+        left = [key for key in keys if key not in found]
+        if not left or client.status != "running":
+            break
+        if number:
+            # With a worker went data that cannot be computed again: send them again.
+            lost = {key: value for key, value in big.items() if _is_lost(client, key)}
+            if any(_is_lost(client, key) for key in others):
+                raise LostValuesError(
+                    "a worker was lost with values that nobody can compute again, since the "
+                    "client that sent their data is gone; run the batch again"
+                )
+            for key in lost:
+                del sent[key]
+            sent.update(_send(client, lost))
+        with dask.annotate(**{ANNOTATION: plan}):
+            futures = client.get(tasks, left, sync=False)
+        try:
+            _collect(client, futures, found, done)
+        except BaseException:
+            client.cancel(futures)
+            raise
+        finally:
+            del futures
+    gone = failure_of(CancelledError("its task was cancelled, or lost again and again"), "")
+    return [found.get(key) or NoValue(None, gone, {}) for key in keys]
+
+
+def _send(client: Any, values: Mapping[Key, Outcome]) -> dict[Key, Any]:
+    """Send values to the workers under their keys, again where a worker dies meanwhile."""
+    for attempt in range(_ROUNDS):
+        try:
+            futures: dict[Key, Any] = client.scatter(dict(values), hash=False) if values else {}
+            return futures
+        except OSError:
+            if client.status != "running" or attempt == _ROUNDS - 1:
+                raise
+            time.sleep(0.1)
+    return {}
+
+
+def _collect(
+    client: Any,
+    futures: Sequence[Any],
+    found: dict[Key, Outcome],
+    done: Callable[[Key, Outcome], None] | None,
+) -> None:
+    """Wait for futures; those that were lost with what they depend on are left out."""
+    from distributed import as_completed  # takes long to import; a client has done so
+
+    for future, result in as_completed(
+        futures, loop=client.loop, with_results=True, raise_errors=False
+    ):
+        if future.status == "cancelled":
+            continue
+        if future.status == "finished":
+            outcome = result
+        else:
+            error = result[1] if isinstance(result, tuple) else result
+            outcome = NoValue(None, failure_of(error, str(future.key)), {})
+        found[future.key] = outcome
+        if done is not None:
+            done(future.key, outcome)
+
+
+def _is_lost(client: Any, key: Key) -> bool:
+    state = client.futures.get(key)
+    return state is None or state.status in ("cancelled", "lost")

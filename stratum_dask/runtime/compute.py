@@ -23,6 +23,7 @@ from stratum_dask.runtime.cluster import compute_on
 from stratum_dask.runtime.costs import learn, open_book
 from stratum_dask.runtime.mapping import mapped
 from stratum_dask.runtime.threads import Threads, is_in_task, limited
+from stratum_dask.scheduler.client import LiveValues
 
 Done = Callable[[Key, Outcome], None]
 
@@ -92,18 +93,22 @@ def _run(
                     dsk = stack.enter_context(mapped(client, dsk, keys))
                 folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
                 dsk = _watched(dsk, _owners(graph), folder, timeout, memory)
-                return compute_on(client, dsk, keys, done)
+                return compute_on(client, dsk, keys, done, graph.plan)
         if timeout is not None:
             raise ConfigError(
                 "timeout= ends the process of a task that takes too long, but the workers of the "
                 "current Client run several tasks in one process; start them with "
                 "threads_per_worker=1"
             )
+    if client is not None:
+        for source in graph.known:
+            if isinstance(source, LiveValues):
+                source.announce(graph)
     many = 1 if is_in_task() else (workers or dask.config.get("num_workers", None) or CPU_COUNT)
     # Threads that enter and leave `catch_warnings` in turns would leave each other's filters.
     with limited(threads), warnings.catch_warnings(), _Watch(done):
         if client is not None:
-            return compute_on(client, dsk, keys, done)
+            return compute_on(client, dsk, keys, done, graph.plan)
         if scheduler is not None:
             return list(scheduler(dsk, list(keys)))
         if many == 1:

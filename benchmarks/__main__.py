@@ -21,6 +21,7 @@ NAMES = (
     "families",
     "chaos",
     "store",
+    "cluster_sharing",
 )
 
 

@@ -185,6 +185,14 @@ def test_what_is_inside_of_fused_tasks_is_not_kept():
     assert fused(graph) == fused(plain) == [6]
 
 
+def test_a_hundred_candidates_keep_their_steps():
+    def candidate(i):
+        return d(total)(d(scaled)(d(scaled)(d(load)(10), i), 2))
+
+    graph, _ = planned([candidate(i) for i in range(1, 101)], Memory())
+    assert len(graph.kept) >= 301  # load, both steps and the result of each
+
+
 def test_many_calls_of_unknown_cost_stay_packed():
     def candidate(i):
         return d(total)(d(scaled)(d(scaled)(d(load)(10), i), 2))

@@ -98,9 +98,6 @@ class Known(Protocol):
             None if it turns out that it cannot be got.
         """
 
-    def announce(self, graph: Graph) -> None:
-        """Take note of a plan that will be run, as the pipeline left it."""
-
 
 class Found(NamedTuple):
     """A call that gets a known value.

@@ -89,7 +89,7 @@ def _worth_keeping(graph: Graph) -> frozenset[Key]:
         name = name_of(call.func)
         if len(consumers) > 1 or took >= _WORTH:
             kept.add(key)
-        elif name is None and cost is not None and not cost.known:
+        elif name is None and cost is not None and not cost.known and key not in graph.wanted:
             unknown[key] = repr(call.func)
     if len(unknown) > _UNKNOWN:
         # One of each kind tells what the others cost.

@@ -1,0 +1,218 @@
+"""Clients of one cluster of two worker processes that share what any of them has computed.
+
+A hundred candidates, each with a slow feature step of its own (60 % of its cost), a second one
+(30 %) and a model (10 %). A second client runs the same batch; others run it with another model,
+and with another second step. The peer of an edited batch is plain Dask that computes nothing but
+what was edited, from inputs that are in memory already.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+import numpy as np
+import pandas as pd
+from distributed import Client, LocalCluster, wait
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+import stratum_dask as sd
+from benchmarks.harness import Row
+from stratum_dask.scheduler.client import live_values
+from stratum_dask.scheduler.retention import Retention
+
+CANDIDATES = 100
+UNIT = 40
+"""Sorts per tenth of a candidate."""
+
+
+def work(units: int) -> int:
+    """Keep one core busy for a time that only depends on the machine."""
+    numbers = np.arange(20_000, 0, -1) % 777
+    return sum(int(np.sort(numbers)[0]) for _ in range(units * UNIT))
+
+
+def load(rows: int) -> pd.DataFrame:
+    return pd.DataFrame({"x": np.arange(rows, dtype=float)})
+
+
+def first_step(frame: pd.DataFrame, i: int) -> pd.DataFrame:
+    return frame.assign(a=frame.x * i + work(6))
+
+
+def second_step(frame: pd.DataFrame, by: float) -> pd.DataFrame:
+    return frame.assign(b=frame.a / by + work(3))
+
+
+def model(frame: pd.DataFrame, penalty: float) -> float:
+    return float(frame.b.mean()) * penalty + work(1)
+
+
+def batch(by: float = 2.0, penalty: float = 1.0) -> list[Any]:
+    frame = dask.delayed(load)(1_000)
+    firsts = [dask.delayed(first_step)(frame, i) for i in range(CANDIDATES)]
+    return [dask.delayed(model)(dask.delayed(second_step)(one, by), penalty) for one in firsts]
+
+
+@contextmanager
+def cluster(plugin: bool) -> Iterator[LocalCluster]:
+    """Start two worker processes whose scheduler has the plugin, or not."""
+    with (
+        warnings.catch_warnings(action="ignore"),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as started,
+        Client(started) as client,
+    ):
+        client.run(work, 1)
+        if plugin:
+            client.register_plugin(sd.scheduler.StratumPlugin())
+            for one in live_values():
+                one.find([])
+            known = started.scheduler.plugins["stratum"]
+            while len(known._environments) < 2:
+                time.sleep(0.1)
+        yield started
+
+
+def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.perf_counter()
+    result = run()
+    return time.perf_counter() - began, result
+
+
+def from_memory(client: Client, by: float, penalty: float, steps: int) -> float:
+    """Time plain Dask on the last `steps` steps, with what they start from in memory."""
+    inputs = [load(1_000).assign(a=0.0) for _ in range(CANDIDATES)]
+    if steps == 1:
+        inputs = [one.assign(b=0.0) for one in inputs]
+    held = client.scatter(inputs, hash=False)
+    wait(held)
+    if steps == 1:
+        graphs = [dask.delayed(model)(one, penalty) for one in held]
+    else:
+        graphs = [dask.delayed(model)(dask.delayed(second_step)(one, by), penalty) for one in held]
+    return seconds(lambda: dask.compute(*graphs, optimize_graph=False))[0]
+
+
+def sharing() -> list[Row]:
+    rows = []
+    with cluster(plugin=True) as started:
+        with Client(started):
+            took, scores = seconds(lambda: dask.compute(*sd.optimize(batch())))
+        with Client(started):
+            again, same = seconds(lambda: dask.compute(*sd.optimize(batch())))
+        assert scores == same
+        rows.append(
+            {"case": "the same batch", "seconds": again, "peer": took, "peer / ours": took / again}
+        )
+        for case, by, penalty, steps in (
+            ("another model (10 %)", 2.0, 3.0, 1),
+            ("another second step (40 %)", 5.0, 1.0, 2),
+        ):
+            with Client(started) as client:
+                ours, _ = seconds(lambda b=by, p=penalty: dask.compute(*sd.optimize(batch(b, p))))
+                peer = from_memory(client, by, penalty, steps)
+            rows.append({"case": case, "seconds": ours, "peer": peer, "ours / peer": ours / peer})
+    return rows
+
+
+def tiny(i: int) -> int:
+    return i + 1
+
+
+def overhead(tasks: int, repeats: int) -> list[Row]:
+    """Compare tiny tasks with and without the plugin, one cluster after the other in turns."""
+    found: dict[bool, list[float]] = {False: [], True: []}
+    spent = 0.0
+    for number in range(repeats):
+        for plugin in (False, True) if number % 2 == 0 else (True, False):
+            with cluster(plugin) as started:
+                if plugin:
+                    one = started.scheduler.plugins["stratum"]
+                    hook = one.transition
+                    total = [0.0]
+
+                    def timed(*args: Any, hook: Any = hook, total: Any = total, **kw: Any) -> None:
+                        began = time.thread_time()
+                        hook(*args, **kw)
+                        total[0] += time.thread_time() - began
+
+                    one.transition = timed
+                graphs = [dask.delayed(tiny)(number * tasks + i) for i in range(tasks)]
+                found[plugin].append(seconds(lambda g=graphs: dask.compute(*sd.optimize(g)))[0])
+                if plugin:
+                    spent = total[0] / tasks
+    plain, shared = min(found[False]), min(found[True])
+    return [
+        {
+            "case": f"{tasks:,} tiny tasks",
+            "seconds": shared,
+            "peer": plain,
+            "ours / peer": shared / plain,
+            "us per task in hooks": spent * 1e6,
+        }
+    ]
+
+
+def bookkeeping(values: int = 100_000) -> list[Row]:
+    """Time the policy alone, with a full budget."""
+    policy = Retention(values // 2)
+    worth = np.random.default_rng(0).random(values)
+    began = time.thread_time()
+    for i in range(values):
+        policy.offer(i, nbytes=1, seconds=worth[i], reuse=1.0, worker="w")
+    took = time.thread_time() - began
+    return [{"case": "keeping one value, budget full", "us per value": took / values * 1e6}]
+
+
+def chaos(candidates: int, pause: float) -> list[Row]:
+    """Evaluate while a worker is killed every few seconds; all scores must be the same."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 12))
+    y = X[:, 0] + rng.normal(size=2_000)
+    steps = make_pipeline(StandardScaler(), PolynomialFeatures(2), Ridge())
+    space = (steps, {"ridge__alpha": list(np.geomspace(1e-3, 1e3, candidates))})
+    with cluster(plugin=True):
+        calm, before = seconds(lambda: sd.evaluate({"ridge": space}, X, y, cv=3))
+    with cluster(plugin=True) as started:
+        stop, killed = threading.Event(), []
+
+        def kill() -> None:
+            while not stop.wait(pause):
+                pids = [p for n in list(started.workers.values()) if (p := getattr(n, "pid", None))]
+                if pids:
+                    os.kill(pids[len(killed) % len(pids)], 9)
+                    killed.append(pids)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        took, after = seconds(lambda: sd.evaluate({"ridge": space}, X, y, cv=3))
+        stop.set()
+        thread.join()
+    same = before.frame.drop(columns="seconds").equals(after.frame.drop(columns="seconds"))
+    return [
+        {
+            "case": f"{candidates} candidates, a worker killed every {pause:g} s",
+            "seconds": took,
+            "peer": calm,
+            "killed": len(killed),
+            "same scores": same,
+        }
+    ]
+
+
+def run(full: bool) -> list[Row]:
+    """Run all cases; `full` repeats more and kills during more candidates."""
+    return [
+        *sharing(),
+        *overhead(10_000 if full else 2_000, 3 if full else 2),
+        *bookkeeping(),
+        *chaos(500, 5.0),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 import warnings
@@ -11,11 +12,14 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from dask._task_spec import Task, TaskRef
 from distributed import Client, LocalCluster, wait
+from distributed.security import Security
 
 import stratum_dask as sd
 from stratum_dask.scheduler import StratumPlugin, messages
+from stratum_dask.scheduler.cli import stratum
 from stratum_dask.scheduler.client import live_values
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -260,6 +264,41 @@ def test_without_the_plugin_or_in_asynchronous_clients_nothing_is_asked(cluster)
 
     assert asyncio.run(run()) == ()
     assert live_values() == ()
+
+
+def test_status_on_the_command_line(client):
+    dask.compute(*sd.optimize(batch()))
+    dask.compute(*sd.optimize(batch(1)))
+    address = client.scheduler.address
+    said = CliRunner().invoke(stratum, ["status", address])
+    assert said.exit_code == 0, said.output
+    assert "6 done" in said.output and "3 of" in said.output
+    found = json.loads(CliRunner().invoke(stratum, ["status", address, "--json"]).output)
+    assert found["hits"] == 3 and len(found["named"]) == 6
+    client.unregister_scheduler_plugin("stratum")
+    client.set_metadata(messages.METADATA, None)
+    said = CliRunner().invoke(stratum, ["status", address])
+    assert said.exit_code == 1 and "has no plugin" in said.output
+
+
+def test_encrypted_clusters():
+    security = Security.temporary()
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tls://",
+            security=security,
+            dashboard_address=":0",
+        ) as cluster,
+        Client(cluster, security=security) as client,
+    ):
+        client.register_plugin(StratumPlugin())
+        prepare(client)
+        assert dask.compute(*sd.optimize(batch())) == expected()
+        count, result = tasks_of(client, lambda: dask.compute(*sd.optimize(batch(5))))
+        assert result == expected(5) and count == 3
 
 
 def test_cancelling_one_clients_batch_leaves_the_others(cluster):

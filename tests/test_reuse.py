@@ -244,6 +244,17 @@ def test_kept_frames_are_whole(tmp_path):
             pd.testing.assert_frame_equal(value, dask.get(dict(plain.tasks), twins[0]))
 
 
+def test_reads_make_sure_of_what_they_read(tmp_path):
+    path = tmp_path / "t.csv"
+    load(10).to_csv(path, index=False)
+    graphs = [d(total)(d(pd.read_csv)(str(path)))]
+    assert dask.compute(*planned(graphs, Memory())[1]) == (45.0,)
+    _, after = planned(graphs, Memory())
+    load(20).to_csv(path, index=False)
+    with pytest.raises(sd.errors.InputChangedError):
+        dask.compute(*after)
+
+
 @given(st.randoms(use_true_random=False), st.integers(0, 8))
 def test_results_are_the_same_whatever_is_known(rng, many):
     expected = dask.compute(*batch(), scheduler="sync")

@@ -360,6 +360,8 @@ class StratumPlugin(SchedulerPlugin):
 
     def _find(self, sent: dict[str, Any]) -> dict[str, Any]:
         question = messages.unpack_question(sent)
+        if question.client not in self.scheduler.clients:
+            raise MessageError(f"the client {question.client} is not connected")
         found: list[tuple[int, Key]] = []
         for position, token in enumerate(question.tokens):
             key = self._alive((question.environment, question.form, token))

@@ -32,6 +32,7 @@ def plugin_test(**kwargs):
         async def run(client, scheduler, *workers):
             await client.register_plugin(StratumPlugin())
             plugin = scheduler.plugins["stratum"]
+            scheduler.client_desires_keys([], "me")  # as if it were connected
             plugin.find(**question([]))
             while len(plugin._environments) < len(workers):
                 await asyncio.sleep(0.01)
@@ -367,6 +368,8 @@ async def test_candidates_are_followed(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_malformed_messages_are_refused(c, s, plugin, a, b):
+    answer = plugin.find(**question(["x"], client="nobody"))
+    assert answer["status"] == "refused" and "nobody" not in s.clients
     good = announcement(["x"])
     for change in (
         {"keys": 3},

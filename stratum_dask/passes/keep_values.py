@@ -10,7 +10,6 @@ import re
 from stratum_dask.graph import Graph, Key, Task, TaskRef, call_of, key_split, rewire
 from stratum_dask.ops.frames import FUSABLE, fusable
 from stratum_dask.ops.sharing import own
-from stratum_dask.passes.guarding import read_once
 from stratum_dask.runtime.costs import estimate
 from stratum_dask.semantics import name_of
 
@@ -52,7 +51,7 @@ def keep_values(graph: Graph) -> Graph:
         named = key in wanted and _is_unique(key)
         if not ours and not named and (key in kept or key in wanted or not _is_unique(key)):
             renamed[key] = graph.invent(key_split(key), f"{len(renamed)}-{graph.tokens[key].hex()}")
-    graph = _guarded(graph).with_(kept=kept)
+    graph = graph.with_(kept=kept)
     if not renamed:
         return graph
     new = {fresh: graph.tasks[key].substitute({}, key=fresh) for key, fresh in renamed.items()}
@@ -65,16 +64,6 @@ def keep_values(graph: Graph) -> Graph:
         merged={renamed.get(key, key): names for key, names in graph.merged.items()},
     )
     return graph.with_(kept=graph.kept - renamed.keys())  # nobody may find the user's names
-
-
-def _guarded(graph: Graph) -> Graph:
-    """Let reads look again: whoever finds a value must not get that of a file that changed."""
-    guarded = {
-        key: made
-        for key, node in graph.tasks.items()
-        if (made := read_once(graph, (key,), node)) is not node
-    }
-    return graph.with_(tasks={**graph.tasks, **guarded}) if guarded else graph
 
 
 def _worth_keeping(graph: Graph) -> frozenset[Key]:

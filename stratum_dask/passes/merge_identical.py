@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratum_dask.graph import Alias, Graph, GraphNode, Key, Task, TaskRef, key_split, rewire
+from stratum_dask.ops.reading import ReadOnce
 from stratum_dask.ops.sharing import own
-from stratum_dask.passes.guarding import read_once
 
 
 def merge_identical(graph: Graph) -> Graph:
@@ -55,7 +55,7 @@ def merge_identical(graph: Graph) -> Graph:
     annotations = dict(graph.annotations)
     for new_key, names in shared.items():
         node = graph.tasks[names[0]].substitute({}, key=new_key)
-        new[new_key] = read_once(graph, names, node)
+        new[new_key] = _read_once(graph, names, node)
         together = _together([annotations.pop(name, {}) for name in names])
         if together:
             annotations[new_key] = together
@@ -78,6 +78,15 @@ def _is_name(node: GraphNode) -> bool:
 
 def _output(key: Key, target: Key) -> GraphNode:
     return Task(key, own, TaskRef(target))
+
+
+def _read_once(graph: Graph, keys: Sequence[Key], node: GraphNode) -> GraphNode:
+    """Let a shared task that reads files, or copies of them, look again after reading."""
+    reads = graph.fingerprinter.reads
+    guards = dict.fromkeys(one for key in keys for one in reads(graph.tasks[key]))
+    if not guards or type(node) is not Task or isinstance(node.func, ReadOnce):
+        return node
+    return Task(node.key, ReadOnce(node.func, tuple(guards)), *node.args, **node.kwargs)
 
 
 def _together(annotations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

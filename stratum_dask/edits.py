@@ -13,7 +13,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask.fingerprint import Function
+from stratum_dask.callables import Function
 from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
 from stratum_dask.ops.sharing import is_immutable
 from stratum_dask.ops.whole import WholeCall

@@ -17,14 +17,13 @@ import logging
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import takewhile
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
+from stratum_dask.bindings import CONSTANT, MISSING
 from stratum_dask.ownership import ANYTHING, changed
 from stratum_dask.semantics import (
     DRAWING,
@@ -93,20 +92,7 @@ class Effects:
         return self.reason is None
 
 
-_CONSTANT = (
-    type(None),
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    tuple,
-    frozenset,
-    np.generic,
-    PurePath,
-)
-_UNCHANGED = (*_CONSTANT, logging.Logger, types.ModuleType)
+_UNCHANGED = (*CONSTANT, logging.Logger, types.ModuleType)
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
@@ -165,7 +151,7 @@ def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
     walk.code(func.__code__, outer=True)
     walk.ownership()
     for default in (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()):
-        if not isinstance(default, _CONSTANT) and found.mutates:
+        if not isinstance(default, CONSTANT) and found.mutates:
             found.reason = found.reason or "may change a mutable default argument"
     return found
 
@@ -221,7 +207,7 @@ class _Walk:
 
     def visible(self, name: str) -> Any:
         value = self.free[name] if name in self.free else self.lookup(name)
-        if value is _MISSING:
+        if value is MISSING:
             raise KeyError(name)
         return value
 
@@ -263,7 +249,7 @@ class _Walk:
         scope = self.func.__globals__
         if name in scope:
             return scope[name]
-        return getattr(builtins, name, _MISSING)
+        return getattr(builtins, name, MISSING)
 
     def imports(self, all_: list[dis.Instruction], at: int, imported: dict[str, Any]) -> int:
         """Bind the local names of an import statement; it ran before, or it is unknown."""
@@ -276,7 +262,7 @@ class _Walk:
             return at
         if all_[at].opname == "IMPORT_FROM":
             while all_[at].opname == "IMPORT_FROM" and at + 1 < len(all_):
-                imported[str(all_[at + 1].argval)] = getattr(module, all_[at].argval, _MISSING)
+                imported[str(all_[at + 1].argval)] = getattr(module, all_[at].argval, MISSING)
                 at += 2
         elif all_[at].opname.startswith("STORE_"):
             plain = str(all_[at - 1].argval).partition(".")[0]
@@ -295,14 +281,14 @@ class _Walk:
             and all_[at].opname in ("LOAD_ATTR", "LOAD_METHOD")
         ):
             path += f".{all_[at].argval}"
-            value = getattr(value, str(all_[at].argval), _MISSING)
+            value = getattr(value, str(all_[at].argval), MISSING)
             at += 1
         self.found.uses[path] = value
         self.judge(path, value, all_, at)
         return at
 
     def judge(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
-        if value is _MISSING:
+        if value is MISSING:
             self.fail(f"uses {path}, which is not defined")
         elif isinstance(value, types.FunctionType) and name_of(value) is None:
             inner = _of(value, self.callers)
@@ -437,64 +423,6 @@ def _returns_iterator(all_: list[dis.Instruction], at: int) -> bool:
     )
 
 
-def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:
-    """Tell whether a function's identity can change only by binding its names anew.
-
-    Parameters
-    ----------
-    func : function
-    uses : dict of str to object
-        What it refers to, from :func:`effects`; other functions of the user are not looked into.
-    """
-    defaults = (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values())
-    return all(isinstance(value, _CONSTANT) for value in defaults) and all(
-        isinstance(value, (_CONSTANT, types.ModuleType, types.FunctionType, type))
-        or bool(name_of(value))
-        for value in uses.values()
-    )
-
-
-def is_current(func: types.FunctionType, uses: dict[str, Any]) -> bool:
-    """Tell whether all names that a settled function refers to still stand for the same."""
-    cells = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
-    for path, value in uses.items():
-        root, *attributes = path.split(".")
-        if root in cells:
-            current = cells[root].cell_contents
-        else:
-            current = func.__globals__.get(root, getattr(builtins, root, _MISSING))
-        for attribute in attributes:
-            current = getattr(current, attribute, _MISSING)
-        if current is not value:
-            return False
-    return True
-
-
-def arguments(
-    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Iterator[tuple[str, Any]]:
-    """Yield the parameters of a call and what they are given, defaults included.
-
-    Raises
-    ------
-    TypeError
-        If the call does not fit the function.
-    """
-    bound = inspect.signature(func).bind(*args, **kwargs)
-    bound.apply_defaults()
-    yield from bound.arguments.items()
-
-
-def unwrapped(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """Return the function inside nested partials, and the arguments that they fix."""
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
-    while isinstance(func, partial):
-        args, kwargs, func = (*func.args, *args), {**func.keywords, **kwargs}, func.func
-    return func, args, kwargs
-
-
-_MISSING = object()
 _PASSING = ("LOAD_", "KW_NAMES", "BUILD_LIST", "BUILD_MAP", "BUILD_CONST", "BUILD_TUPLE", "LIST_")
 _DECIDING = frozenset({"shuffle", "solver", "selection", "svd_solver", "probability"})
 _IGNORED = frozenset(

@@ -1,0 +1,90 @@
+"""What the names and parameters of functions are bound to."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import types
+from collections.abc import Iterator
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from stratum_dask.semantics import name_of
+
+MISSING = object()
+"""What a name stands for that is bound to nothing."""
+
+CONSTANT = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    tuple,
+    frozenset,
+    np.generic,
+    PurePath,
+)
+"""Types of values that nobody can change."""
+
+
+def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:
+    """Tell whether a function's identity can change only by binding its names anew.
+
+    Parameters
+    ----------
+    func : function
+    uses : dict of str to object
+        What it refers to, from :func:`effects`; other functions of the user are not looked into.
+    """
+    defaults = (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values())
+    return all(isinstance(value, CONSTANT) for value in defaults) and all(
+        isinstance(value, (CONSTANT, types.ModuleType, types.FunctionType, type))
+        or bool(name_of(value))
+        for value in uses.values()
+    )
+
+
+def is_current(func: types.FunctionType, uses: dict[str, Any]) -> bool:
+    """Tell whether all names that a settled function refers to still stand for the same."""
+    cells = dict(zip(func.__code__.co_freevars, func.__closure__ or (), strict=True))
+    for path, value in uses.items():
+        root, *attributes = path.split(".")
+        if root in cells:
+            current = cells[root].cell_contents
+        else:
+            current = func.__globals__.get(root, getattr(builtins, root, MISSING))
+        for attribute in attributes:
+            current = getattr(current, attribute, MISSING)
+        if current is not value:
+            return False
+    return True
+
+
+def arguments(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a call and what they are given, defaults included.
+
+    Raises
+    ------
+    TypeError
+        If the call does not fit the function.
+    """
+    bound = inspect.signature(func).bind(*args, **kwargs)
+    bound.apply_defaults()
+    yield from bound.arguments.items()
+
+
+def unwrapped(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Return the function inside nested partials, and the arguments that they fix."""
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    while isinstance(func, partial):
+        args, kwargs, func = (*func.args, *args), {**func.keywords, **kwargs}, func.func
+    return func, args, kwargs

@@ -1,0 +1,290 @@
+"""What functions, estimators and their classes are, as content.
+
+A user's function is what it says, not where it stands: its code, and all that it refers to. One
+of a library is its name and the library's version. An estimator is its class and what it holds.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from importlib import metadata
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sklearn.base import BaseEstimator
+
+from stratum_dask.bindings import is_current, is_settled, unwrapped
+from stratum_dask.literals import Unknown, digest, encode
+from stratum_dask.purity import Effects, effects
+from stratum_dask.semantics import (
+    MUTATING_METHODS,
+    READERS,
+    SEEDED,
+    consumed_once,
+    declared,
+    is_pure,
+    name_of,
+    of_library,
+)
+from stratum_dask.writers import CALLED
+
+
+@dataclass(frozen=True)
+class Function:
+    """What is known of a callable.
+
+    Attributes
+    ----------
+    token : bytes
+        Its identity.
+    name : str or None
+        Its canonical name, if the semantics table knows it.
+    effects : Effects
+        What it does besides returning a value.
+    """
+
+    token: bytes
+    name: str | None
+    effects: Effects
+
+    @cached_property
+    def looks_outside(self) -> bool:
+        """Whether its value depends on files, or on a seed among its arguments."""
+        found = self.effects
+        known = self.name in SEEDED or self.name in READERS
+        return known or bool(found.paths or found.seeds)
+
+
+def describe(func: Any) -> Function:
+    """Return what is known of a callable: of a user's function from its code, else by its name.
+
+    Parameters
+    ----------
+    func : callable
+
+    Examples
+    --------
+    >>> describe(len).name, describe(lambda x: x + 1).effects.pure
+    ('builtins.len', True)
+    """
+    name = name_of(func)
+    if name is not None and (name in READERS or name in SEEDED or is_pure(name, func)):
+        method = name[1:] if name.startswith(".") else None
+        reason = (
+            "returns an iterator, which can be consumed only once" if consumed_once(name) else None
+        )
+        found = Effects(reason, changes=None if method in MUTATING_METHODS else frozenset())
+        return Function(digest(name.encode() + _version(func)), name, found)
+    inner, args, kwargs = unwrapped(func)
+    if inner is not func:
+        base = describe(inner)
+        try:
+            fixed = encode([args, kwargs], _special)
+        except Unknown as unknown:
+            return Function(b"", None, Effects(str(unknown), changes=None))
+        return Function(digest(b"P" + base.token + fixed), None, base.effects)
+    if not isinstance(func, types.FunctionType):
+        if declared(func):
+            return Function(digest(repr(type(func)).encode()), None, Effects(changes=None))
+        what = name or getattr(func, "__qualname__", type(func).__name__)
+        token = digest(name.encode() + _version(func)) if name else b""
+        return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
+    return _describe_user(func)
+
+
+_State = tuple[types.CodeType, bool | None]
+"""The code of a function, and what the user declared of it."""
+
+_described: WeakKeyDictionary[types.FunctionType, tuple[_State, Function]] = WeakKeyDictionary()
+
+
+def _describe_user(func: types.FunctionType) -> Function:
+    """Analyse a user's function, or remember it while all that it refers to is the same."""
+    known = _remembered(func, frozenset())
+    if known is not None:
+        return known
+    found = effects(func)
+    try:
+        known = Function(_code(func, found.uses, ()), None, found)
+    except Unknown as unknown:
+        found.reason = found.reason or str(unknown)
+        known = Function(b"", None, found)
+    if is_settled(func, found.uses):
+        _described[func] = (func.__code__, declared(func)), known
+        for inner in _inner(found.uses):
+            if inner not in _described:
+                _describe_user(inner)
+    return known
+
+
+def _remembered(
+    func: types.FunctionType, callers: frozenset[types.FunctionType]
+) -> Function | None:
+    """Return what is known of a function, if it and all that it calls are as they were."""
+    state, known = _described.get(func, (None, None))
+    if known is None or state != (func.__code__, declared(func)):
+        return None
+    if not is_current(func, known.effects.uses):
+        return None
+    callers |= {func}
+    for inner in _inner(known.effects.uses):
+        if inner not in callers and _remembered(inner, callers) is None:
+            return None
+    return known
+
+
+def _inner(uses: Mapping[str, Any]) -> Iterator[types.FunctionType]:
+    """Yield the user's own functions among what a function refers to."""
+    for value in uses.values():
+        if isinstance(value, types.FunctionType) and not (name_of(value) or of_library(value)):
+            yield value
+
+
+@lru_cache(maxsize=1024)
+def _distribution_version(root: str) -> bytes:
+    try:
+        return metadata.version({"sklearn": "scikit-learn"}.get(root, root)).encode()
+    except metadata.PackageNotFoundError:
+        return sys.version.encode()
+
+
+def _version(func: Any) -> bytes:
+    module = getattr(func, "__module__", None) or "pandas"
+    return _distribution_version(str(module).partition(".")[0])
+
+
+def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ...]) -> bytes:
+    """Identify a user's function by what it says, not by where it stands."""
+    if id(func) in callers:
+        return b"recursive%d" % (len(callers) - callers.index(id(func)))
+    callers = (*callers, id(func))
+
+    def special(value: Any) -> bytes | None:
+        if isinstance(value, types.FunctionType) and name_of(value) is None:
+            return b"F" + _code(value, effects(value).uses, callers)
+        return _special(value)
+
+    outside = [(name, value) for name, value in sorted(uses.items())]
+    parts = [
+        _code_object(func.__code__),
+        encode([func.__defaults__, func.__kwdefaults__], special),
+        encode(outside, special),
+    ]
+    return digest(b"U" + b"".join(parts))
+
+
+def _code_object(code: types.CodeType) -> bytes:
+    constants = [
+        b"N" + _code_object(c) if isinstance(c, types.CodeType) else encode(c, _special)
+        for c in code.co_consts
+    ]
+    shape = (
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+    )
+    return digest(
+        code.co_code + code.co_exceptiontable + encode(shape, _special) + b"".join(constants)
+    )
+
+
+def _special(value: Any) -> bytes | None:
+    if isinstance(value, types.ModuleType):
+        return (
+            b"M" + value.__name__.encode() + _distribution_version(value.__name__.partition(".")[0])
+        )
+    if isinstance(value, BaseEstimator):
+        return encode_estimator(value)
+    if callable(value):
+        function = describe(value)
+        if not function.token:
+            raise Unknown(function.effects.reason or f"uses {value!r}, which cannot be identified")
+        return b"F" + function.token
+    return None
+
+
+SCORERS = "sklearn.metrics._scorer"
+"""The module of scikit-learn's scorers."""
+
+
+def encode_estimator(value: BaseEstimator) -> bytes:
+    """Encode an estimator: class, version, and all that it holds, fitted or not."""
+    kind = type(value)
+    name: list[Any] = [kind.__module__, kind.__qualname__, _version(kind)]
+    if of_library(kind) is None:
+        name.append(_users_class(kind))
+    return b"E" + encode([name, sorted(vars(value).items())], _inside)
+
+
+def _inside(value: Any) -> bytes | None:
+    """Encode what an estimator or a scorer holds: functions among it are called."""
+    if isinstance(value, types.FunctionType | partial) and not declared(value):
+        found = describe(value).effects
+        if found.reason or found.paths or found.seeds:
+            why = found.reason or "reads a path or takes a seed"
+            raise Unknown(f"has an estimator or scorer that calls {value!r}, which {why}")
+    if type(value).__module__ == SCORERS:
+        return encode_scorer(value)
+    return _special(value)
+
+
+def encode_scorer(value: Any) -> bytes:
+    """Encode one of scikit-learn's scorers."""
+    kind = type(value).__qualname__
+    # What passes on to an estimator's own `score` holds an estimator, but never looks at it.
+    held = {} if kind == "_PassthroughScorer" else vars(value)
+    return b"S" + encode([kind, _version(type(value)), sorted(held.items())], _inside)
+
+
+def _users_class(kind: type) -> bytes:
+    """Identify an estimator's class that the user wrote, by the code of what is called of it.
+
+    Raises
+    ------
+    Unknown
+        If that is not known to be pure.
+    """
+    said = declared(kind)
+    if said is False:
+        raise Unknown(f"has an estimator of the class {kind.__name__}, declared impure")
+    parts: list[bytes] = []
+    for base in kind.__mro__:
+        if of_library(base) is not None or base.__module__ == "builtins":
+            continue
+        for name, method in sorted(vars(base).items()):
+            if isinstance(method, types.FunctionType):
+                method = inspect.unwrap(method)  # scikit-learn wraps some, for `set_output`
+                found = effects(method)
+                if name in ("__init__", *CALLED) and found.reason and not said:
+                    raise Unknown(
+                        f"has an estimator of the class {kind.__name__}, whose method {name} "
+                        f"{found.reason}; declare the class with stratum_dask.pure if its fits "
+                        "and predictions depend on nothing but parameters and data"
+                    )
+                parts += [name.encode(), _code(method, found.uses, ())]
+            elif not name.startswith("__") and name not in _MADE_BY_LIBRARIES:
+                parts += [name.encode(), encode(method, _held_by_class)]
+    return digest(b"".join(parts))
+
+
+_MADE_BY_LIBRARIES = frozenset({"_abc_impl", "_parameter_constraints"})
+
+
+def _held_by_class(value: Any) -> bytes | None:
+    """Encode an attribute of a class; what libraries add to it follows from its code."""
+    if isinstance(value, property | classmethod | staticmethod):
+        inner = [getattr(value, name, None) for name in ("fget", "__func__")]
+        return b"".join(_code(f, effects(f).uses, ()) for f in inner if f is not None)
+    if of_library(type(value)) is not None and type(value).__module__.startswith("sklearn."):
+        return type(value).__qualname__.encode()
+    return _special(value)

@@ -166,8 +166,8 @@ def load_stored(ticket: Ticket, *given: Any) -> Any:
 
 # -- writing -----------------------------------------------------------------------------------
 
-_LEAST = 0.001
-"""What takes fewer seconds is not worth looking at."""
+_LEAST = 0.005
+"""What takes fewer seconds is not worth it: writing the smallest value takes one or two ms."""
 _MARGIN = 5.0
 """How many times longer than reading must computing take: writing takes time as well."""
 _STRUCTURE = 4e7

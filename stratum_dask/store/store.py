@@ -8,6 +8,7 @@ and left alone for a while.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter, defaultdict
@@ -307,6 +308,7 @@ class Store:
             self._look()
         if (self._total or 0) + room_of(new) <= self.budget:
             return True
+        self.files.tidy()  # what dead writers left takes room as well
         entries, now = [*self.files.list(times=True), new], time.time()
         if new in to_remove(entries, self.budget, now):
             return False
@@ -336,6 +338,7 @@ class Store:
 @lru_cache(maxsize=256)
 def say(url: str, what: str, why: str) -> None:
     """Warn, once of each cause, that a store fails."""
+    url = re.sub(r"//[^/@]*@", "//***@", url)  # may hold a password
     _log.warning(
         "the store %s could not be %s: %s; values are computed instead. Make room or access "
         "there, or set stratum.store.url to another place, or to null",

@@ -31,7 +31,7 @@ from tests.ops.oracle import assert_same
 def slowly(name):
     """Take some milliseconds, and say so: printing is no effect that keeps tasks apart."""
     print(name)
-    return sum(range(500_000))
+    return sum(range(2_000_000))
 
 
 def load(n):

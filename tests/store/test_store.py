@@ -345,6 +345,11 @@ def _fresh_warnings():
     store_module.say.cache_clear()
 
 
+def test_passwords_in_urls_are_not_logged(caplog):
+    store_module.say("s3://me:secret@host/bucket", "read", "TimeoutError")
+    assert "s3://***@host/bucket" in caplog.text and "secret" not in caplog.text
+
+
 def test_a_full_disk_is_said_once_and_left_alone(store, monkeypatch, caplog):
     store.put(token(1), FRAME, 2.5)
 

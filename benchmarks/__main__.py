@@ -17,6 +17,7 @@ NAMES = (
     "tables",
     "preprocessing",
     "reading",
+    "memory",
     "search",
     "families",
     "chaos",

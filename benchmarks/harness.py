@@ -14,8 +14,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from scipy import sparse
+
+from stratum_dask.demo.data import flight_tables
 
 Row = dict[str, Any]
 
@@ -46,9 +51,49 @@ def compare(contestants: Mapping[str, Callable[[], Any]], repeats: int = 5) -> d
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def flights_of(rows: int) -> pd.DataFrame:
+    """Return so many flights, repeated where there are not enough."""
+    flights = pd.read_csv(flight_tables() / "flights.csv")
+    if rows > len(flights):
+        flights = pd.concat([flights] * -(-rows // len(flights)), ignore_index=True)
+    return flights.iloc[:rows].copy()
+
+
+def buffers(value: Any) -> list[np.ndarray]:
+    """Return the memory of a frame, a column, an array or a sparse matrix."""
+    if isinstance(value, pd.DataFrame):
+        return [part for i in range(value.shape[1]) for part in buffers(value.iloc[:, i])]
+    if sparse.issparse(value):
+        return [value.data, value.indices, value.indptr]
+    if isinstance(value, pd.Series):
+        if isinstance(value.dtype, pd.StringDtype):
+            chunks = value.array._pa_array.iterchunks()
+            parts = [part for chunk in chunks for part in chunk.buffers() if part is not None]
+            return [np.frombuffer(part, np.uint8) for part in parts]
+        if isinstance(value.dtype, pd.CategoricalDtype):
+            return [value.cat.codes.to_numpy()]
+        return [value.to_numpy()]
+    return [np.asarray(value)]
+
+
+def bytes_of(value: Any, *without: Any) -> int:
+    """Return the size of a value, what it shares with others left out."""
+    known = {array.ctypes.data for other in without for array in buffers(other)}
+    return sum(array.nbytes for array in buffers(value) if array.ctypes.data not in known)
+
+
+def copy_seconds(*values: Any, repeats: int = 5) -> float:
+    """Return the seconds of a plain copy of values: the least that moving them can take."""
+    arrays = {array.ctypes.data: array for value in values for array in buffers(value)}
+    return min(
+        timed(lambda: [array.copy(order="K") for array in arrays.values()])[0]
+        for _ in range(repeats)
+    )
+
+
 def machine() -> Row:
     """Return what the figures depend on."""
-    packages = ("dask", "distributed", "numpy", "pandas", "scikit-learn", "stratum_dask")
+    packages = ("dask", "distributed", "numpy", "pandas", "polars", "scikit-learn", "stratum_dask")
     return {
         "cores": os.cpu_count(),
         "machine": platform.machine(),

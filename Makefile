@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find optimizer native_ops -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help build demo test test-oldest test-long test-memory lint format bench clean
+.PHONY: help build demo test test-oldest test-long test-million test-memory lint format bench clean
 
 help:  ## Show the recipes
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -63,6 +63,9 @@ bench: build  ## Run all benchmarks; results as tables and JSON
 test-long: build  ## Long fuzzing: many more Hypothesis and proptest cases
 	PROPTEST_CASES=20000 cargo test --release --workspace --quiet --locked
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q --timeout=3600
+
+test-million: build  ## A million random chains of frame operations against pandas; takes days
+	HYPOTHESIS_PROFILE=million $(BIN)/python -m pytest -q --timeout=0 tests/ops/test_long_chains.py tests/ops/test_frames_differential.py
 
 test-memory:  ## Run the kernels' Rust tests under valgrind: no read or write outside, nothing uninitialised
 	PROPTEST_CASES=8 cargo --config 'target."cfg(unix)".runner = ["valgrind", "--quiet", "--error-exitcode=1"]' \

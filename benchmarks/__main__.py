@@ -15,6 +15,7 @@ NAMES = (
     "kernels",
     "text",
     "tables",
+    "operations",
     "preprocessing",
     "reading",
     "memory",

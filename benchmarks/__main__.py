@@ -22,6 +22,7 @@ NAMES = (
     "chaos",
     "store",
     "cluster_sharing",
+    "placement",
 )
 
 

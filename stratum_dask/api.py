@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 from dask.highlevelgraph import HighLevelGraph
 
 from stratum_dask.config import options
+from stratum_dask.errors import ConfigError
 from stratum_dask.explanation import Explanation, Recorder, Work
-from stratum_dask.graph import emit, lower, merged_graph, rebuild
+from stratum_dask.forecast import Expected
+from stratum_dask.graph import Workers, emit, lower, merged_graph, rebuild
 from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import ESTIMATOR_OPS
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.counting import counters
-from stratum_dask.scheduler.client import live_values
+from stratum_dask.scheduler.client import current_workers, live_values, place
 from stratum_dask.store.known import stored_values
 
 T = TypeVar("T")
@@ -75,6 +77,7 @@ def optimize(
     chosen = options(numerics, disable)
     with _no_garbage_collection():
         graph, sources = lower(graphs, keys)
+        graph = graph.with_(workers=current_workers)
         live = live_values()
         optimized = run(
             graph,
@@ -85,6 +88,7 @@ def optimize(
         )
         for one in live:
             one.announce(optimized)
+        place(optimized)
         result: T = rebuild(graphs, iter(emit(optimized, sources)))
     return result
 
@@ -112,10 +116,21 @@ def explain(
     numerics: str | None = None,
     disable: Iterable[str] | None = None,
     keys: Iterable[Hashable] | None = None,
+    schedule: bool = False,
+    workers: int | None = None,
 ) -> Explanation:
     """Say what :func:`optimize` would do with a batch, and why it keeps tasks apart.
 
-    Parameters are those of :func:`optimize`; nothing is computed.
+    The other parameters are those of :func:`optimize`; nothing is computed.
+
+    Parameters
+    ----------
+    schedule : bool
+        Also simulate how the batch would run: makespan, floor, longest chain, idle time, memory
+        and bytes moved as text, and a Gantt picture in HTML.
+    workers : int, optional
+        On how many workers, with one thread and a machine each. The default are those of the
+        current cluster, or else this process with a thread per core. Implies `schedule`.
 
     Returns
     -------
@@ -130,9 +145,15 @@ def explain(
     >>> batch = [dask.delayed(len)("abc") for _ in range(3)]
     >>> sd.explain(batch).tasks_before
     3
+    >>> sd.explain(batch, workers=2).forecast.schedule.moved
+    0.0
     """
     chosen = options(numerics, disable)
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers is {workers}; there must be at least one")
     graph, _ = lower(graphs, keys)
+    where = current_workers() if workers is None else Workers.alike(workers)
+    graph = graph.with_(workers=lambda: where)
     recorder = Recorder()
     optimized = run(
         graph,
@@ -147,7 +168,10 @@ def explain(
     # Parts of estimators are counted under their own names.
     names = explained.native.keys()
     told = names | ESTIMATOR_OPS if names & ESTIMATOR_OPS else names
-    return replace(explained, calls=counters().of(told))
+    explained = replace(explained, calls=counters().of(told))
+    if not schedule and workers is None:
+        return explained
+    return replace(explained, forecast=Expected.of(optimized).place(where or Workers.here()))
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

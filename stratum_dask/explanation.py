@@ -12,6 +12,7 @@ import pandas as pd
 from dask.system import CPU_COUNT
 
 from stratum_dask.families.tasks import apply_member, counted_as, cut_member
+from stratum_dask.forecast import Forecast
 from stratum_dask.graph import Graph, Key, call_of, candidates_of, key_split
 from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import Native
@@ -195,6 +196,8 @@ class Explanation:
         What those operations have done natively so far, and what they have not and why.
     saved : dict of key to float
         For each value that is read from the store, the seconds that computing it took.
+    forecast : Forecast or None
+        How the batch is expected to run, if that was asked for.
     """
 
     candidates: int
@@ -211,6 +214,7 @@ class Explanation:
     native: dict[str, int] = field(default_factory=dict)
     calls: Counters = field(default_factory=Counters)
     saved: dict[Key, float] = field(default_factory=dict)
+    forecast: Forecast | None = None
 
     def reasons(self) -> list[tuple[str, int, str]]:
         """Return each reason for keeping tasks apart, how often it applies, and an example."""
@@ -276,6 +280,8 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [f"{name + ':':<24}{value}" for name, value in self._summary()]
+        if self.forecast is not None:
+            lines += ["", "expected schedule", str(self.forecast)]
         lines += ["", "passes"]
         for p in self.passes:
             change = f"{p.before:,} -> {p.after:,}" if p.before != p.after else f"{p.after:,}"
@@ -323,8 +329,9 @@ class Explanation:
             if reasons
             else ""
         )
+        expected = "" if self.forecast is None else self.forecast._repr_html_()
         return (
-            f"<table>{rows}</table><details><summary>passes</summary>"
+            f"<table>{rows}</table>{expected}<details><summary>passes</summary>"
             f"{self.to_frame().to_html(index=False, float_format='%.4f')}</details>"
             "<details><summary>may run natively</summary>"
             f"{self.operations().to_html(index=False)}</details>{why}"

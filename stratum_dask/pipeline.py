@@ -16,6 +16,7 @@ from stratum_dask.passes.keep_values import keep_values
 from stratum_dask.passes.merge_identical import merge_identical
 from stratum_dask.passes.order_for_memory import order_for_memory
 from stratum_dask.passes.pack_chains import pack_chains
+from stratum_dask.passes.place_on_workers import place_on_workers
 from stratum_dask.passes.project_reads import project_reads
 from stratum_dask.passes.protect_shared import protect_shared
 from stratum_dask.passes.select_native import select_native
@@ -51,8 +52,8 @@ PIPELINE = (
     # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task, and what
     # they leave may have a native form of its own. A chain stores the values of its links, too.
     Stage("fuse", (fuse_frames, select_native, store_values, pack_chains)),
-    # Last: the order depends on what is one task.
-    Stage("place", (order_for_memory,)),
+    # Last: what is one task decides on order and place.
+    Stage("place", (order_for_memory, place_on_workers)),
 )
 
 _MAX_ROUNDS = 10

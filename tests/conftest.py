@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+import stratum_dask  # noqa: F401  # before Dask's helpers for tests, which remember the defaults
+
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # The same examples every time, so that a run tells of the change and not of its luck; `long` draws
 # its own.

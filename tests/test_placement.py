@@ -1,12 +1,19 @@
 """Simulated runs and placement through the bindings, and what is emitted of them."""
 
 from itertools import combinations
+from xml.etree.ElementTree import fromstring
 
+import dask
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import stratum_dask as sd
 from stratum_dask._native import Cluster, Dag
+from stratum_dask.gantt import picture
+from stratum_dask.graph import Workers, lower
+from stratum_dask.pipeline import run
+from stratum_dask.runtime.costs import Cost
 
 NONE = Cluster.NONE
 
@@ -107,3 +114,91 @@ def test_arguments_that_do_not_fit_are_refused():
     ]:
         with pytest.raises(ValueError, match=r"entries|amount|groups|cluster"):
             where.simulate(dag, **{**good, name: wrong})
+
+
+# -- the pass, and what is expected of a batch ---------------------------------------------------
+
+
+def big(n, _step):
+    return list(range(n))
+
+
+def total(values, by):
+    return sum(values) * by
+
+
+def candidates():
+    for group in range(4):
+        table = dask.delayed(big)(50_000, group)
+        yield from (dask.delayed(total)(table, by) for by in range(8))
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Make costs known: big values, and users that take a second each."""
+
+    def estimate(graph, *_):
+        return {
+            key: Cost(1.0, 100, True) if "total" in str(key) else Cost(0.5, 50_000_000, True)
+            for key in graph.tasks
+        }
+
+    monkeypatch.setattr("stratum_dask.forecast.estimate", estimate)
+
+
+def planned(workers, batch=None):
+    graph, _ = lower(list(candidates()) if batch is None else batch, None)
+    return run(graph.with_(workers=lambda: workers), disable=["pack_chains"])
+
+
+def test_users_are_placed_where_their_big_value_is(measured):
+    graph = planned(Workers.alike(2))
+    placement = graph.placement
+    assert placement.workers.keys() == graph.tasks.keys()
+    assert set(placement.workers.values()) == {"worker 0", "worker 1"}
+    for key, node in graph.tasks.items():
+        for dependency in node.dependencies:
+            assert placement.workers[key] == placement.workers[dependency]
+    position = {key: i for i, key in enumerate(placement.workers)}
+    for key, node in graph.tasks.items():
+        assert all(position[one] < position[key] for one in node.dependencies)
+
+
+def test_nothing_is_placed_without_need(measured, monkeypatch):
+    assert planned(None).placement is None
+    assert planned(Workers.alike(1)).placement is None
+    assert planned(Workers.alike(2, bandwidth=1e12)).placement is None
+    with dask.annotate(workers=["here"]):
+        assert planned(Workers.alike(2), list(candidates())).placement is None
+
+
+def test_nothing_is_placed_by_guesses():
+    with dask.config.set({"stratum.costs.path": False}):
+        assert planned(Workers.alike(2)).placement is None
+
+
+def test_explain_shows_the_schedule(measured):
+    batch = list(candidates())
+    assert sd.explain(batch).forecast is None
+    explained = sd.explain(batch, workers=2)
+    forecast, text, html = explained.forecast, str(explained), explained._repr_html_()
+    assert forecast.schedule.makespan >= forecast.floor > 0
+    assert forecast.schedule.moved * 2 <= forecast.stock.moved
+    for word in ("expected schedule", "floor", "big -> total", "idle", "memory", "moved"):
+        assert word in text
+    root = fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    titles = [one.text for one in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert len(titles) == sum(seconds > 0 for seconds in forecast.seconds)
+    with pytest.raises(sd.errors.ConfigError, match="at least one"):
+        sd.explain(batch, workers=0)
+
+
+def test_pictures_stay_small_and_escape_names():
+    n = 30_000
+    dag = dag_of([[] for _ in range(n)])
+    where, ids = Workers.alike(100), list(range(n))
+    ran = cluster(100).simulate(dag, [0.01] * n, [0.0] * n, bytes(n), ids, [0] * n, [NONE] * n)
+    svg = picture(["<b>&"] * n, [0.01] * n, ran, where, {0})
+    assert len(svg) < 2_000_000
+    assert "<b>" not in svg
+    assert fromstring(svg) is not None

@@ -19,19 +19,24 @@ pub struct Placement {
 }
 
 /// How many seconds of waiting a second of moving is worth: what is tried.
-const PRICES: [f64; 2] = [1.0, 16.0];
-/// Schedules that differ by less than this share are equally long: estimates are no better.
-const TOLERANCE: f64 = 0.01;
+const PRICES: [f64; 4] = [1.0, 8.0, 32.0, 128.0];
+/// In graphs with more nodes only one price is tried, for the time that planning takes.
+const LARGE: usize = 20_000;
 /// As near to the floor as this share, the order is good enough.
 const NEAR: f64 = 0.05;
+/// Schedules longer than Dask's by this share are no longer: estimates are no better.
+const TOLERANCE: f64 = 0.01;
+/// What moving as much as Dask counts, in makespans.
+const MOVING: f64 = 0.5;
 
 impl Dag {
     /// Finds a placement that is predicted to be better than what Dask does by itself, if any.
     ///
     /// Several are made, with moving more or less dear, and simulated under Dask's rules; in the
     /// order `rank`, and if that is far from the least possible time, with the longest remaining
-    /// chain first. The best is about as short as the shortest of them and of Dask's own schedule,
-    /// needs no more memory than there is (or than Dask would), and moves least.
+    /// chain first. Those are left that take no longer than Dask's own schedule, and need no more
+    /// memory than there is (or than Dask would); of these the best has the least sum of its
+    /// makespan and half of what it moves, both as shares of Dask's.
     pub fn best_placement(
         &self,
         costs: &Costs<'_>,
@@ -39,31 +44,37 @@ impl Dag {
         rank: &[u32],
         group: &[u32],
     ) -> Placement {
-        let run = |rank: &[u32], worker: Vec<u32>| {
+        let run = |worker: Vec<u32>, rank: Vec<u32>| {
             let plan = Plan {
-                rank,
+                rank: &rank,
                 group,
                 worker: &worker,
             };
             let schedule = self.simulate(costs, cluster, &plan);
-            (worker, rank.to_vec(), schedule)
+            (worker, rank, schedule)
         };
-        let mut tried = vec![run(rank, vec![NONE; self.len()])];
-        let stock = tried[0].2.clone();
+        let (nowhere, _, stock) = run(vec![NONE; self.len()], rank.to_vec());
+        let prices = if self.len() > LARGE {
+            &PRICES[1..2]
+        } else {
+            &PRICES
+        };
+        let mut tried = Vec::new();
         let mut try_order = |rank: &[u32]| {
-            for price in PRICES {
-                let worker = self.place(costs, cluster, rank, group, price);
-                tried.push(run(rank, worker));
+            for &price in prices {
+                let (worker, rank) = self.place(costs, cluster, rank, group, price);
+                tried.push(run(worker, rank));
             }
             tried
                 .iter()
                 .map(|one| one.2.makespan)
                 .fold(f64::INFINITY, f64::min)
         };
-        let mut shortest = try_order(rank);
+        let shortest = try_order(rank);
         if shortest > self.floor(costs.seconds, cluster) * (1.0 + NEAR) {
-            shortest = try_order(&self.chain_rank(costs.seconds, rank));
+            try_order(&self.chain_rank(costs.seconds, rank));
         }
+        tried.push((nowhere, rank.to_vec(), stock.clone()));
         let filled = |schedule: &Schedule| {
             let shares = schedule
                 .peak
@@ -74,12 +85,20 @@ impl Dag {
         };
         let most = filled(&stock).max(1.0);
         let good = tried.into_iter().filter(|(_, _, schedule)| {
-            schedule.makespan <= shortest * (1.0 + TOLERANCE) && filled(schedule) <= most
+            schedule.makespan <= stock.makespan * (1.0 + TOLERANCE) && filled(schedule) <= most
         });
-        let measure = |schedule: &Schedule| (schedule.moved, schedule.makespan);
+        let share = |ours: f64, dasks: f64| {
+            if dasks > 0.0 {
+                ours / dasks
+            } else {
+                ours.min(1.0)
+            }
+        };
+        let measure = |schedule: &Schedule| {
+            share(schedule.makespan, stock.makespan) + MOVING * share(schedule.moved, stock.moved)
+        };
         let best = good.reduce(|a, b| if measure(&b.2) < measure(&a.2) { b } else { a });
-        let (worker, rank, schedule) =
-            best.unwrap_or_else(|| (vec![NONE; self.len()], rank.to_vec(), stock.clone()));
+        let (worker, rank, schedule) = best.expect("Dask's own is as good as itself");
         Placement {
             worker,
             rank,
@@ -88,7 +107,8 @@ impl Dag {
         }
     }
 
-    /// The worker for each node by pulling, where moving is `price` times as dear as waiting.
+    /// The worker for each node by pulling, where moving is `price` times as dear as waiting, and
+    /// the order in which they then begin.
     fn place(
         &self,
         costs: &Costs<'_>,
@@ -96,7 +116,7 @@ impl Dag {
         rank: &[u32],
         group: &[u32],
         price: f64,
-    ) -> Vec<u32> {
+    ) -> (Vec<u32>, Vec<u32>) {
         let worker = vec![NONE; self.len()];
         let plan = Plan {
             rank,
@@ -104,9 +124,19 @@ impl Dag {
             worker: &worker,
         };
         let pool = Pool::new(self, costs.seconds, cluster.len(), price);
-        Run::new(self, costs, cluster, &plan)
-            .finish(Some(pool))
-            .worker
+        let ran = Run::new(self, costs, cluster, &plan).finish(Some(pool));
+        let mut nodes = self.order().to_vec();
+        nodes.sort_by(|&a, &b| {
+            let (i, j) = (a as usize, b as usize);
+            ran.start[i]
+                .total_cmp(&ran.start[j])
+                .then(rank[i].cmp(&rank[j]))
+        });
+        let mut begins = vec![0; self.len()];
+        for (place, &node) in (0..).zip(&nodes) {
+            begins[node as usize] = place;
+        }
+        (ran.worker, begins)
     }
 }
 
@@ -132,6 +162,7 @@ mod tests {
             output: &output,
         };
         dag.place(&costs, cluster, &IDS[..nodes], &IDS[..nodes], 1.0)
+            .0
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Dag {
     /// Nodes go to a worker as soon as all their inputs exist: to the one they are meant for, else to
     /// where Dask sends them. Inputs are fetched at once, one after the other over each worker's
     /// connection, and stay until their last use anywhere. Workers without work take it from
-    /// others by Dask's rules. Deterministic.
+    /// others by Dask's rules, but not what is meant for one. Deterministic.
     ///
     /// # Panics
     ///

@@ -142,6 +142,9 @@ impl Run<'_> {
 
     /// How dear it is to move a node, in powers of two; `None` if it stays where it is.
     pub(crate) fn steal_level(&self, node: u32) -> Option<u8> {
+        if self.plan.worker[node as usize] != NONE {
+            return None;
+        }
         let inputs = self.dag.dependencies(node);
         if inputs.is_empty() {
             return Some(0);
@@ -198,12 +201,8 @@ impl Run<'_> {
 
     fn steal(&mut self, entry: (u8, u32, u32), victim: u32, thieves: &mut Vec<u32>) {
         let node = entry.2;
-        let meant = self.plan.worker[node as usize];
         let best = |a: u32, b: u32| if self.starts_sooner(node, b, a) { b } else { a };
-        let thief = match thieves.contains(&meant) {
-            true => meant,
-            false => thieves.iter().copied().reduce(best).expect("a thief"),
-        };
+        let thief = thieves.iter().copied().reduce(best).expect("a thief");
         let seconds = self.groups.seconds(node);
         let gain =
             self.workers[victim as usize].occupancy - (self.fetching(node, victim) + seconds) / 2.0;

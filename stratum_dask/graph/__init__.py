@@ -34,6 +34,7 @@ from stratum_dask.graph.nodes import (
     key_split,
     steps_of,
 )
+from stratum_dask.graph.workers import Placement, Workers
 
 __all__ = [
     "ANNOTATION",
@@ -50,10 +51,12 @@ __all__ = [
     "KnownValues",
     "NodeTypes",
     "Output",
+    "Placement",
     "Source",
     "Task",
     "TaskRef",
     "Topology",
+    "Workers",
     "call_of",
     "candidates_of",
     "dependencies_at",

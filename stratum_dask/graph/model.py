@@ -12,6 +12,7 @@ from dask._task_spec import Alias, GraphNode, Task, TaskRef
 
 from stratum_dask._native import CycleFound, Dag
 from stratum_dask.errors import CycleError
+from stratum_dask.graph.workers import Placement, Workers, nobody
 
 Key = Hashable
 Annotations = Mapping[str, Any]
@@ -208,6 +209,10 @@ class Graph:
         Known values that may hold an estimator that writes into what it is given.
     live : mapping of key to TaskRef
         Futures of wanted values that are alive under their own names: they have no tasks.
+    workers : callable
+        Returns the workers that the batch will run on, None if there are none.
+    placement : Placement or None
+        Where and in which order the tasks are meant to run, if that is decided.
     """
 
     tasks: Mapping[Key, GraphNode]
@@ -230,6 +235,8 @@ class Graph:
     saved: Mapping[Key, float] = field(default_factory=dict)
     writers: frozenset[Key] = frozenset()
     live: Mapping[Key, TaskRef] = field(default_factory=dict)
+    workers: Callable[[], Workers | None] = nobody
+    placement: Placement | None = None
 
     def __len__(self) -> int:
         return len(self.tasks)

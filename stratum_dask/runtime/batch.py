@@ -12,7 +12,7 @@ from stratum_dask.ops.outcomes import Outcome, Surroundings
 from stratum_dask.pipeline import Observer, run
 from stratum_dask.runtime.compute import Done, compute
 from stratum_dask.runtime.threads import Threads
-from stratum_dask.scheduler.client import live_values
+from stratum_dask.scheduler.client import current_workers, live_values, place
 from stratum_dask.store.known import stored_values
 
 
@@ -63,7 +63,7 @@ def run_batch(
 
     def attempt(known: Sequence[KnownValues]) -> Batch:
         graph = run(
-            before,
+            before.with_(workers=current_workers),
             numerics=chosen.numerics,
             disable=chosen.disable,
             check=chosen.verify,
@@ -71,6 +71,7 @@ def run_batch(
             known=tuple(known),
         )
         wanted = [key for output in graph.outputs for key in output.keys]
+        place(graph)
         outcomes = compute(
             graph, wanted, workers=workers, done=done, isolate=chosen.isolate, timeout=timeout
         )

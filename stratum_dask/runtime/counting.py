@@ -31,13 +31,13 @@ def counters() -> Counters:
     >>> list(sd.counters().to_frame().columns)
     ['operation', 'dtype', 'reason', 'times', 'hits']
     """
-    found = dict([_here()])
+    found = dict([here()])
     for client in [] if is_in_task() else _clients():
-        found.update(client.run(_here, on_error="ignore").values())
+        found.update(client.run(here, on_error="ignore").values())
     return total(found.values())
 
 
-def _here() -> tuple[tuple[str, int], Counters]:
+def here() -> tuple[tuple[str, int], Counters]:
     """Return the counts of this process, by its machine and number: workers may share one."""
     return (socket.gethostname(), os.getpid()), snapshot()
 

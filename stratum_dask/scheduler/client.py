@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import dask
 from dask.base import get_scheduler
+from dask.utils import parse_bytes
 
-from stratum_dask.graph import Alias, Graph, Key, Task, TaskRef
+from stratum_dask.graph import Alias, Graph, Key, Task, TaskRef, Workers
 from stratum_dask.ops.sharing import own
 from stratum_dask.runtime.threads import is_in_task
 from stratum_dask.scheduler import messages
@@ -41,7 +43,7 @@ class LiveValues:
         from distributed import Future  # takes long to import; a client has done so
 
         question = messages.Question(self.client.id, list(tokens), self.form, environment().name)
-        answer = self._ask("stratum_find", messages.pack(question))
+        answer = _ask(self.client, "stratum_find", messages.pack(question))
         if others := answer.get("others"):
             _warn_once(
                 self.client,
@@ -93,30 +95,7 @@ class LiveValues:
             sum(map(len, merged.values())) - len(merged),
             list(dict.fromkeys(graph.reused.values())),
         )
-        self._ask("stratum_announce", messages.pack(said))
-
-    def _ask(self, op: str, message: dict[str, Any]) -> dict[str, Any]:
-        client = self.client
-
-        async def ask() -> Any:
-            return await getattr(client.scheduler, op)(**message)
-
-        try:
-            answer: dict[str, Any] = client.sync(ask, callback_timeout=_PATIENCE)
-        except Exception as error:
-            _warn_once(client, "asked", f"the scheduler did not answer: {error!r}")
-            return {}
-        status = answer["status"]
-        if status == "version":
-            _warn_once(
-                client,
-                status,
-                f"the scheduler has stratum_dask {answer['version']}, this process has "
-                f"{messages.version()}; install the same version on both",
-            )
-        elif status != "OK":
-            _warn_once(client, status, str(answer.get("reason")))
-        return answer if status == "OK" else {}
+        _ask(self.client, "stratum_announce", messages.pack(said))
 
 
 def live_values(form: str = messages.BARE) -> tuple[LiveValues, ...]:
@@ -133,17 +112,83 @@ def live_values(form: str = messages.BARE) -> tuple[LiveValues, ...]:
         Empty without a client, without the plugin, inside of tasks, and for asynchronous
         clients, which could not wait for an answer.
     """
+    client = _client_with_plugin()
+    return () if client is None else (LiveValues(client, form),)
+
+
+def _client_with_plugin() -> Any:
     if "distributed" not in sys.modules or is_in_task():
-        return ()
+        return None
     try:
         client = getattr(get_scheduler(), "__self__", None)
     except RuntimeError:  # an asynchronous client
-        return ()
+        return None
     if client is None or client.asynchronous or client.status != "running":
-        return ()
-    if not client.get_metadata(messages.METADATA, default=None):
-        return ()
-    return (LiveValues(client, form),)
+        return None
+    return client if client.get_metadata(messages.METADATA, default=None) else None
+
+
+def current_workers() -> Workers | None:
+    """Return the workers of the current cluster, if its scheduler has the plugin.
+
+    Returns
+    -------
+    Workers or None
+        None where :func:`live_values` is empty, and if there are no workers.
+    """
+    client = _client_with_plugin()
+    workers = {} if client is None else client.scheduler_info(n_workers=-1)["workers"]
+    if not workers:
+        return None
+    return Workers(
+        names=tuple(workers),
+        threads=tuple(one["nthreads"] for one in workers.values()),
+        machines=tuple(one["host"] for one in workers.values()),
+        memory=tuple(float(one["memory_limit"] or "inf") for one in workers.values()),
+        bandwidth=float(parse_bytes(dask.config.get("distributed.scheduler.bandwidth"))),
+    )
+
+
+def place(graph: Graph) -> None:
+    """Tell the scheduler where and in which order a plan that will be submitted is to run.
+
+    Parameters
+    ----------
+    graph : Graph
+        As the pipeline left it; without a placement nothing is told.
+    """
+    placement = graph.placement
+    client = None if placement is None else _client_with_plugin()
+    if placement is None or client is None:
+        return
+    numbers: dict[str, int] = {}
+    workers = [numbers.setdefault(one, len(numbers)) for one in placement.workers.values()]
+    wishes = messages.Wishes(list(placement.workers), list(numbers), workers, placement.seconds)
+    _ask(client, "stratum_place", messages.pack(wishes))
+
+
+def _ask(client: Any, op: str, message: dict[str, Any]) -> dict[str, Any]:
+    """Ask the plugin; an answer that is no answer warns once, and is empty."""
+
+    async def ask() -> Any:
+        return await getattr(client.scheduler, op)(**message)
+
+    try:
+        answer: dict[str, Any] = client.sync(ask, callback_timeout=_PATIENCE)
+    except Exception as error:
+        _warn_once(client, "asked", f"the scheduler did not answer: {error!r}")
+        return {}
+    status = answer["status"]
+    if status == "version":
+        _warn_once(
+            client,
+            status,
+            f"the scheduler has stratum_dask {answer['version']}, this process has "
+            f"{messages.version()}; install the same version on both",
+        )
+    elif status != "OK":
+        _warn_once(client, status, str(answer.get("reason")))
+    return answer if status == "OK" else {}
 
 
 def _end(graph: Graph, key: Key) -> Key:

@@ -87,10 +87,32 @@ class Announcement(NamedTuple):
     reused: Sequence[Key]
 
 
-def pack(message: Question | Announcement) -> dict[str, Any]:
+class Wishes(NamedTuple):
+    """Says where and in which order a plan wants its tasks to run, before it is submitted.
+
+    Attributes
+    ----------
+    keys : list of keys
+        In the order in which they should begin.
+    addresses : list of str
+        Of workers.
+    workers : list of int
+        For each task the position of its worker among the addresses.
+    seconds : float
+        How long the plan is expected to take.
+    """
+
+    keys: list[Key]
+    addresses: list[str]
+    workers: list[int]
+    seconds: float
+
+
+def pack(message: Question | Announcement | Wishes) -> dict[str, Any]:
     """Return a message as it is sent."""
     sent = message._asdict()
-    sent["tokens"] = b"".join(message.tokens)
+    if not isinstance(message, Wishes):
+        sent["tokens"] = b"".join(message.tokens)
     return {"version": version(), **sent}
 
 
@@ -132,6 +154,24 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
         int(sent["merged"]),
         _list(sent, "reused"),
     )
+
+
+def unpack_wishes(sent: dict[str, Any]) -> Wishes:
+    """Return the wishes that were sent.
+
+    Raises
+    ------
+    MessageError
+    """
+    keys, workers = _list(sent, "keys"), _list(sent, "workers")
+    addresses, seconds = [str(one) for one in _list(sent, "addresses")], float(sent["seconds"])
+    if len(keys) != len(workers):
+        raise MessageError(f"{len(keys)} keys came with {len(workers)} workers")
+    if not all(isinstance(one, int) and 0 <= one < len(addresses) for one in workers):
+        raise MessageError("workers are no positions of addresses")
+    if not 0 <= seconds < float("inf"):
+        raise MessageError(f"{seconds} are no seconds")
+    return Wishes(list(keys), addresses, list(workers), seconds)
 
 
 def _text(sent: dict[str, Any], name: str) -> str:

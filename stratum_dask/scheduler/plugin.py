@@ -25,8 +25,12 @@ from tornado.ioloop import PeriodicCallback
 from stratum_dask.graph import ANNOTATION
 from stratum_dask.scheduler import messages
 from stratum_dask.scheduler.accounting import Accounting
+from stratum_dask.scheduler.dashboard import add_routes
 from stratum_dask.scheduler.environment import Environment, report
+from stratum_dask.scheduler.figures import Kernels
 from stratum_dask.scheduler.messages import Announcement, Key, MessageError
+from stratum_dask.scheduler.pace import Paces
+from stratum_dask.scheduler.placing import Placing
 from stratum_dask.scheduler.registry import Registry, Value
 from stratum_dask.scheduler.retention import Retention
 
@@ -99,8 +103,11 @@ class StratumPlugin(SchedulerPlugin):
         self.registry = Registry()
         self.retention = Retention(self._budget)
         self.accounting = Accounting()
+        self.placing = Placing()
+        self.paces = Paces()
+        self.kernels = Kernels()
         self.counters: dict[str, float] = dict.fromkeys(
-            ("plans", "tasks", "merged", "hits", "misses", "seconds_saved", "refused"), 0
+            ("plans", "tasks", "merged", "hits", "misses", "seconds_saved", "refused", "placed"), 0
         )
         self._environments: dict[str, Environment | None] = {}
         self._releases: deque[Key] = deque()
@@ -116,9 +123,13 @@ class StratumPlugin(SchedulerPlugin):
         """Offer what clients may ask."""
         self.scheduler = scheduler
         scheduler.handlers.update(
-            stratum_find=self.find, stratum_announce=self.announce, stratum_state=self.ask_state
+            stratum_find=self.find,
+            stratum_announce=self.announce,
+            stratum_place=self.place,
+            stratum_state=self.ask_state,
         )
         scheduler.set_metadata(keys=[messages.METADATA], value=messages.version())
+        add_routes(self, scheduler)
         self._ticker = PeriodicCallback(self._tick, _TICK)
         self._ticker.start()
 
@@ -135,7 +146,8 @@ class StratumPlugin(SchedulerPlugin):
         self.off = reason
         logger.error("stratum_dask shares nothing any more: %s", reason, exc_info=error)
         self._ticker.stop()
-        self.scheduler.task_metadata.pop(messages.METADATA, None)
+        if self.scheduler.plugins.get(self.name) in (self, None):  # not a successor's
+            self.scheduler.task_metadata.pop(messages.METADATA, None)
         self._releases.extend(self.retention)
         self._reset_after_release()
 
@@ -194,6 +206,7 @@ class StratumPlugin(SchedulerPlugin):
         self, scheduler: Any, *, tasks: list[Key], annotations: dict[str, Any], **kwargs: Any
     ) -> None:
         """Take note of submitted plans; stop sharing what plain Dask tasks might edit."""
+        self.placing.apply(scheduler, tasks)
         registry = self.registry
         marked = annotations.get(ANNOTATION, {})
         for key in tasks:
@@ -218,6 +231,12 @@ class StratumPlugin(SchedulerPlugin):
         value = self.registry.values.get(key)
         if value is not None:
             self._follow(value, start, finish, kwargs)
+        if key in self.placing:
+            self._follow_placed(key, finish)
+
+    @_guarded
+    def _follow_placed(self, key: Key, finish: str) -> None:
+        self.placing.follow(self.scheduler, key, finish)
 
     @_guarded
     def _follow(self, value: Value, start: str, finish: str, message: dict[str, Any]) -> None:
@@ -247,11 +266,11 @@ class StratumPlugin(SchedulerPlugin):
             self.accounting.failed(value.key)
             return
         self.accounting.finished(value.key)
-        seconds = sum(
-            one["stop"] - one["start"]
-            for one in message.get("startstops", ())
-            if one["action"] == "compute"
-        )
+        ran = [one for one in message.get("startstops", ()) if one["action"] == "compute"]
+        seconds = sum(one["stop"] - one["start"] for one in ran)
+        for one in ran:
+            threads = self.scheduler.total_nthreads
+            self.paces.computed(value.plan, one["start"], one["stop"], threads)
         values, kept = self.registry.values, self.retention
         for dependency in ts.dependencies:
             known = values.get(dependency.key)
@@ -325,6 +344,7 @@ class StratumPlugin(SchedulerPlugin):
             self.switch_off("it was unregistered")
             return
         self._look()
+        self._give_up()
 
     @_guarded
     def _look(self) -> None:
@@ -338,6 +358,10 @@ class StratumPlugin(SchedulerPlugin):
                 self._release(key)
         for plan in self.registry.expire(time.time() - _PATIENCE):
             self.accounting.forget(plan)
+
+    @_guarded
+    def _give_up(self) -> None:
+        self.placing.give_up(self.scheduler)
 
     # -- what clients ask -----------------------------------------------------------------------
 
@@ -430,6 +454,29 @@ class StratumPlugin(SchedulerPlugin):
                     self.retention.used(key)
         return {"status": "OK"}
 
+    def place(self, **sent: Any) -> dict[str, Any]:
+        """Take note of where and in which order a plan wants its tasks to run.
+
+        Parameters
+        ----------
+        **sent
+            Packed :class:`~stratum_dask.scheduler.messages.Wishes`.
+
+        Returns
+        -------
+        dict
+            ``status``, as of :meth:`find`.
+        """
+        answer: dict[str, Any] = self._answer(self._place, sent)
+        return answer
+
+    def _place(self, sent: dict[str, Any]) -> dict[str, Any]:
+        said = messages.unpack_wishes(sent)
+        addresses = [said.addresses[worker] for worker in said.workers]
+        self.placing.announce(said.keys, addresses, said.seconds)
+        self.counters["placed"] += len(said.keys)
+        return {"status": "OK"}
+
     def ask_state(self, **_: Any) -> dict[str, Any]:
         """Return :meth:`state` to a client."""
         return self.state()
@@ -460,8 +507,9 @@ class StratumPlugin(SchedulerPlugin):
             ``version``, ``off`` (why, or empty); ``candidates``: how many are ``waiting``,
             ``running``, ``done``, ``failed``, ``cancelled``; ``named``: up to 1,000 of them, each
             with ``plan``, ``client``, ``name``, ``status``; ``plans``, ``tasks`` (computed),
-            ``merged`` (tasks into others), ``hits`` and ``misses`` (values asked for),
-            ``seconds_saved``; ``retention``: ``values``, ``bytes``, ``budget``, ``evictions``,
+            ``placed`` (tasks that were meant for a worker), ``merged`` (tasks into others),
+            ``hits`` and ``misses`` (values asked for), ``seconds_saved``; ``retention``:
+            ``values``, ``bytes``, ``budget``, ``evictions``,
             ``refused`` and ``workers`` (bytes by address); ``environments``: workers by name of
             their environment.
         """
@@ -475,7 +523,10 @@ class StratumPlugin(SchedulerPlugin):
             "off": self.off,
             "candidates": dict(self.accounting.counts),
             "named": self.accounting.listed(),
-            **{name: counters[name] for name in ("plans", "tasks", "merged", "hits", "misses")},
+            **{
+                name: counters[name]
+                for name in ("plans", "tasks", "placed", "merged", "hits", "misses")
+            },
             "seconds_saved": counters["seconds_saved"],
             "retention": {
                 "values": len(self.retention),

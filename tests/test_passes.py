@@ -59,7 +59,7 @@ def test_names_and_order_of_the_passes():
             ("reuse", ["cut_at_known", "keep_values"]),
             ("rewrite", ["project_reads", "protect_shared"]),
             ("fuse", ["fuse_frames", "select_native", "store_values", "pack_chains"]),
-            ("place", ["order_for_memory"]),
+            ("place", ["order_for_memory", "place_on_workers"]),
         ]
     )
 

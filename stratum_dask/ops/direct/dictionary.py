@@ -288,7 +288,13 @@ def spread_result(dictionary: Dictionary, result: pd.Series) -> Any:
     raise Unsupported(f"returns dtype {dtype}")
 
 
-def by_pair(left: Any, right: Any, call: Callable[[pd.Series, pd.Series], pd.Series]) -> pd.Series:
+def by_pair(
+    left: Any,
+    right: Any,
+    call: Callable[[pd.Series, pd.Series], pd.Series],
+    *,
+    known: bool = False,
+) -> pd.Series:
     """Run a call on the distinct pairs of strings of two columns, and spread what it returns.
 
     Parameters
@@ -297,6 +303,8 @@ def by_pair(left: Any, right: Any, call: Callable[[pd.Series, pd.Series], pd.Ser
         Of strings, with the same index.
     call : callable
         Takes two Series of the strings of the distinct pairs, returns one of strings.
+    known : bool
+        Whether this is worth it only if earlier calls have numbered both.
 
     Raises
     ------
@@ -307,7 +315,7 @@ def by_pair(left: Any, right: Any, call: Callable[[pd.Series, pd.Series], pd.Ser
         raise Unsupported(f"joined with {type(right).__name__}")
     if left.index is not right.index and not left.index.identical(right.index):
         raise Unsupported("different index")
-    one, other = dictionary_of(left), dictionary_of(right)
+    one, other = dictionary_of(left, known=known), dictionary_of(right, known=known)
     rows = len(left)
     codes, firsts = np.empty(rows, np.int64), np.empty(rows, np.int64)
     # Here a missing string is one like others, so that every pair has a number.

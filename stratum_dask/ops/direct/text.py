@@ -96,6 +96,8 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _PLAIN = frozenset(("contains",))
 _LITERALS = (str, int, float, bool, type(None))
 _NOTHING: Any = object()
+#: The fewest rows that pandas adds to others more slowly than it takes to number them.
+_WORTH_ADDING = 50_000
 
 PIECES: frozenset[str] = frozenset({"[]"})
 """What is read of lists of which later steps take single items."""
@@ -199,15 +201,17 @@ def joined(left: Any, right: Any, /) -> Any:
 
     Examples
     --------
-    >>> column = pd.Series(["a", "b"] * 1_000, dtype="str")
+    >>> column = pd.Series(["a", "b"] * 30_000, dtype="str")
     >>> joined(joined(column, "-"), column).tolist()[:2]
     ['a-a', 'b-b']
     """
+    column = right if type(left) is str else left
+    known = len(column) < _WORTH_ADDING
     if type(left) is str:
-        return by_string(right, lambda distinct: left + distinct)
+        return by_string(right, lambda distinct: left + distinct, known=known)
     if type(right) is str:
-        return by_string(left, lambda distinct: distinct + right)
-    return by_pair(left, right, operator.add)
+        return by_string(left, lambda distinct: distinct + right, known=known)
+    return by_pair(left, right, operator.add, known=known)
 
 
 def cat(accessor: StringMethods, others: Any, sep: Any = None) -> Any:

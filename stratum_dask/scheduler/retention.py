@@ -170,11 +170,11 @@ class Retention:
         if one is None:
             return False
         self.nbytes -= one.nbytes
-        left = self.by_worker[one.worker] - one.nbytes
+        left = self.by_worker.get(one.worker, 0) - one.nbytes
         if left:
             self.by_worker[one.worker] = left
-        else:
-            del self.by_worker[one.worker]
+        else:  # values of no bytes may be left, which do not count
+            self.by_worker.pop(one.worker, None)
         return True
 
     def shrink(self, worker: str, nbytes: int) -> list[Key]:

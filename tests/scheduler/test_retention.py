@@ -116,3 +116,11 @@ def test_what_is_never_used_grows_old():
     ]
     assert all(kept for kept, _ in newcomers)
     assert "old" not in policy
+
+
+def test_values_of_no_bytes_come_and_go():
+    policy = Retention(60)
+    for key in "ab":
+        policy.offer(key, nbytes=0, seconds=1.0, reuse=1, worker="w")
+    assert policy.drop("a") and policy.drop("b")
+    assert not policy.by_worker

@@ -39,15 +39,11 @@ def test_demo_compares_reports_and_draws(tmp_path, capsys):
     assert report["merged"] > 1_000
     assert report["fused"] > 100
     assert sum(report["native"].values()) > 100
-    # Rows picked by their labels are found by pandas.
-    assert report["fallbacks"] == [
-        {
-            "operation": "operator.getitem",
-            "dtype": dtypes,
-            "reason": "rows by label",
-            "calls": 3,
-        }
-        for dtypes in ("int8, int64", "float64, int64")
+    # Frames of several dtypes are converted, and rows found by their labels, by pandas.
+    picked = ("operator.getitem", "rows by label, or a mask that is not of plain bools", 3)
+    assert [tuple(one.values()) for one in report["fallbacks"]] == [
+        (".astype", "int64, float64, int8, bool", "other dtypes than category", 1),
+        *((picked[0], dtypes, *picked[1:]) for dtypes in ("int8, int64", "float64, int64")),
     ]
     assert ET.parse(tmp_path / "graph.svg").getroot().tag.endswith("svg")
 

@@ -87,6 +87,8 @@ def _own(value: Any) -> Any:
         return value
     if type(value) in (list, tuple):
         return type(value)(map(_own, value))
+    if type(value) is object:  # without a state, and known by nothing but its identity
+        return value
     return copy.deepcopy(value)
 
 

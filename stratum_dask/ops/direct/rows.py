@@ -105,9 +105,10 @@ def _mask(frame: pd.DataFrame | pd.Series, mask: Any) -> np.ndarray:
         if mask.index is index or mask.index.is_(index) or mask.index.equals(index):
             values: np.ndarray = blocks.series_values(mask)
             return values
-    elif type(mask) is np.ndarray and mask.dtype == np.bool_ and mask.shape == (len(frame),):
+        raise Unsupported("mask has another index")
+    if type(mask) is np.ndarray and mask.dtype == np.bool_ and mask.shape == (len(frame),):
         return mask
-    raise Unsupported("mask is not of bools, or has another index")
+    raise Unsupported("rows by label, or a mask that is not of plain bools")
 
 
 def _where(frame: pd.DataFrame, mask: np.ndarray, read: Read) -> pd.DataFrame:

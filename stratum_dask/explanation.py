@@ -21,6 +21,7 @@ from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.sharing import Protected, own
 from stratum_dask.ops.stored import Keep
 from stratum_dask.runtime.costs import estimate, open_book
+from stratum_dask.units import time_of
 
 _MOST = 20
 
@@ -76,8 +77,8 @@ class Work(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{_time(self.written)} -> {_time(self.unique)}, on {self.cores} cores at least "
-            f"{_time(self.floor)} ({self.known:.0%} of it measured before)"
+            f"{time_of(self.written)} -> {time_of(self.unique)}, on {self.cores} cores at least "
+            f"{time_of(self.floor)} ({self.known:.0%} of it measured before)"
         )
 
 
@@ -341,10 +342,6 @@ class Explanation:
 def _counted(row: Any) -> str:
     fell = f", {row.times:,} not ({row.dtype}): {row.reason}" if row.times else ""
     return f"{row.operation:<24}{row.hits:>8,} natively{fell}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1e3:,.1f} ms"
 
 
 def _short(ops: tuple[str, ...], most: int = 8) -> str:

@@ -12,6 +12,7 @@ from stratum_dask.gantt import picture
 from stratum_dask.graph import Graph, GraphNode, Key, Placement, Workers, call_of, key_split
 from stratum_dask.ops.packed import Packed
 from stratum_dask.runtime.costs import Cost, estimate
+from stratum_dask.units import size_of, time_of
 
 _MOST = 12
 
@@ -158,22 +159,25 @@ class Forecast:
         ours, stock, places = self.schedule, self.stock, sum(self.workers.threads)
         rows = [
             ("workers", f"{len(self.workers.threads)} with {places} threads"),
-            ("expected", f"{_time(ours.makespan)}, {self.known:.0%} of the work measured before"),
-            ("floor", f"{_time(self.floor)} ({self.floor / (ours.makespan or 1.0):.0%})"),
+            (
+                "expected",
+                f"{time_of(ours.makespan)}, {self.known:.0%} of the work measured before",
+            ),
+            ("floor", f"{time_of(self.floor)} ({self.floor / (ours.makespan or 1.0):.0%})"),
             ("longest chain", self._chain()),
             ("idle", f"{self._idle_share():.0%} of the threads' time"),
-            ("memory", f"{_size(max(ours.peak))} on one worker at most"),
-            ("moved", f"{_size(ours.moved)} between workers"),
+            ("memory", f"{size_of(max(ours.peak))} on one worker at most"),
+            ("moved", f"{size_of(ours.moved)} between workers"),
         ]
         if self.worker is None:
             return [*rows, ("placed", "by Dask, which does no worse")]
-        by_dask = f"{_time(stock.makespan)} and {_size(stock.moved)} moved if Dask places them"
+        by_dask = f"{time_of(stock.makespan)} and {size_of(stock.moved)} moved if Dask places them"
         return [*rows, ("placed", f"{len(self.worker):,} tasks; {by_dask}")]
 
     def _chain(self) -> str:
         names = [self.names[i] for i in self.critical if self.seconds[i] > 0]
         shown = names if len(names) <= _MOST else [*names[: _MOST - 1], f"... {len(names)} tasks"]
-        return f"{_time(sum(self.seconds[i] for i in self.critical))}: {' -> '.join(shown)}"
+        return f"{time_of(sum(self.seconds[i] for i in self.critical))}: {' -> '.join(shown)}"
 
     def _idle_share(self) -> float:
         everything = self.schedule.makespan * sum(self.workers.threads)
@@ -183,7 +187,10 @@ class Forecast:
         ours = self.schedule
         each = zip(self.workers.names, self.workers.threads, ours.busy, ours.peak, strict=True)
         return [
-            (name, f"{_time(ours.makespan * threads - busy)} idle, {_size(peak)} at most")
+            (
+                name,
+                f"{time_of(ours.makespan * threads - busy)} idle, {size_of(peak)} at most",
+            )
             for name, threads, busy, peak in each
         ]
 
@@ -205,15 +212,3 @@ class Forecast:
         )
         svg = picture(self.names, self.seconds, self.schedule, self.workers, set(self.critical))
         return f"<table>{rows}</table>{svg}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1e3:,.1f} ms"
-
-
-def _size(nbytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 1_000:
-            return f"{nbytes:,.3g} {unit}"
-        nbytes /= 1_000
-    return f"{nbytes:,.3g} TB"

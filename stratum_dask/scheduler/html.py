@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from stratum_dask.units import size_of
+
 _STATUS = {
     "done": "#2e9e6b",
     "running": "#3b7dd8",
@@ -59,7 +61,10 @@ def overview(found: dict[str, Any]) -> str:
         (f"{found['merged']:,.0f}", "tasks merged into others"),
         (_time(found["seconds_saved"]), "saved by values that were alive"),
         (f"{found['hits']:,.0f}", f"of {asked:,.0f} values asked for were alive"),
-        (_size(kept["bytes"]), f"kept in {kept['values']:,} values, of {_size(kept['budget'])}"),
+        (
+            size_of(kept["bytes"]),
+            f"kept in {kept['values']:,} values, of {size_of(kept['budget'])}",
+        ),
         (_pace(found), "of the threads' time used by the last plan"),
         (f"{hits / calls:.0%}" if calls else "none", f"of {calls:,} calls ran natively"),
     ]
@@ -116,7 +121,7 @@ def details(found: dict[str, Any]) -> str:
     kept = _table(
         "Values that are kept",
         ("value", "size", "took"),
-        ((one["name"], _size(one["nbytes"]), _time(one["seconds"])) for one in found["retained"]),
+        ((one["name"], size_of(one["nbytes"]), _time(one["seconds"])) for one in found["retained"]),
     )
     fell = _table(
         "Calls that did not run natively",
@@ -160,11 +165,3 @@ def _time(seconds: float) -> str:
     if seconds >= 3600:
         return f"{seconds / 3600:,.1f} h"
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1e3:,.0f} ms"
-
-
-def _size(nbytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 1_000:
-            return f"{nbytes:,.3g} {unit}"
-        nbytes /= 1_000
-    return f"{nbytes:,.3g} TB"

@@ -527,6 +527,20 @@ class Schedule:
     moved: float
 
 @final
+class Memory:
+    """Writeable memory of some bytes, not initialised, which is used again when it is free.
+
+    Examples
+    --------
+    >>> from stratum_dask._native import Memory
+    >>> memoryview(Memory(8)).nbytes
+    8
+    """
+
+    def __new__(cls, bytes: int) -> Memory: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
 class Program:
     """A program of typed column expressions, checked and planned once, run many times.
 

@@ -23,6 +23,7 @@
 //! ```
 
 mod bins;
+mod buffer;
 mod column;
 mod compute;
 mod dates;
@@ -43,10 +44,12 @@ mod program;
 mod rank;
 mod reduce;
 mod simd;
+mod stream;
 mod table;
 mod text;
 
 pub use bins::places;
+pub use buffer::Buffer;
 pub use column::{Column, ColumnMut, Position};
 pub use dates::{
     DateError, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,

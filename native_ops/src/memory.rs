@@ -1,5 +1,6 @@
 //! The memory that a running program reads and writes: the one place that turns places to slices.
 
+use crate::buffer::Buffer;
 use crate::column::Arg;
 use crate::dtype::{Cell, Element};
 use crate::node::NodeId;
@@ -7,39 +8,6 @@ use crate::plan::Place;
 use crate::reduce::pairwise::BLOCK;
 use std::cell::UnsafeCell;
 use std::ops::Range;
-
-/// Memory that is aligned for vectors and not initialised.
-pub(crate) struct Buffer {
-    start: *mut u8,
-    layout: std::alloc::Layout,
-}
-
-impl Buffer {
-    pub(crate) fn new(bytes: usize) -> Self {
-        let layout = std::alloc::Layout::from_size_align(bytes.max(64), 64).expect("a sane size");
-        // SAFETY: the layout's size is not 0.
-        let start = unsafe { std::alloc::alloc(layout) };
-        if start.is_null() {
-            std::alloc::handle_alloc_error(layout);
-        }
-        Self { start, layout }
-    }
-
-    pub(crate) fn start(&self) -> *mut u8 {
-        self.start
-    }
-
-    fn bytes(&self) -> usize {
-        self.layout.size()
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout in `new`.
-        unsafe { std::alloc::dealloc(self.start, self.layout) };
-    }
-}
 
 /// The columns and scalars of one run.
 pub(crate) struct Memory {
@@ -49,6 +17,8 @@ pub(crate) struct Memory {
     /// One for each node, used by scalar nodes.
     pub(crate) scalars: Vec<UnsafeCell<Cell>>,
     pub(crate) rows: usize,
+    /// Whether what is written will not stay in the caches.
+    pub(crate) big: bool,
 }
 
 // SAFETY: threads share it only while they walk over blocks: each writes rows that no other thread
@@ -100,6 +70,11 @@ impl Block<'_> {
     /// Whether the program runs over a single row, or this is the evaluation of a scalar.
     pub(crate) fn is_single(&self) -> bool {
         self.memory.rows == 1
+    }
+
+    /// Whether the run writes so much that it will not stay in the caches.
+    pub(crate) fn is_big(&self) -> bool {
+        self.memory.big
     }
 
     fn address<T: Element>(&self, place: Place) -> *mut T {

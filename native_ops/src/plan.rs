@@ -39,6 +39,12 @@ pub(crate) enum Step {
     Fold { node: NodeId, index: usize },
     /// Copy a column to an output.
     Copy { node: NodeId, output: usize },
+    /// Compute a node into an output that no later step reads; the register is free for it.
+    Emit {
+        node: NodeId,
+        output: usize,
+        register: usize,
+    },
 }
 
 /// One pass over all blocks and what frames it.
@@ -317,14 +323,28 @@ impl<'a> Planner<'a> {
                         copies.push(Step::Copy { node: id, output });
                     }
                 }
-                if places[id] == Place::Nowhere {
-                    let register = free.pop().unwrap_or_else(|| {
+                let read = last_reader[id] != 0 || self.last_use[id] > phase;
+                let mut register = || {
+                    free.pop().unwrap_or_else(|| {
                         plan.registers += 1;
                         plan.registers - 1
-                    });
-                    places[id] = Place::Register(register);
+                    })
+                };
+                if places[id] == Place::Nowhere {
+                    places[id] = Place::Register(register());
                 }
-                plan.steps.push(Step::Compute(id));
+                plan.steps.push(match places[id] {
+                    Place::Output(output) if !read => {
+                        let (node, register) = (id, register());
+                        free.push(register);
+                        Step::Emit {
+                            node,
+                            output,
+                            register,
+                        }
+                    }
+                    _ => Step::Compute(id),
+                });
             } else {
                 let index = plan.folds.len();
                 plan.folds.push(id);

@@ -1,15 +1,17 @@
 //! Programs: checked and planned once, run many times.
 
+use crate::buffer::Buffer;
 use crate::column::{Column, ColumnMut};
 use crate::compute::compute;
 use crate::dtype::{Cell, DType, Scalar, with_any};
 use crate::fold::{finish, fold, reduce_whole};
-use crate::memory::{Block, Buffer, Memory};
+use crate::memory::{Block, Memory};
 use crate::node::{Node, NodeId, Op, ProgramError, Reduction, check};
 use crate::plan::{Phase, Place, Plan, Step, plan};
 use crate::pool::together;
 use crate::reduce::Partial;
 use crate::reduce::pairwise::{BLOCK, blocks};
+use crate::stream::{LARGE, settle, write};
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,6 +99,11 @@ impl Program {
                 .collect(),
             scalars: self.nodes.iter().map(|_| UnsafeCell::default()).collect(),
             rows,
+            big: outputs
+                .iter()
+                .map(|out| out.dtype().size() * rows)
+                .sum::<usize>()
+                >= LARGE,
         };
         let blocks = blocks(rows);
         let mut flagged = vec![0; self.nodes.len()];
@@ -237,6 +244,7 @@ impl Program {
                     self.run_block(phase, &block, partials, &mut flagged);
                 }
             }
+            settle();
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             for (all, own) in all.iter_mut().zip(flagged) {
                 *all |= own;
@@ -262,9 +270,27 @@ impl Program {
                 }
                 Step::Copy { node, output } => with_any!(self.nodes[node].dtype, T => {
                     // SAFETY: as above; a column is never copied to where it is.
-                    unsafe { block.out::<T>(Place::Output(output), node) }
-                        .copy_from_slice(block.column(node));
+                    let out = unsafe { block.out::<T>(Place::Output(output), node) };
+                    write(out, block.column(node), block.is_big());
                 }),
+                Step::Emit {
+                    node,
+                    output,
+                    register,
+                } if block.is_big() => with_any!(self.nodes[node].dtype, T => {
+                    let register = Place::Register(register);
+                    // SAFETY: as above; the plan leaves the register to this step alone.
+                    unsafe {
+                        compute(&self.nodes, node, register, block, &mut flagged[node]);
+                        let values = &*block.out::<T>(register, node);
+                        write(block.out(Place::Output(output), node), values, true);
+                    }
+                }),
+                Step::Emit { node, output, .. } => {
+                    let output = Place::Output(output);
+                    // SAFETY: as above.
+                    unsafe { compute(&self.nodes, node, output, block, &mut flagged[node]) };
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The module `stratum_dask._native`: conversion, errors and releasing the GIL, nothing else.
 
 mod arrays;
+mod buffer;
 mod codes;
 mod dag;
 mod dates;
@@ -21,6 +22,8 @@ use pyo3::prelude::*;
 mod _native {
     use super::*;
 
+    #[pymodule_export]
+    use crate::buffer::Memory;
     #[pymodule_export]
     use crate::codes::{count_codes, encode_numbers, encode_pairs, match_numbers, one_hot};
     #[pymodule_export]

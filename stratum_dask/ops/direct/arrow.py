@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow
 
 from stratum_dask import _native
+from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
 _LARGE_STRING = pyarrow.large_string()
@@ -118,8 +119,8 @@ def pick(values: Any, positions: npt.NDArray[Any], *, last: bool = False) -> Any
     ['b', nan, 'a']
     """
     strings, rows = _native.Strings(native(text_of(values)), last), len(positions)
-    ends, validity = np.empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
+    ends, validity = empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
     missing = strings.measure(positions, ends, validity)
-    data = np.empty(ends[-1], np.uint8)
+    data = empty(int(ends[-1]), np.uint8)
     strings.copy(positions, data)
     return made_of(values, rows, missing, validity, ends, data)

@@ -20,6 +20,7 @@ import pandas as pd
 
 from stratum_dask import _native
 from stratum_dask.ops.direct import arrow
+from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
 MANY = "many distinct strings"
@@ -94,7 +95,7 @@ class Dictionary:
 
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return for each row what `values` has for its value of `array`."""
-        out = np.empty(len(self.codes), dtype=values.dtype)
+        out = empty(len(self.codes), values.dtype)
         _native.gather(self.codes, np.ascontiguousarray(values), out, True)
         return out
 

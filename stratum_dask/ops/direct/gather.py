@@ -11,6 +11,7 @@ from stratum_dask import _native
 from stratum_dask.ops.direct import arrow
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.frames.symbols import CODES
+from stratum_dask.ops.memory import empty
 
 
 def pick_numbers(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -21,7 +22,7 @@ def pick_numbers(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
     >>> pick_numbers(np.array([0.5, 1.5]), np.array([1, -1, 0])).tolist()
     [1.5, nan, 0.5]
     """
-    out = np.empty(len(positions), values.dtype)
+    out = empty(len(positions), values.dtype)
     _native.gather(positions, np.require(values, requirements="A"), out)
     return out
 
@@ -73,7 +74,7 @@ def take(
             return _as_pandas(block, positions)
         if missing and dtype.kind in "iu":
             dtype = np.dtype(np.float64)
-        out = np.empty((len(values), len(positions)), dtype)
+        out = empty((len(values), len(positions)), dtype)
         for row, needed in enumerate(wanted):
             if needed:
                 column = np.require(values[row], dtype, "A")

@@ -26,6 +26,7 @@ from stratum_dask.ops.frames.symbols import (
     Unsupported,
 )
 from stratum_dask.ops.frames.table import RULES
+from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Step, resolve
 
 #: Flags that NumPy would report according to ``np.errstate``, by the name of the state.
@@ -201,7 +202,7 @@ class Plan:
             length = 0 if self._measured is None else len(values[self._measured])
         if threads is None:
             threads = min(CPU_COUNT, max(1, length // _ROWS_FOR_A_THREAD))
-        run = Run(values, [np.empty((rows, length), dtype) for dtype, rows in self._buffers])
+        run = Run(values, [empty((rows, length), dtype) for dtype, rows in self._buffers])
         if self._program is not None:
             outputs = [run.arrays[buffer][row] for buffer, row in self._targets]
             scalars, flags = self._program.run(inputs, outputs, threads)

@@ -10,6 +10,7 @@ from sklearn import get_config
 
 from stratum_dask import _native
 from stratum_dask.ops.direct.preprocessing.cells import Block, Other, Text
+from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
 _LARGEST = np.iinfo(np.int32).max
@@ -43,7 +44,7 @@ def _sparse(block: Block) -> Any:
     room = block.rows * len(features)
     if max(room, block.width) > _LARGEST:
         raise Unsupported("64-bit indices")
-    data, indices = np.empty(room), np.empty(room, dtype=np.int32)
+    data, indices = empty(room, np.float64), empty(room, np.int32)
     indptr = np.empty(block.rows + 1, dtype=np.int32)
     try:
         entries = _native.write_sparse(features, block.rows, data, indices, indptr)

@@ -26,7 +26,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 import stratum_dask as sd
 from benchmarks.harness import Row
-from stratum_dask.scheduler.client import live_values
+from stratum_dask.scheduler.client import shared_cluster
 from stratum_dask.scheduler.retention import Retention
 
 CANDIDATES = 100
@@ -73,10 +73,9 @@ def cluster(plugin: bool) -> Iterator[LocalCluster]:
         client.run(work, 1)
         if plugin:
             client.register_plugin(sd.scheduler.StratumPlugin())
-            for one in live_values():
-                one.find([])
+            shared_cluster().values().find([])
             known = started.scheduler.plugins["stratum"]
-            while len(known._environments) < 2:
+            while len(known.makers) < 2:
                 time.sleep(0.1)
         yield started
 

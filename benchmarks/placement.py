@@ -30,15 +30,15 @@ from threadpoolctl import threadpool_limits
 import stratum_dask as sd
 from benchmarks import impure_names, search
 from benchmarks.harness import Row, timed
-from stratum_dask import evaluation
 from stratum_dask.demo.candidates import build
 from stratum_dask.demo.data import flight_tables
 from stratum_dask.forecast import Expected
 from stratum_dask.graph import DataNode, Graph, Workers, lower
 from stratum_dask.pipeline import run as run_pipeline
+from stratum_dask.runtime import batch
 from stratum_dask.runtime.compute import compute
 from stratum_dask.scheduler import StratumPlugin
-from stratum_dask.scheduler.client import current_workers, place
+from stratum_dask.scheduler.client import shared_cluster
 
 MB = 1e6
 
@@ -100,7 +100,7 @@ def mixed() -> Graph:
         found.append(graph)
         raise InterruptedError
 
-    with mock.patch.object(evaluation, "compute", caught):
+    with mock.patch.object(batch, "compute", caught):
         try:
             sd.evaluate({"grid": (pipeline, grid)}, X, y, cv=5, scoring="r2", progress=False)
         except InterruptedError:
@@ -129,9 +129,10 @@ def _on_cluster(client: Client, expected: Expected, repeats: int) -> Row:
     """Run both ways in turns; returns medians."""
     graph = expected.graph
     wanted = [key for output in graph.outputs for key in output.keys]
-    workers = current_workers()
-    if workers is None:
-        raise AssertionError("the cluster has no workers")
+    cluster = shared_cluster()
+    workers = None if cluster is None else cluster.workers()
+    if cluster is None or workers is None:
+        raise AssertionError("the cluster has no workers, or no plugin")
     forecast = expected.place(workers)
     if forecast.worker is None:
         return {"case": "2 processes, measured", "placed": "by Dask"}
@@ -143,7 +144,7 @@ def _on_cluster(client: Client, expected: Expected, repeats: int) -> Row:
     for number in range(repeats):
         for name in ways if number % 2 == 0 else reversed(ways):
             before = _received(client)
-            place(ways[name])
+            cluster.place(ways[name])
             took, _ = timed(lambda name=name: compute(ways[name], wanted))
             seconds[name].append(took)
             moved[name].append(_received(client) - before)

@@ -19,8 +19,7 @@ from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import ESTIMATOR_OPS
 from stratum_dask.pipeline import run
 from stratum_dask.runtime.counting import counters
-from stratum_dask.scheduler.client import current_workers, live_values, place
-from stratum_dask.store.known import stored_values
+from stratum_dask.runtime.site import Site
 
 T = TypeVar("T")
 
@@ -77,18 +76,10 @@ def optimize(
     chosen = options(numerics, disable)
     with _no_garbage_collection():
         graph, sources = lower(graphs, keys)
-        graph = graph.with_(workers=current_workers)
-        live = live_values()
-        optimized = run(
-            graph,
-            numerics=chosen.numerics,
-            disable=chosen.disable,
-            check=chosen.verify,
-            known=(*live, *stored_values()),
-        )
-        for one in live:
-            one.announce(optimized)
-        place(optimized)
+        site = Site.plain()
+        optimized = site.plan(graph, chosen)
+        site.announce(optimized)
+        site.place(optimized)
         result: T = rebuild(graphs, iter(emit(optimized, sources)))
     return result
 
@@ -152,17 +143,10 @@ def explain(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; there must be at least one")
     graph, _ = lower(graphs, keys)
-    where = current_workers() if workers is None else Workers.alike(workers)
-    graph = graph.with_(workers=lambda: where)
+    site = Site.plain().without_live()
+    site = replace(site, chosen=site.workers() if workers is None else Workers.alike(workers))
     recorder = Recorder()
-    optimized = run(
-        graph,
-        numerics=chosen.numerics,
-        disable=chosen.disable,
-        check=chosen.verify,
-        observe=recorder,
-        known=stored_values(),
-    )
+    optimized = site.plan(graph, chosen, recorder)
     work = Work.estimated(graph, optimized)
     explained = recorder.explain(graph, optimized, work, Counters())
     # Parts of estimators are counted under their own names.
@@ -171,7 +155,7 @@ def explain(
     explained = replace(explained, calls=counters().of(told))
     if not schedule and workers is None:
         return explained
-    return replace(explained, forecast=Expected.of(optimized).place(where or Workers.here()))
+    return replace(explained, forecast=Expected.of(optimized).place(site.chosen or Workers.here()))
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

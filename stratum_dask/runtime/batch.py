@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from stratum_dask.config import Options
 from stratum_dask.errors import LostValuesError
-from stratum_dask.graph import Graph, Key, KnownValues
-from stratum_dask.ops.outcomes import Outcome, Surroundings
-from stratum_dask.pipeline import Observer, run
+from stratum_dask.graph import Graph, Key
+from stratum_dask.ops.outcomes import Outcome
+from stratum_dask.pipeline import Observer
 from stratum_dask.runtime.compute import Done, compute
-from stratum_dask.runtime.threads import Threads
-from stratum_dask.scheduler.client import current_workers, live_values, place
-from stratum_dask.store.known import stored_values
+from stratum_dask.runtime.site import Site
 
 
 class Batch(NamedTuple):
@@ -61,24 +58,17 @@ def run_batch(
     Batch
     """
 
-    def attempt(known: Sequence[KnownValues]) -> Batch:
-        graph = run(
-            before.with_(workers=current_workers),
-            numerics=chosen.numerics,
-            disable=chosen.disable,
-            check=chosen.verify,
-            observe=observe,
-            known=tuple(known),
-        )
+    def attempt(site: Site) -> Batch:
+        graph = site.plan(before, chosen, observe)
         wanted = [key for output in graph.outputs for key in output.keys]
-        place(graph)
+        site.place(graph)
         outcomes = compute(
             graph, wanted, workers=workers, done=done, isolate=chosen.isolate, timeout=timeout
         )
         return Batch(graph, dict(zip(wanted, outcomes, strict=True)))
 
-    stored = stored_values(threads=1)
+    site = Site.outcomes()
     try:
-        return attempt((*live_values(Surroundings.here(Threads(1)).name), *stored))
+        return attempt(site)
     except LostValuesError:
-        return attempt(stored)
+        return attempt(site.without_live())

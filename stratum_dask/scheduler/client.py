@@ -98,25 +98,66 @@ class LiveValues:
         _ask(self.client, "stratum_announce", messages.pack(said))
 
 
-def live_values(form: str = messages.BARE) -> tuple[LiveValues, ...]:
-    """Return what is alive on the current cluster, if its scheduler has the plugin.
+class SharedCluster:
+    """A cluster whose scheduler has the plugin, as one client sees it.
 
     Parameters
     ----------
-    form : str
-        See :class:`LiveValues`.
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def values(self, form: str = messages.BARE) -> LiveValues:
+        """Return what is alive there.
+
+        Parameters
+        ----------
+        form : str
+            See :class:`LiveValues`.
+        """
+        return LiveValues(self.client, form)
+
+    def workers(self) -> Workers | None:
+        """Return the workers that there are now, None if there are none."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        if not workers:
+            return None
+        return Workers(
+            names=tuple(workers),
+            threads=tuple(one["nthreads"] for one in workers.values()),
+            machines=tuple(one["host"] for one in workers.values()),
+            memory=tuple(float(one["memory_limit"] or "inf") for one in workers.values()),
+            bandwidth=float(parse_bytes(dask.config.get("distributed.scheduler.bandwidth"))),
+        )
+
+    def place(self, graph: Graph) -> None:
+        """Tell the scheduler where and in which order a plan that will be submitted is to run.
+
+        Parameters
+        ----------
+        graph : Graph
+            As the pipeline left it; without a placement nothing is told.
+        """
+        placement = graph.placement
+        if placement is None:
+            return
+        numbers: dict[str, int] = {}
+        workers = [numbers.setdefault(one, len(numbers)) for one in placement.workers.values()]
+        wishes = messages.Wishes(list(placement.workers), list(numbers), workers, placement.seconds)
+        _ask(self.client, "stratum_place", messages.pack(wishes))
+
+
+def shared_cluster() -> SharedCluster | None:
+    """Return the current cluster, if its scheduler has the plugin; asks the scheduler once.
 
     Returns
     -------
-    tuple of LiveValues
-        Empty without a client, without the plugin, inside of tasks, and for asynchronous
-        clients, which could not wait for an answer.
+    SharedCluster or None
+        None without a client, without the plugin, inside of tasks, and for asynchronous clients,
+        which could not wait for an answer.
     """
-    client = _client_with_plugin()
-    return () if client is None else (LiveValues(client, form),)
-
-
-def _client_with_plugin() -> Any:
     if "distributed" not in sys.modules or is_in_task():
         return None
     try:
@@ -125,46 +166,8 @@ def _client_with_plugin() -> Any:
         return None
     if client is None or client.asynchronous or client.status != "running":
         return None
-    return client if client.get_metadata(messages.METADATA, default=None) else None
-
-
-def current_workers() -> Workers | None:
-    """Return the workers of the current cluster, if its scheduler has the plugin.
-
-    Returns
-    -------
-    Workers or None
-        None where :func:`live_values` is empty, and if there are no workers.
-    """
-    client = _client_with_plugin()
-    workers = {} if client is None else client.scheduler_info(n_workers=-1)["workers"]
-    if not workers:
-        return None
-    return Workers(
-        names=tuple(workers),
-        threads=tuple(one["nthreads"] for one in workers.values()),
-        machines=tuple(one["host"] for one in workers.values()),
-        memory=tuple(float(one["memory_limit"] or "inf") for one in workers.values()),
-        bandwidth=float(parse_bytes(dask.config.get("distributed.scheduler.bandwidth"))),
-    )
-
-
-def place(graph: Graph) -> None:
-    """Tell the scheduler where and in which order a plan that will be submitted is to run.
-
-    Parameters
-    ----------
-    graph : Graph
-        As the pipeline left it; without a placement nothing is told.
-    """
-    placement = graph.placement
-    client = None if placement is None else _client_with_plugin()
-    if placement is None or client is None:
-        return
-    numbers: dict[str, int] = {}
-    workers = [numbers.setdefault(one, len(numbers)) for one in placement.workers.values()]
-    wishes = messages.Wishes(list(placement.workers), list(numbers), workers, placement.seconds)
-    _ask(client, "stratum_place", messages.pack(wishes))
+    has_plugin = client.get_metadata(messages.METADATA, default=None)
+    return SharedCluster(client) if has_plugin else None
 
 
 def _ask(client: Any, op: str, message: dict[str, Any]) -> dict[str, Any]:

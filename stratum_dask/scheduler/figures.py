@@ -8,13 +8,17 @@ import pickle
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distributed.protocol import deserialize
 
 from stratum_dask.graph import key_split
 from stratum_dask.ops.counters import Counters, total
 from stratum_dask.runtime.counting import here
+from stratum_dask.scheduler import messages
+
+if TYPE_CHECKING:
+    from stratum_dask.scheduler.plugin import StratumPlugin
 
 logger = logging.getLogger("distributed.stratum")
 
@@ -68,7 +72,47 @@ async def _counts(scheduler: Any, address: str) -> tuple[tuple[str, int], Counte
     return None
 
 
-def figures(plugin: Any) -> dict[str, Any]:
+def state(plugin: StratumPlugin) -> dict[str, Any]:
+    """Return what is going on, as plain data that holds no values of the users'.
+
+    Parameters
+    ----------
+    plugin : StratumPlugin
+
+    Returns
+    -------
+    dict
+        ``version``, ``off`` (why, or empty); ``candidates``: how many are ``waiting``,
+        ``running``, ``done``, ``failed``, ``cancelled``; ``named``: up to 1,000 of them, each
+        with ``plan``, ``client``, ``name``, ``status``; ``plans``, ``tasks`` (computed),
+        ``placed`` (tasks that were meant for a worker), ``merged`` (tasks into others),
+        ``hits`` and ``misses`` (values asked for), ``seconds_saved``; ``retention``:
+        ``values``, ``bytes``, ``budget``, ``evictions``, ``refused`` and ``workers`` (bytes by
+        address); ``environments``: workers by name of their environment.
+    """
+    environments: Counter[str] = Counter(
+        "unknown" if made is None else f"{made.name}/{made.threads}" for made in plugin.makers.now()
+    )
+    kept = plugin.pins.retention
+    return {
+        "version": messages.version(),
+        "off": plugin.off,
+        "candidates": dict(plugin.accounting.counts),
+        "named": plugin.accounting.listed(),
+        **plugin.counters,
+        "retention": {
+            "values": len(kept),
+            "bytes": kept.nbytes,
+            "budget": kept.budget,
+            "evictions": kept.evictions,
+            "refused": plugin.pins.refused,
+            "workers": dict(kept.by_worker),
+        },
+        "environments": dict(environments),
+    }
+
+
+def figures(plugin: StratumPlugin) -> dict[str, Any]:
     """Return all that is shown.
 
     Parameters
@@ -78,13 +122,13 @@ def figures(plugin: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        :meth:`StratumPlugin.state`, with ``retained`` (the largest values that are kept: ``name``,
+        :func:`state`, with ``retained`` (the largest values that are kept: ``name``,
         ``nbytes``, ``seconds``, ``worker``), ``paces`` (see :class:`Paces`) and ``kernels``
         (``hits`` and ``fallbacks`` of all workers).
     """
-    kept = sorted(plugin.retention.kept.items(), key=lambda item: -item[1].nbytes)[:_MOST]
+    kept = sorted(plugin.pins.retention.kept.items(), key=lambda item: -item[1].nbytes)[:_MOST]
     return {
-        **plugin.state(),
+        **state(plugin),
         "retained": [
             {
                 "name": str(key_split(key)),

@@ -7,6 +7,7 @@ plan takes longer than was expected, Dask balances what is left as it does all t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -98,9 +99,8 @@ class Placing:
     def __contains__(self, key: Key) -> bool:
         return key in self._wishes
 
-    def give_up(self, scheduler: Any) -> None:
-        """Leave to Dask what is late."""
-        now = time.time()
+    def give_up(self, scheduler: Any, now: float = math.inf) -> None:
+        """Leave to Dask what is late, or everything."""
         late = [key for key, wish in self._wishes.items() if wish.plan.deadline < now]
         stealing = scheduler.extensions.get("stealing")
         for key in late:

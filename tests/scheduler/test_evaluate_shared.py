@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import stratum_dask as sd
 from stratum_dask.scheduler import StratumPlugin
-from stratum_dask.scheduler.client import live_values
+from stratum_dask.scheduler.client import shared_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -50,10 +50,9 @@ def cluster():
         Client(cluster) as client,
     ):
         client.register_plugin(StratumPlugin())
-        for one in live_values():
-            one.find([])
+        shared_cluster().values().find([])
         plugin = cluster.scheduler.plugins["stratum"]
-        while len(plugin._environments) < 2:
+        while len(plugin.makers) < 2:
             time.sleep(0.01)
         yield cluster
 
@@ -72,12 +71,12 @@ def test_a_second_client_computes_nothing_again(cluster):
     with Client(cluster):
         assert scores(sd.evaluate(candidates(), X, Y, cv=3)) == expected
         assert plugin.counters["tasks"] - first == 9  # copies of scores
-        before = len(plugin.retention)
+        before = len(plugin.pins.retention)
         with dask.config.set(scheduler="threads"):
             other = scores(sd.evaluate(candidates((5.0,)), X, Y, cv=3))
         assert scores(sd.evaluate(candidates((5.0,)), X, Y, cv=3)) == other
         # Only the new model is fitted, predicts and is scored: preprocessing is alive.
-        assert len(plugin.retention) - before <= 9
+        assert len(plugin.pins.retention) - before <= 9
     assert plugin.state()["candidates"] == {
         "waiting": 0,
         "running": 0,
@@ -143,12 +142,12 @@ def test_what_is_kept_is_lost_with_its_worker_and_its_client(cluster):
     # The data are gone with their client: what is kept cannot be computed again.
     with Client(cluster):
         plugin = cluster.scheduler.plugins["stratum"]
-        found = plugin.find
+        found = plugin.answers.find
 
         def find_then_lose(**sent):
             answer = found(**sent)
             if answer["found"]:
-                plugin.find = found
+                plugin.answers.find = found
                 cluster.scheduler.handlers["stratum_find"] = found
                 cluster.loop.add_callback(cluster.workers[0].close)
             return answer

@@ -20,7 +20,7 @@ from distributed.security import Security
 import stratum_dask as sd
 from stratum_dask.scheduler import StratumPlugin, messages
 from stratum_dask.scheduler.cli import stratum
-from stratum_dask.scheduler.client import live_values
+from stratum_dask.scheduler.client import shared_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -49,9 +49,8 @@ def client(cluster):
 def prepare(client):
     """Wait until the plugin knows the workers, which it asks when it is asked first."""
     plugin = plugin_of(client)
-    for one in live_values():
-        one.find([])
-    while len(plugin._environments) < len(plugin.scheduler.workers):
+    shared_cluster().values().find([])
+    while len(plugin.makers) < len(plugin.scheduler.workers):
         time.sleep(0.01)
 
 
@@ -131,9 +130,9 @@ def test_what_was_found_lives_until_it_is_used(client):
     assert dask.compute(*sd.optimize(batch())) == expected()
     after = sd.optimize(batch(5))
     plugin = plugin_of(client)
-    for key in list(plugin.retention):
-        client.loop.add_callback(plugin._release, key)
-    while plugin.scheduler.clients["stratum-retention"].wants_what:
+    for key in list(plugin.pins.retention):
+        client.loop.add_callback(plugin.pins.drop, key)
+    while plugin.pins.client in plugin.scheduler.clients:
         time.sleep(0.01)
     count, result = tasks_of(client, lambda: dask.compute(*after))
     assert result == expected(5) and count == 3
@@ -234,7 +233,7 @@ def test_futures_are_no_identity(client):
 def test_another_version_shares_nothing_and_says_so(client, monkeypatch):
     assert dask.compute(*sd.optimize(batch())) == expected()
     monkeypatch.setattr(
-        plugin_of(client),
+        plugin_of(client).answers,
         "_answer",
         lambda *_: {
             "status": "version",
@@ -252,18 +251,18 @@ def test_another_version_shares_nothing_and_says_so(client, monkeypatch):
 
 def test_without_the_plugin_or_in_asynchronous_clients_nothing_is_asked(cluster):
     with Client(cluster) as client:
-        assert len(live_values()) == 1
+        assert shared_cluster() is not None
         with dask.config.set(scheduler="threads"):
-            assert live_values() == ()
+            assert shared_cluster() is None
         client.set_metadata(messages.METADATA, None)
-        assert live_values() == ()
+        assert shared_cluster() is None
 
     async def run():
         async with Client(cluster.scheduler_address, asynchronous=True):
-            return live_values()
+            return shared_cluster()
 
-    assert asyncio.run(run()) == ()
-    assert live_values() == ()
+    assert asyncio.run(run()) is None
+    assert shared_cluster() is None
 
 
 def test_status_on_the_command_line(client):

@@ -46,7 +46,7 @@ def graph(n, seconds=0.01):
 def announce(plugin, keys, addresses, seconds=10.0):
     numbers = {address: i for i, address in enumerate(dict.fromkeys(addresses))}
     wishes = Wishes(list(keys), list(numbers), [numbers[one] for one in addresses], seconds)
-    answer = plugin.place(**pack(wishes))
+    answer = plugin.answers.place(**pack(wishes))
     assert answer["status"] == "OK", answer
 
 
@@ -124,6 +124,6 @@ async def test_wishes_that_are_none_are_refused(client, s, plugin, a, b):
         ("seconds", -1.0),
         ("keys", "x" * 3),
     ]:
-        assert plugin.place(**{**good, name: wrong})["status"] == "refused", name
-    assert plugin.place(**good)["status"] == "OK"
+        assert plugin.answers.place(**{**good, name: wrong})["status"] == "refused", name
+    assert plugin.answers.place(**good)["status"] == "OK"
     assert not plugin.off

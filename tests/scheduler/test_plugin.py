@@ -15,7 +15,6 @@ from stratum_dask.ops.outcomes import NoValue
 from stratum_dask.scheduler import StratumPlugin, dask_setup, messages
 from stratum_dask.scheduler.environment import Environment, environment
 from stratum_dask.scheduler.messages import Announcement, Question, pack
-from stratum_dask.scheduler.plugin import CLIENT
 
 PLAN = "0123456789ab"
 
@@ -33,8 +32,8 @@ def plugin_test(**kwargs):
             await client.register_plugin(StratumPlugin())
             plugin = scheduler.plugins["stratum"]
             scheduler.client_desires_keys([], "me")  # as if it were connected
-            plugin.find(**question([]))
-            while len(plugin._environments) < len(workers):
+            plugin.answers.find(**question([]))
+            while len(plugin.makers) < len(workers):
                 await asyncio.sleep(0.01)
             await test(client, scheduler, plugin, *workers)
 
@@ -100,7 +99,7 @@ async def computed(client, names):
 
 
 def known(plugin, names, **changes):
-    answer = plugin.find(**question(names, **changes))
+    answer = plugin.answers.find(**question(names, **changes))
     assert answer["status"] == "OK"
     return [key for _, key in answer["found"]]
 
@@ -115,16 +114,16 @@ async def until(condition):
 
 @plugin_test()
 async def test_what_is_computed_is_kept_and_found(c, s, plugin, a, b):
-    assert plugin.announce(**announcement(["x", "y"])) == {"status": "OK"}
+    assert plugin.answers.announce(**announcement(["x", "y"])) == {"status": "OK"}
     assert known(plugin, ["x", "y"]) == []
     future = await computed(c, ["x", "y"])
-    assert set(plugin.retention) == {key_of("x"), key_of("y")}
+    assert set(plugin.pins.retention) == {key_of("x"), key_of("y")}
     future.release()
     await until(lambda: c.id not in {cs.client_key for cs in s.tasks[key_of("y")].who_wants})
     assert known(plugin, ["x", "no", "y"], client=c.id) == [key_of("x"), key_of("y")]
     assert s.clients[c.id].wants_what == {s.tasks[key_of("x")], s.tasks[key_of("y")]}
     # The time of what was computed for it counts, but not of what is kept itself.
-    kept = plugin.retention.kept
+    kept = plugin.pins.retention.kept
     assert kept[key_of("x")].seconds > 0.002
     assert plugin.registry.values[key_of("y")].seconds < 3 * kept[key_of("x")].seconds
     assert plugin.state()["misses"] == 3
@@ -132,25 +131,25 @@ async def test_what_is_computed_is_kept_and_found(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_other_forms_environments_and_versions_do_not_mix(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     future = await computed(c, ["x"])
     assert known(plugin, ["x"], form="outcome") == []
-    answer = plugin.find(**question(["x"], environment="another"))
+    answer = plugin.answers.find(**question(["x"], environment="another"))
     assert answer["found"] == []
     assert set(answer["others"]) == {a.address, b.address}
     other = {**question(["x"]), "version": "0.0.0/1"}
-    assert plugin.find(**other) == {"status": "version", "version": messages.version()}
-    assert plugin.announce(**{**announcement(["x"]), "version": ""})["status"] == "version"
+    assert plugin.answers.find(**other) == {"status": "version", "version": messages.version()}
+    assert plugin.answers.announce(**{**announcement(["x"]), "version": ""})["status"] == "version"
     # Inner threads change last bits of plain values; where they differ, nothing is known of them.
-    plugin._environments[s.workers[b.address].server_id] = Environment(environment().name, 99)
+    plugin.makers._found[s.workers[b.address].server_id] = Environment(environment().name, 99)
     assert known(plugin, ["x"]) == []
     del future
 
 
 @plugin_test()
 async def test_values_of_unknown_workers_are_not_shared(c, s, plugin, a, b):
-    plugin._environments.clear()
-    plugin.announce(**announcement(["x"]))
+    plugin.makers._found.clear()
+    plugin.answers.announce(**announcement(["x"]))
     future = await computed(c, ["x"])
     assert known(plugin, ["x"]) == []
     assert plugin.state()["environments"] == {"unknown": 2}
@@ -160,13 +159,13 @@ async def test_values_of_unknown_workers_are_not_shared(c, s, plugin, a, b):
 @plugin_test()
 async def test_names_that_others_may_use_need_the_plans_mark(c, s, plugin, a, b):
     said = {"keys": ["named"], "wanted": ["named"], "candidates": []}
-    plugin.announce(**announcement(["x"], **said))
+    plugin.answers.announce(**announcement(["x"], **said))
     future = c.submit(slow_sum, 1, key="named")
     await wait(future)
-    assert known(plugin, ["x"]) == [] and len(plugin.retention) == 0
+    assert known(plugin, ["x"]) == [] and len(plugin.pins.retention) == 0
     future.release()
     await until(lambda: "named" not in s.tasks)
-    plugin.announce(**announcement(["x"], **said))
+    plugin.answers.announce(**announcement(["x"], **said))
     with dask.annotate(stratum=PLAN):
         (future,) = c.get({"named": Task("named", slow_sum, 1)}, ["named"], sync=False)
     await wait(future)
@@ -175,30 +174,32 @@ async def test_names_that_others_may_use_need_the_plans_mark(c, s, plugin, a, b)
 
 @plugin_test()
 async def test_what_plain_tasks_may_edit_is_shared_no_more(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     future = await computed(c, ["x"])
     assert known(plugin, ["x"]) == [key_of("x")]
     await c.submit(lambda value: value, future)
     assert known(plugin, ["x"]) == []
-    await until(lambda: CLIENT not in {cs.client_key for cs in s.tasks[key_of("x")].who_wants})
+    await until(
+        lambda: plugin.pins.client not in {cs.client_key for cs in s.tasks[key_of("x")].who_wants}
+    )
 
 
 @plugin_test()
 async def test_a_lost_worker_takes_its_values_along(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x", "y"]))
+    plugin.answers.announce(**announcement(["x", "y"]))
     future = await computed(c, ["x", "y"])
     future.release()
     await until(lambda: plugin.registry.values[key_of("y")].maker and not c.futures)
     await a.close()
     await b.close()
     await until(lambda: not s.tasks)  # nobody wants them: they are not computed again
-    assert len(plugin.retention) == 0 and plugin.retention.nbytes == 0
+    assert len(plugin.pins.retention) == 0 and plugin.pins.retention.nbytes == 0
     assert not plugin.registry.values and not plugin.registry.plans
 
 
 @plugin_test()
 async def test_what_a_client_found_is_computed_again_when_its_worker_is_lost(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x", "y"]))
+    plugin.answers.announce(**announcement(["x", "y"]))
     future = await computed(c, ["x", "y"])
     future.release()
     await until(lambda: not c.futures)
@@ -211,7 +212,7 @@ async def test_what_a_client_found_is_computed_again_when_its_worker_is_lost(c, 
 
 @plugin_test()
 async def test_cancelled_batches_stop(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x", "y", "z"]))
+    plugin.answers.announce(**announcement(["x", "y", "z"]))
     (future,) = c.get(chain(["x", "y", "z"]), [key_of("z")], sync=False)
     await until(lambda: key_of("z") in s.tasks)
     await future.cancel()
@@ -222,7 +223,7 @@ async def test_cancelled_batches_stop(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_a_client_that_vanishes_leaves_what_is_kept(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x", "y"]))
+    plugin.answers.announce(**announcement(["x", "y"]))
     async with Client(s.address, asynchronous=True) as other:
         future = await computed(other, ["x", "y"])
         del future
@@ -232,23 +233,23 @@ async def test_a_client_that_vanishes_leaves_what_is_kept(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_a_failing_hook_leaves_plain_dask(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     await computed(c, ["x"])
     plugin.accounting.running = None  # is called by the hook
     names = ["p", "q"]
-    plugin.announce(**announcement(names))
+    plugin.answers.announce(**announcement(names))
     future = await computed(c, names)
     assert await future == 1
     assert "_follow" in plugin.off
-    await until(lambda: not s.clients[CLIENT].wants_what)
-    assert plugin.find(**question(["x"]))["status"] == "off"
+    await until(lambda: plugin.pins.client not in s.clients)
+    assert plugin.answers.find(**question(["x"]))["status"] == "off"
     assert messages.METADATA not in s.task_metadata
     assert plugin.state()["off"] == plugin.off
 
 
 @plugin_test()
 async def test_unregistering_releases_everything(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     future = await computed(c, ["x"])
     future.release()
     await until(lambda: not c.futures)
@@ -258,21 +259,21 @@ async def test_unregistering_releases_everything(c, s, plugin, a, b):
     assert plugin.off == "it was unregistered"
     await until(lambda: not s.tasks)
     await c.register_plugin(StratumPlugin())
-    assert s.plugins["stratum"].find(**question(["x"]))["status"] == "OK"
+    assert s.plugins["stratum"].answers.find(**question(["x"]))["status"] == "OK"
     assert (await c.scheduler.stratum_find(**question(["x"])))["status"] == "OK"
 
 
 @plugin_test()
 async def test_restart_forgets(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     await computed(c, ["x"])
     await s.restart(wait_for_workers=False, stimulus_id="test")
-    assert len(plugin.retention) == 0 and not plugin.registry.values and not plugin.off
+    assert len(plugin.pins.retention) == 0 and not plugin.registry.values and not plugin.off
     assert s.task_metadata[messages.METADATA] == messages.version()
-    plugin.find(**question([]))
+    plugin.answers.find(**question([]))
     async with Worker(s.address) as new:
-        await until(lambda: s.workers[new.address].server_id in plugin._environments)
-        plugin.announce(**announcement(["x"]))
+        await until(lambda: s.workers[new.address].server_id in plugin.makers._found)
+        plugin.answers.announce(**announcement(["x"]))
         future = await computed(c, ["x"])
         assert known(plugin, ["x"]) == [key_of("x")]
         del future
@@ -280,33 +281,33 @@ async def test_restart_forgets(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_the_budget_holds(c, s, plugin, a, b):
-    plugin.retention.budget = 100
+    plugin.pins.retention.budget = 100
     names = ["u", "v", "w", "x", "y", "z"]
-    plugin.announce(**announcement(names))
+    plugin.answers.announce(**announcement(names))
     future = await computed(c, names)
     state = plugin.state()["retention"]
     assert 0 < state["bytes"] <= 100 and state["evictions"] + state["refused"] > 0
-    await until(lambda: len(s.clients[CLIENT].wants_what) == len(plugin.retention))
-    assert {ts.key for ts in s.clients[CLIENT].wants_what} == set(plugin.retention)
+    await until(lambda: len(s.clients[plugin.pins.client].wants_what) == len(plugin.pins.retention))
+    assert {ts.key for ts in s.clients[plugin.pins.client].wants_what} == set(plugin.pins.retention)
     del future
 
 
 @plugin_test()
 async def test_workers_short_of_memory_keep_less(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x", "y"]))
+    plugin.answers.announce(**announcement(["x", "y"]))
     future = await computed(c, ["x", "y"])
-    assert len(plugin.retention) == 2
+    assert len(plugin.pins.retention) == 2
     for ws in s.workers.values():
         ws.memory_limit = 1
     plugin._look()
-    assert len(plugin.retention) == 0 and not plugin.off
-    await until(lambda: not s.clients[CLIENT].wants_what)
+    assert len(plugin.pins.retention) == 0 and not plugin.off
+    await until(lambda: plugin.pins.client not in s.clients)
     for ws in s.workers.values():
         ws.memory_limit = 1_000_000
         ws.metrics["spilled_bytes"] = {"memory": 1, "disk": 1}
-    plugin.announce(**announcement(["p", "q"]))
+    plugin.answers.announce(**announcement(["p", "q"]))
     other = await computed(c, ["p", "q"])
-    assert len(plugin.retention) == 0
+    assert len(plugin.pins.retention) == 0
     del future, other
 
 
@@ -317,14 +318,14 @@ def fails(*_):
 
 @plugin_test()
 async def test_failures_are_not_shared(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x", "y"]))
+    plugin.answers.announce(**announcement(["x", "y"]))
     tasks = {
         key_of("x"): Task(key_of("x"), fails),
         key_of("y"): Task(key_of("y"), fails, TaskRef(key_of("x"))),
     }
     (future,) = c.get(tasks, [key_of("y")], sync=False)
     await wait(future)
-    assert known(plugin, ["x", "y"]) == [] and len(plugin.retention) == 0
+    assert known(plugin, ["x", "y"]) == [] and len(plugin.pins.retention) == 0
     assert plugin.state()["candidates"]["failed"] == 1
 
 
@@ -344,7 +345,7 @@ async def test_candidates_are_followed(c, s, plugin, a, b):
     EVENT.clear()
     keys = [key_of(name) for name in "xyz"]
     candidates = [("good", [keys[0]]), ("bad", [keys[1]]), ("both", [keys[0], keys[2]])]
-    plugin.announce(**announcement(list("xyz"), candidates=candidates))
+    plugin.answers.announce(**announcement(list("xyz"), candidates=candidates))
     assert plugin.state()["candidates"]["waiting"] == 3
     tasks = {
         keys[0]: Task(keys[0], waits),
@@ -368,7 +369,7 @@ async def test_candidates_are_followed(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_malformed_messages_are_refused(c, s, plugin, a, b):
-    answer = plugin.find(**question(["x"], client="nobody"))
+    answer = plugin.answers.find(**question(["x"], client="nobody"))
     assert answer["status"] == "refused" and "nobody" not in s.clients
     good = announcement(["x"])
     for change in (
@@ -379,14 +380,14 @@ async def test_malformed_messages_are_refused(c, s, plugin, a, b):
         {"client": "x" * 1_000},
         {"wanted": "no"},
     ):
-        answer = plugin.announce(**{**good, **change})
+        answer = plugin.answers.announce(**{**good, **change})
         assert answer["status"] == "refused" and answer["reason"], change
     assert not plugin.off and not plugin.registry.values
 
 
 @plugin_test()
 async def test_plans_that_are_never_submitted_are_forgotten(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     plugin.registry.plans[PLAN].announced = 0
     plugin._look()
     assert not plugin.registry.values and not plugin.registry.plans
@@ -395,11 +396,11 @@ async def test_plans_that_are_never_submitted_are_forgotten(c, s, plugin, a, b):
 
 @plugin_test()
 async def test_quick_tasks_are_not_kept(c, s, plugin, a, b):
-    plugin.announce(**announcement(["x"]))
+    plugin.answers.announce(**announcement(["x"]))
     key = key_of("x")
     (future,) = c.get({key: Task(key, abs, -1)}, [key], sync=False)
     await wait(future)
-    assert len(plugin.retention) == 0
+    assert len(plugin.pins.retention) == 0
     assert known(plugin, ["x"]) == [key]  # while somebody wants it
     del future
 
@@ -420,3 +421,22 @@ def test_preload_by_configuration():
                 assert isinstance(s.plugins["stratum"], StratumPlugin)
 
     asyncio.run(run())
+
+
+@plugin_test()
+async def test_a_plugin_that_goes_releases_nothing_of_its_successors(c, s, plugin, a, b):
+    plugin.answers.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    await c.unregister_scheduler_plugin("stratum")
+    await c.register_plugin(StratumPlugin())
+    successor = s.plugins["stratum"]
+    successor.answers.announce(**announcement(["x"]))
+    (ws,) = s.tasks[key_of("x")].who_has
+    await (a if a.address == ws.address else b).close()  # what is wanted is computed again
+    await until(lambda: key_of("x") in successor.pins.retention)
+    future.release()
+    await until(lambda: not c.futures)
+    plugin._tick()
+    assert plugin.off == "it was unregistered"
+    await until(lambda: plugin.pins.client not in s.clients)
+    assert s.tasks[key_of("x")].state == "memory"

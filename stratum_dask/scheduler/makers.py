@@ -1,0 +1,107 @@
+"""What each worker computes with: values are found by clients that compute with the same."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+from typing import Any
+
+from distributed.protocol import deserialize
+
+from stratum_dask.scheduler.environment import Environment, report
+
+logger = logging.getLogger("distributed.stratum")
+
+_PATIENCE = 60.0
+"""Seconds to wait for a worker's answer."""
+
+
+class Makers:
+    """The workers' environments, asked for as soon as anybody may want what they make.
+
+    Workers of clusters that nobody shares need not import anything.
+
+    Parameters
+    ----------
+    scheduler : distributed.Scheduler
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
+        self._found: dict[str, Environment | None] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._is_wanted = False
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def want(self) -> None:
+        """Ask the workers, and from now on every new one."""
+        if not self._is_wanted:
+            self._is_wanted = True
+            for address in self._scheduler.workers:
+                self.add(address)
+
+    def add(self, address: str) -> None:
+        """Take note of a new worker."""
+        if self._is_wanted:
+            task = asyncio.get_running_loop().create_task(self._learn(address))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        for one in self._asking:
+            one.cancel()
+
+    def of(self, maker: str) -> Environment | None:
+        """Return the environment of the worker with this id; None while it is not known."""
+        return self._found.get(maker)
+
+    def now(self) -> list[Environment | None]:
+        """Return those of all workers that there are."""
+        return [self._found.get(ws.server_id) for ws in self._scheduler.workers.values()]
+
+    def agree_on(self, threads: int) -> bool:
+        """Tell whether all workers give tasks so many inner threads."""
+        return all(one is not None and one.threads == threads for one in self.now())
+
+    def others(self, environment: str) -> list[str]:
+        """Return the addresses of some workers that compute with something else."""
+        found = [
+            ws.address
+            for ws in self._scheduler.workers.values()
+            if (made := self._found.get(ws.server_id)) is not None and made.name != environment
+        ]
+        return found[:10]
+
+    async def _learn(self, address: str) -> None:
+        scheduler = self._scheduler
+        ws = scheduler.workers.get(address)
+        if ws is None:
+            return
+        found = None
+        try:
+            reply = await asyncio.wait_for(
+                scheduler.rpc(address).run(function=pickle.dumps(report)), timeout=_PATIENCE
+            )
+            if reply["status"] == "OK":
+                sent = reply["result"]  # which the scheduler leaves as it came
+                found = Environment(*deserialize(sent.header, sent.frames))
+        except Exception as error:  # the worker is gone, or has no stratum_dask
+            logger.debug("worker %s did not say what it computes with: %r", address, error)
+        if found is None and address in scheduler.workers:
+            logger.warning(
+                "worker %s did not say what it computes with; its results are not shared. "
+                "Is stratum_dask installed there?",
+                address,
+            )
+        self._found[ws.server_id] = found
+        different = {one.name for one in self.now() if one is not None}
+        if len(different) > 1:
+            logger.warning(
+                "the workers compute with %d different sets of library versions or processors: "
+                "each client shares only values made as its own would be",
+                len(different),
+            )

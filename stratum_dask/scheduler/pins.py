@@ -1,0 +1,116 @@
+"""Results that are kept alive, as if a client wanted them; let go between transitions only."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Hashable
+from typing import Any
+
+import dask
+
+from stratum_dask.scheduler.registry import Value
+from stratum_dask.scheduler.retention import Retention
+
+Key = Hashable
+
+_RELEASES = 1_000
+"""Keys to release in one turn of the event loop."""
+
+
+class Pins:
+    """Keeps values by the policy of :class:`~stratum_dask.scheduler.retention.Retention`.
+
+    Parameters
+    ----------
+    scheduler : distributed.Scheduler
+    budget : int
+        Bytes that all values together may take.
+    share : float
+        The part of a worker's memory that they may take.
+
+    Attributes
+    ----------
+    client : str
+        The name under which the scheduler is told to keep values: one that no other plugin has,
+        or it would release what this one keeps.
+    retention : Retention
+    refused : int
+        How many values were not kept.
+    """
+
+    def __init__(self, scheduler: Any, budget: int, share: float) -> None:
+        self._scheduler, self._share = scheduler, share
+        self.client = f"stratum-retention-{uuid.uuid4().hex[:12]}"
+        self.retention = Retention(budget)
+        self.refused = 0
+        self._releases: deque[Key] = deque()
+
+    def offer(self, value: Value, ts: Any, ws: Any) -> None:
+        """Keep a value that a worker has, if it is worth that."""
+        if not (ts.who_wants or ts.waiters):
+            return  # on its way out
+        kept, dropped = self.retention.offer(
+            value.key,
+            nbytes=max(ts.nbytes, 1),
+            seconds=value.seconds,
+            reuse=value.reuse,
+            worker=ws.address,
+            share=self._room(ws),
+        )
+        for key in dropped:
+            self._release(key)
+        if kept:
+            self._scheduler.client_desires_keys([value.key], self.client)
+        else:
+            self.refused += 1
+
+    def drop(self, key: Key) -> None:
+        """Keep a value no longer, if it is kept."""
+        if self.retention.drop(key):
+            self._release(key)
+
+    def relieve(self) -> None:
+        """Keep less on workers that hold more than their target."""
+        target = dask.config.get("distributed.worker.memory.target") or 1.0
+        for ws in self._scheduler.workers.values():
+            if not ws.memory_limit or ws.address not in self.retention.by_worker:
+                continue
+            memory = ws.memory
+            over = memory.managed + memory.spilled - int(ws.memory_limit * target)
+            for key in self.retention.shrink(ws.address, over) if over > 0 else ():
+                self._release(key)
+
+    def drop_all(self) -> None:
+        """Keep nothing any more."""
+        for key in list(self.retention):
+            self.drop(key)
+
+    def _room(self, ws: Any) -> int | None:
+        """Return how many bytes may be kept on a worker; none where values are spilled."""
+        if not ws.memory_limit:
+            return None
+        if ws.memory.spilled:
+            return self.retention.by_worker.get(ws.address, 0)
+        return int(ws.memory_limit * self._share)
+
+    def _release(self, key: Key) -> None:
+        self._releases.append(key)
+        if len(self._releases) == 1:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Release what is not kept any more, a bounded number of keys at once."""
+        releases, clients = self._releases, self._scheduler.clients
+        now = [releases.popleft() for _ in range(min(len(releases), _RELEASES))]
+        gone = [key for key in now if key not in self.retention]  # not kept again in between
+        if gone and self.client in clients:
+            self._scheduler.client_releases_keys(gone, self.client)
+            if not clients[self.client].wants_what:
+                del clients[self.client]
+        if releases:
+            self._flush_soon()

@@ -47,7 +47,7 @@ def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
     if size < _BIG:
         return np.empty(shape, dtype)
     try:
-        memory = _native.Memory(size)
+        memory = memoryview(_native.Memory(size))
     except (MemoryError, OverflowError):
         return np.empty(shape, dtype)  # NumPy's error says more
     return np.frombuffer(memory, dtype).reshape(shape)

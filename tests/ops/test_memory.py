@@ -28,12 +28,13 @@ def test_arrays_look_as_numpys(shape: int | tuple[int, ...], dtype: str) -> None
 
 def test_free_memory_is_used_again() -> None:
     first = empty(ROWS, "float64")
-    address = first.ctypes.data
-    view = first[5:]
+    address, view = first.ctypes.data, first[5:]
     del first
-    assert empty(ROWS, "float64").ctypes.data != address  # the view is alive
+    other = empty(ROWS, "float64")
+    assert other.ctypes.data != address  # the view is alive
     del view
-    assert empty(ROWS, "float64").ctypes.data == address
+    again = empty(ROWS, "float64")
+    assert again.ctypes.data == address
 
 
 @given(

@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask.bindings import is_current, is_settled, unwrapped
+from stratum_dask.bytecode import Effects, effects
+from stratum_dask.bytecode.bindings import is_current, is_settled, unwrapped
 from stratum_dask.literals import Unknown, digest, encode
-from stratum_dask.purity import Effects, effects
 from stratum_dask.semantics import (
     MUTATING_METHODS,
     READERS,

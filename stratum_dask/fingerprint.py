@@ -16,7 +16,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from stratum_dask._native import identify_calls, identity
-from stratum_dask.bindings import arguments, unwrapped
+from stratum_dask.bytecode.bindings import arguments, unwrapped
 from stratum_dask.callables import SCORERS, Function, describe, encode_estimator, encode_scorer
 from stratum_dask.files import (
     FileIdentity,

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask.purity import effects
+from stratum_dask.bytecode import effects
 from stratum_dask.semantics import of_library, writes_inputs
 
 CALLED = (

@@ -13,10 +13,10 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 import stratum_dask as sd
+from stratum_dask.bytecode import effects
 from stratum_dask.edits import Edits
 from stratum_dask.fingerprint import Fingerprinter
 from stratum_dask.graph import NODE_TYPES, lower
-from stratum_dask.purity import effects
 
 LIST: list = []
 log = logging.getLogger(__name__)

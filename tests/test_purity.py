@@ -20,7 +20,7 @@ from sklearn.linear_model import Ridge  # noqa: F401
 from sklearn.model_selection import KFold, train_test_split  # noqa: F401
 
 import stratum_dask as sd
-from stratum_dask.purity import Path, effects
+from stratum_dask.bytecode import Path, effects
 
 log = logging.getLogger(__name__)
 PATH = "data.csv"

@@ -15,16 +15,16 @@ import dis
 import inspect
 import logging
 import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import takewhile
-from pathlib import PurePath
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask.bindings import CONSTANT, MISSING
-from stratum_dask.ownership import ANYTHING, changed
+from stratum_dask.bytecode.arguments import may_draw, path_read, returns_iterator, seeds
+from stratum_dask.bytecode.bindings import CONSTANT, MISSING
+from stratum_dask.bytecode.effects import Effects
+from stratum_dask.bytecode.origins import ANYTHING
+from stratum_dask.bytecode.ownership import changed
 from stratum_dask.semantics import (
     DRAWING,
     GENERATORS,
@@ -38,59 +38,7 @@ from stratum_dask.semantics import (
     is_pure,
     name_of,
     of_library,
-    uses_randomness,
 )
-
-
-@dataclass(frozen=True)
-class Path:
-    """The path that a function reads: a constant, or the parameter that holds it.
-
-    With `only_read` the function does nothing else with it, so that copies of a file are equal.
-    """
-
-    value: str | None = None
-    parameter: str | None = None
-    only_read: bool = False
-
-
-@dataclass
-class Effects:
-    """What a function does.
-
-    Attributes
-    ----------
-    reason : str or None
-        Why it is impure; None if it is pure.
-    changes : frozenset of str or None
-        The parameters whose objects it may change; None for any.
-    makes_writers : bool
-        Whether it may make an estimator that writes into its input (``copy_X=False``).
-    paths : list of Path
-        What it reads.
-    seeds : list of str
-        Parameters that must be ints for the function to be pure.
-    uses : dict of str to object
-        The globals and closure values that it depends on, by name.
-    """
-
-    reason: str | None = None
-    changes: frozenset[str] | None = frozenset()
-    makes_writers: bool = False
-    paths: list[Path] = field(default_factory=list)
-    seeds: list[str] = field(default_factory=list)
-    uses: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def mutates(self) -> bool:
-        """Whether it may change objects that are passed in."""
-        return self.changes is None or bool(self.changes)
-
-    @property
-    def pure(self) -> bool:
-        """Whether the function is pure, given its paths and seeds."""
-        return self.reason is None
-
 
 _UNCHANGED = (*CONSTANT, logging.Logger, types.ModuleType)
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -238,12 +186,26 @@ class _Walk:
         elif op in ("KW_NAMES", "LOAD_CONST"):
             names = code.co_consts[all_[at].arg or 0] if op == "KW_NAMES" else value
             if isinstance(names, tuple):
-                self.keywords(names, all_, at, code)
+                for seed in seeds(names, all_[:at], self.parameters(code), self.bound):
+                    self.seeded_calls += 1
+                    self.found.seeds += [seed] if isinstance(seed, str) else []
         elif op == "LOAD_BUILD_CLASS":
             self.fail("defines a class")
-        elif op == "RETURN_VALUE" and _returns_iterator(all_, at):
+        elif op == "RETURN_VALUE" and returns_iterator(all_[:at]):
             self.fail("returns a generator, whose value can be consumed only once")
         return at + 1
+
+    def parameters(self, code: types.CodeType) -> tuple[str, ...]:
+        """Return the parameters of the function, as far as this code of it can load them."""
+        if code is not self.func.__code__:
+            return ()
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    def bound(self, load: dis.Instruction) -> Any:
+        """Return the global or closure value that is loaded, `MISSING` if it is neither."""
+        if load.opname == "LOAD_GLOBAL":
+            return self.lookup(str(load.argval))
+        return self.free.get(load.argval, MISSING) if load.opname == "LOAD_DEREF" else MISSING
 
     def lookup(self, name: str) -> Any:
         scope = self.func.__globals__
@@ -312,7 +274,11 @@ class _Walk:
         if said is False or name is None:
             self.fail(f"uses {path}, which is not known to be pure")
         elif name in READERS:
-            self.reads(all_, at)
+            found = path_read(self.func, all_, at, self.bound)
+            if found is None:
+                self.fail("reads a path that is not known at plan time")
+            else:
+                self.found.paths.append(found)
         elif name in SEEDED:
             self.random_calls += 1
         elif name in GENERATORS:
@@ -323,56 +289,9 @@ class _Walk:
         elif not is_pure(name, value):
             self.fail(f"calls {name}, which is not known to be pure")
         elif isinstance(value, type) and name.startswith("sklearn."):
-            self.random_calls += self.draws(value)
+            self.random_calls += may_draw(value, self.func.__code__)
         elif consumed_once(name) and at + 2 < len(all_) and all_[at + 2].opname == "RETURN_VALUE":
             self.fail("returns an iterator, which can be consumed only once")
-
-    def draws(self, kind: type) -> bool:
-        """Tell whether an object of this class may draw randomness as this function makes it."""
-        if "random_state" not in inspect.signature(kind).parameters:
-            return False
-        if any(isinstance(c, tuple) and not _DECIDING.isdisjoint(c) for c in self.constants()):
-            return True
-        try:
-            return uses_randomness(kind())
-        except TypeError:  # has required arguments, as meta-estimators do
-            return True
-
-    def constants(self) -> Iterator[Any]:
-        stack = [self.func.__code__]
-        while stack:
-            for constant in stack.pop().co_consts:
-                if isinstance(constant, types.CodeType):
-                    stack.append(constant)
-                elif isinstance(constant, tuple) and all(isinstance(c, str) for c in constant):
-                    yield constant
-
-    def reads(self, all_: list[dis.Instruction], at: int) -> None:
-        """Find the path that a reader gets: its first argument, plainly loaded."""
-        path = all_[at]
-        passed = takewhile(lambda i: not i.opname.startswith("CALL"), all_[at + 1 :])
-        plain = all(i.opname.startswith(_PASSING) and i.opname != "LOAD_ATTR" for i in passed)
-        if plain and path.opname == "LOAD_CONST" and isinstance(path.argval, str):
-            self.found.paths.append(Path(value=path.argval))
-        elif plain and path.opname.startswith("LOAD_FAST") and isinstance(path.argval, str):
-            stored = any(
-                i.opname.startswith("STORE_FAST") and i.argval == path.argval for i in all_
-            )
-            parameters = inspect.signature(self.func).parameters
-            if stored or path.argval not in parameters:
-                self.fail("reads a path that is not known at plan time")
-            else:
-                loads = sum(path.argval in _as_tuple(i.argval) for i in all_)
-                self.found.paths.append(Path(parameter=path.argval, only_read=loads == 1))
-        elif plain and path.opname in ("LOAD_GLOBAL", "LOAD_DEREF"):
-            name = str(path.argval)
-            value = self.free.get(name, self.lookup(name))
-            if isinstance(value, str | PurePath):
-                self.found.paths.append(Path(value=str(value)))
-            else:
-                self.fail("reads a path that is not known at plan time")
-        else:
-            self.fail("reads a path that is not known at plan time")
 
     def method(self, name: str, called: bool) -> None:
         if name in MUTATING_METHODS:  # of what, see `ownership`
@@ -386,45 +305,7 @@ class _Walk:
         elif name in _NEVER or name.startswith(("to_csv", "to_parquet", "read_")):
             self.fail(f"uses .{name}, which is not known to be pure")
 
-    def keywords(
-        self, names: tuple[Any, ...], all_: list[dis.Instruction], at: int, code: types.CodeType
-    ) -> None:
-        """Note seeds."""
-        for index, name in enumerate(names):
-            if name not in ("random_state", "seed"):
-                continue
-            value = all_[at - (len(names) - index)]
-            if value.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
-                self.seeded_calls += isinstance(value.argval, int)
-            elif value.opname == "LOAD_GLOBAL":
-                self.seeded_calls += isinstance(self.lookup(str(value.argval)), int)
-            elif value.opname == "LOAD_DEREF":
-                self.seeded_calls += isinstance(self.free.get(str(value.argval)), int)
-            elif value.opname.startswith("LOAD_FAST") and isinstance(value.argval, str):
-                argcount = code.co_argcount + code.co_kwonlyargcount
-                if code is self.func.__code__ and value.argval in code.co_varnames[:argcount]:
-                    self.found.seeds.append(value.argval)
-                    self.seeded_calls += 1
 
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _returns_iterator(all_: list[dis.Instruction], at: int) -> bool:
-    """Tell whether a generator expression is returned as it is."""
-    before = all_[max(0, at - 8) : at]
-    made = [i for i, one in enumerate(before) if one.argval.__class__ is types.CodeType]
-    return bool(
-        made
-        and before[made[-1]].argval.co_name == "<genexpr>"
-        and before[-1].opname == "CALL"
-        and not any(one.opname == "CALL" for one in before[made[-1] : -1])
-    )
-
-
-_PASSING = ("LOAD_", "KW_NAMES", "BUILD_LIST", "BUILD_MAP", "BUILD_CONST", "BUILD_TUPLE", "LIST_")
-_DECIDING = frozenset({"shuffle", "solver", "selection", "svd_solver", "probability"})
 _IGNORED = frozenset(
     {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
 )

@@ -1,0 +1,56 @@
+"""What is said of a function that was analysed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Path:
+    """The path that a function reads: a constant, or the parameter that holds it.
+
+    With `only_read` the function does nothing else with it, so that copies of a file are equal.
+    """
+
+    value: str | None = None
+    parameter: str | None = None
+    only_read: bool = False
+
+
+@dataclass
+class Effects:
+    """What a function does.
+
+    Attributes
+    ----------
+    reason : str or None
+        Why it is impure; None if it is pure.
+    changes : frozenset of str or None
+        The parameters whose objects it may change; None for any.
+    makes_writers : bool
+        Whether it may make an estimator that writes into its input (``copy_X=False``).
+    paths : list of Path
+        What it reads.
+    seeds : list of str
+        Parameters that must be ints for the function to be pure.
+    uses : dict of str to object
+        The globals and closure values that it depends on, by name.
+    """
+
+    reason: str | None = None
+    changes: frozenset[str] | None = frozenset()
+    makes_writers: bool = False
+    paths: list[Path] = field(default_factory=list)
+    seeds: list[str] = field(default_factory=list)
+    uses: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mutates(self) -> bool:
+        """Whether it may change objects that are passed in."""
+        return self.changes is None or bool(self.changes)
+
+    @property
+    def pure(self) -> bool:
+        """Whether the function is pure, given its paths and seeds."""
+        return self.reason is None

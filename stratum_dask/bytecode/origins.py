@@ -1,0 +1,60 @@
+"""Where values come from: which parameters and globals they may be, and reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+ANYTHING = "*"
+"""The origin of a value of which nothing is known."""
+
+Origins = frozenset[str]
+NOTHING: Origins = frozenset()
+CLASS: Origins = frozenset(["global type(...)"])
+"""The class of a value, which all values of its kind share."""
+
+
+class Value(NamedTuple):
+    """What a value may be.
+
+    Attributes
+    ----------
+    own : frozenset of str
+        The parameters and globals that it may be.
+    inner : frozenset of str
+        Those that may be reached from it.
+    what : object
+        What it is for certain: a global object, a constant, a :class:`Method`; None if unknown.
+    """
+
+    own: Origins = NOTHING
+    inner: Origins = NOTHING
+    what: Any = None
+
+    @property
+    def all(self) -> Origins:
+        """All that can be reached from it, itself included."""
+        return self.own | self.inner
+
+
+class Method(NamedTuple):
+    """An attribute of a value."""
+
+    name: str
+    receiver: Value
+
+
+FRESH = Value()
+"""A new value, or one that cannot be changed."""
+UNKNOWN = Value(frozenset([ANYTHING]), frozenset([ANYTHING]))
+
+
+def either(one: Value, two: Value) -> Value:
+    """Return what may be one or the other."""
+    what = one.what if one.what is two.what else None
+    return Value(one.own | two.own, one.inner | two.inner, what)
+
+
+def union(values: Iterable[Value]) -> Origins:
+    """Return all that can be reached from some values."""
+    return NOTHING.union(*[value.all for value in values])

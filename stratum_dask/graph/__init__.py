@@ -3,16 +3,14 @@
 The only package that touches Dask's private modules.
 """
 
+from stratum_dask.graph.containers import leaves, rebuild
 from stratum_dask.graph.emit import emit, merged_graph
-from stratum_dask.graph.lower import Source, gathered, leaves, lower, rebuild
+from stratum_dask.graph.known import Found, Key, Known, KnownValues
+from stratum_dask.graph.lower import Source, gathered, lower
 from stratum_dask.graph.model import (
     ANNOTATION,
     NO_GROUP,
-    Found,
     Graph,
-    Key,
-    Known,
-    KnownValues,
     Output,
     Topology,
     candidates_of,

@@ -23,8 +23,9 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.utils import key_split
 
+from stratum_dask.graph.known import Key
 from stratum_dask.graph.lower import Source
-from stratum_dask.graph.model import ANNOTATION, NO_GROUP, Graph, Key
+from stratum_dask.graph.model import ANNOTATION, NO_GROUP, Graph
 
 
 class SectionLayer(MaterializedLayer):

@@ -8,30 +8,21 @@ Graph(tasks, outputs)  +  sources       outputs[i] belongs to sources[i]
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef, Tuple
+from dask._task_spec import DataNode, GraphNode, List, Task, TaskRef
 from dask.base import is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
-from scipy.sparse import issparse
 
 from stratum_dask.errors import KeyCollisionError, MissingKeyError, NotAGraphError
-from stratum_dask.graph.model import ANNOTATION, Graph, Key, Output, Topology
+from stratum_dask.graph.big_literals import BigLiterals
+from stratum_dask.graph.containers import is_container, leaves
+from stratum_dask.graph.known import Key
+from stratum_dask.graph.model import ANNOTATION, Graph, Output, Topology
 from stratum_dask.graph.nodes import is_future, normalize
-
-BIG_LITERAL = 32 * 1024
-"""Literals of at least this many bytes become data nodes of their own."""
-
-_SMALL = frozenset(
-    {int, float, bool, complex, type(None), TaskRef, Alias, List, Dict, Task, slice, type}
-)
-_CONTAINERS: dict[type, Any] = {list: List, tuple: Tuple, dict: Dict}
 
 
 class Source(NamedTuple):
@@ -78,7 +69,7 @@ def lower(graphs: Any, keys: Iterable[Key] | None = None) -> tuple[Graph, list[S
     """
     reader = _Reader(None if keys is None else list(keys))
     children: Iterable[tuple[Hashable, Any]] = [(0, graphs)]
-    if _is_container(graphs):
+    if is_container(graphs):
         children = graphs.items() if isinstance(graphs, dict) else enumerate(graphs)
     for candidate, child in children:
         for leaf in leaves(child):
@@ -102,61 +93,6 @@ def _references(keys: Any) -> Any:
     return List(*map(_references, keys)) if isinstance(keys, list) else TaskRef(keys)
 
 
-def leaves(value: Any) -> Iterable[Any]:
-    """Yield the graphs inside nested containers, in order."""
-    if _is_container(value):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from leaves(item)
-    else:
-        yield value
-
-
-def rebuild(value: Any, results: Iterable[Any]) -> Any:
-    """Return `value` with its leaves replaced by `results`, in order."""
-    if not _is_container(value):
-        return next(iter(results))
-    results = iter(results)
-    if isinstance(value, dict):
-        return type(value)((key, rebuild(item, results)) for key, item in value.items())
-    items = [rebuild(item, results) for item in value]
-    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-
-
-def _is_container(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return True
-    return type(value) is dict and _names_candidates(value)
-
-
-def _names_candidates(value: dict[Any, Any]) -> bool:
-    """Tell a dict of candidates from a graph: the first entry that is a task or a graph decides."""
-    for item in value.values():
-        if _is_task(item):
-            return False
-        if _holds_graph(item):
-            return True
-    return False
-
-
-def _holds_graph(value: Any) -> bool:
-    """Tell whether a dict's value shows that the dict names candidates and is no graph."""
-    if is_dask_collection(value) or isinstance(value, HighLevelGraph):
-        return True
-    if isinstance(value, GraphNode):
-        return False
-    if isinstance(value, list | tuple):
-        return any(_holds_graph(item) for item in value)
-    return type(value) is dict and any(
-        _is_task(item) or _holds_graph(item) for item in value.values()
-    )
-
-
-def _is_task(value: Any) -> bool:
-    return isinstance(value, GraphNode) or (
-        type(value) is tuple and len(value) > 0 and callable(value[0])
-    )
-
-
 class _Reader:
     """Collects tasks from one leaf after another."""
 
@@ -169,7 +105,7 @@ class _Reader:
         self.layers: dict[str, Any] = {}
         self.sources: list[Source] = []
         self.outputs: list[Output] = []
-        self.hoisted: dict[int, TaskRef] = {}
+        self.big_literals = BigLiterals(self.tasks)
         self.partitionwise: set[Key] = set()
         self.deferred: dict[type, list[tuple[int, Any]]] = {}
 
@@ -264,7 +200,7 @@ class _Reader:
                 continue
             node = normalize(key, value, scope)
             if type(node) is Task:
-                node = self._hoist(node)
+                node = self.big_literals.hoist(node)
             if node is not value:
                 raw[key] = value
             if node is None:
@@ -275,32 +211,6 @@ class _Reader:
                 self.annotations[key] = {
                     name: a(key) if callable(a) else a for name, a in annotations.items()
                 }
-
-    def _hoist(self, task: Task) -> Task:
-        """Move big literals of a task into data nodes, one per object."""
-        for a in (*task.args, *task.kwargs.values()) if task.kwargs else task.args:
-            if type(a) not in _SMALL and _is_big(a):
-                break
-        else:
-            return task
-        args = [self._literal(a) for a in task.args]
-        kwargs = {name: self._literal(a) for name, a in task.kwargs.items()}
-        return Task(task.key, task.func, *args, **kwargs)
-
-    def _literal(self, value: Any) -> Any:
-        if not _is_big(value):
-            return value
-        if type(value) in _CONTAINERS and _nbytes(value) < BIG_LITERAL:
-            if type(value) is dict:
-                return Dict({key: self._literal(item) for key, item in value.items()})
-            return _CONTAINERS[type(value)](*map(self._literal, value))
-        ref = self.hoisted.get(id(value))
-        if ref is None:
-            key = f"literal-{type(value).__name__}-{uuid.uuid4().hex}"
-            # The node holds the object, so its id stays its own while this reader lives.
-            self.tasks[key] = DataNode(key, value)
-            ref = self.hoisted[id(value)] = TaskRef(key)
-        return ref
 
     def _check_references(self, topology: Topology) -> frozenset[Key]:
         """Return the keys of the Futures that tasks refer to."""
@@ -362,28 +272,6 @@ def _deep_references(node: Any) -> Iterable[TaskRef]:
     elif isinstance(node, Task):
         for arg in (*node.args, *node.kwargs.values()):
             yield from _deep_references(arg)
-
-
-def _is_big(value: Any) -> bool:
-    """Tell whether a literal is big, or a container of some big literal."""
-    if _nbytes(value) >= BIG_LITERAL:
-        return True
-    if type(value) not in _CONTAINERS:
-        return False
-    return any(map(_is_big, value.values() if type(value) is dict else value))
-
-
-def _nbytes(value: Any) -> int:
-    """Return about how many bytes a literal holds, in constant time."""
-    if isinstance(value, str | bytes | bytearray):
-        return len(value)
-    if isinstance(value, np.ndarray):
-        return int(value.nbytes)
-    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
-        return int(value.size) * 8
-    if isinstance(value, list | tuple | set | frozenset | dict):
-        return len(value) * 8
-    return int(value.data.nbytes) if issparse(value) else 0
 
 
 def _same(old: Any, new: Any) -> bool:

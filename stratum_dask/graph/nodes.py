@@ -23,7 +23,7 @@ from dask._task_spec import (
 from dask.delayed import _swap
 from dask.utils import apply, key_split
 
-from stratum_dask.graph.model import Key
+from stratum_dask.graph.known import Key
 from stratum_dask.ops.steps import Ref, Step
 
 __all__ = [

@@ -205,6 +205,24 @@ def test_ufunc(name, dtype):
             assert flags.get(function.nin, 0) == reported
 
 
+@pytest.mark.parametrize("others", [0.0, 0.02, 0.4, 0.7])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [one for one in _native.ufunc_loops() if getattr(np, one[0]).nin == 1]
+)
+def test_ufunc_of_whole_numbers(name, dtype, others):
+    function = getattr(np, name)
+    rng = np.random.default_rng(7)
+    whole = rng.integers(0, 9_000, 5_000).astype(np.float64)
+    odd = rng.choice([-0.0, np.nan, np.inf, -np.inf, -1.0, 0.5, 8192.0, 1e300, 5e-324], 5_000)
+    with np.errstate(over="ignore", under="ignore"):
+        data = np.where(rng.random(5_000) < others, odd, whole).astype(FLOATS[dtype])
+    nodes = [("input", dtype, 0), ("ufunc", dtype, name, 0)]
+    [out], _, flags = run(nodes, [1], [data], [dtype], len(data))
+    expected, reported = with_flags(function, data)
+    same(out, expected)
+    assert flags.get(1, 0) == reported
+
+
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_integer_power(dtype):
     for rows in ROWS[1:]:

@@ -12,6 +12,7 @@ use pyo3::types::{IntoPyDict, PyBytes, PyTuple};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 use stratum_native_ops::{
     Column, ColumnMut, DType, Element, LoopFunction, Node, Op, Program, ProgramError, UfuncLoop,
 };
@@ -60,8 +61,8 @@ const NAMES: [&str; 40] = [
     "trunc",
 ];
 
-/// Those that NumPy computes value by value for float64.
-const SLOW: [&str; 3] = ["cos", "sin", "tan"];
+/// A loop that takes more nanoseconds for a value goes value by value.
+const SLOW: u128 = 3;
 
 /// The head of `PyUFuncObject`.
 #[repr(C)]
@@ -184,7 +185,7 @@ fn inner_loop(
         Some(function) if types.iter().all(|&kind| kind == number) => {
             // SAFETY: NumPy's ufuncs are never freed; the signature says what the loop works on.
             let found = unsafe { UfuncLoop::new(function, data, nin as usize, dtype) };
-            Ok(Some(if SLOW.contains(&name) {
+            Ok(Some(if nin == 1 && is_slow(found, dtype)? {
                 found.slow()
             } else {
                 found
@@ -192,6 +193,50 @@ fn inner_loop(
         }
         _ => Ok(None),
     }
+}
+
+/// Measures a loop of one argument.
+fn is_slow(inner: UfuncLoop, dtype: DType) -> PyResult<bool> {
+    match dtype {
+        DType::F64 => nanoseconds::<f64>(inner),
+        _ => nanoseconds::<f32>(inner),
+    }
+    .map(|time| time > SLOW)
+}
+
+/// The least time that a value takes.
+fn nanoseconds<T: Sample>(inner: UfuncLoop) -> PyResult<u128>
+where
+    for<'a> Column<'a>: From<&'a [T]>,
+    for<'a> ColumnMut<'a>: From<&'a mut [T]>,
+{
+    const ROWS: u16 = 1024;
+    let nodes = [
+        Node::new(Op::Input(0), T::DTYPE),
+        Node::new(Op::Ufunc(inner, 0, None), T::DTYPE),
+    ];
+    let program = Program::new(&nodes, &[1]).map_err(invalid)?;
+    let values: Vec<T> = (0..ROWS)
+        .map(|i| T::narrow(0.001 + f64::from(i) / 1.5))
+        .collect();
+    let mut out = vec![T::default(); values.len()];
+    let mut least = u128::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        program
+            .run(
+                &[values.as_slice().into()],
+                &mut [out.as_mut_slice().into()],
+                1,
+            )
+            .map_err(invalid)?;
+        least = least.min(start.elapsed().as_nanos());
+    }
+    Ok(least / u128::from(ROWS))
+}
+
+fn invalid(error: ProgramError) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 /// A float type that loops are tried with.
@@ -236,11 +281,14 @@ where
         .collect();
     let second = (operands == 2).then_some(1);
     nodes.push(Node::new(Op::Ufunc(inner, 0, second), T::DTYPE));
-    let invalid = |error: ProgramError| PyValueError::new_err(error.to_string());
     let program = Program::new(&nodes, &[operands]).map_err(invalid)?;
-    let samples = samples::<T>();
-    for rows in [1, 2, 7, 64, samples[0].len()] {
-        let inputs: Vec<&[T]> = samples[..operands].iter().map(|s| &s[..rows]).collect();
+    let [one, other, whole] = samples::<T>();
+    let cases = [1, 2, 7, 64, one.len()]
+        .map(|rows| vec![&one[..rows], &other[..rows]])
+        .into_iter()
+        .chain([vec![whole.as_slice(), &one]]);
+    for case in cases {
+        let (inputs, rows) = (&case[..operands], case[0].len());
         let mut ours = vec![T::default(); rows];
         let columns: Vec<Column<'_>> = inputs.iter().map(|&input| input.into()).collect();
         program
@@ -287,9 +335,9 @@ fn both_missing<T: Sample>(a: T, b: T) -> T {
     }
 }
 
-/// Two columns of values small and large, special values among them in many combinations; longer
-/// than a block.
-fn samples<T: Sample>() -> [Vec<T>; 2] {
+/// Two columns of values small and large, special values among them in many combinations, and one
+/// mostly of whole numbers; longer than a block.
+fn samples<T: Sample>() -> [Vec<T>; 3] {
     const SPECIAL: [f64; 9] = [
         0.0,
         -0.0,
@@ -319,5 +367,15 @@ fn samples<T: Sample>() -> [Vec<T>; 2] {
             .map(T::narrow)
             .collect()
     };
-    [column(1), column(9)]
+    let (one, other): (Vec<T>, Vec<T>) = (column(1), column(9));
+    let whole = (one.iter().enumerate())
+        .map(|(row, &value)| {
+            if row % 9 == 0 {
+                value
+            } else {
+                T::narrow((row * 7 % 9000) as f64)
+            }
+        })
+        .collect();
+    [one, other, whole]
 }

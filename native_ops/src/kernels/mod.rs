@@ -4,4 +4,5 @@ pub(crate) mod cast;
 pub(crate) mod divmod;
 pub(crate) mod map;
 pub(crate) mod number;
+pub(crate) mod repeats;
 pub(crate) mod ufunc;

@@ -2,7 +2,7 @@
 
 use crate::column::Arg;
 use crate::dtype::{DType, Element};
-use crate::reduce::pairwise::BLOCK;
+use crate::kernels::repeats::Repeats;
 use std::ffi::{c_char, c_void};
 
 /// The C type of a ufunc's inner loop (`PyUFuncGenericFunction`).
@@ -20,7 +20,8 @@ pub struct UfuncLoop {
     data: *mut c_void,
     operands: usize,
     dtype: DType,
-    scalar: bool,
+    /// For a loop that is slow: how to call it less.
+    repeats: Option<&'static Repeats>,
 }
 
 // SAFETY: NumPy calls these loops from any thread without the GIL; `data` is constant.
@@ -49,16 +50,16 @@ impl UfuncLoop {
             data,
             operands,
             dtype,
-            scalar: false,
+            repeats: None,
         }
     }
 
-    /// Says that the loop is slow, as those are that go value by value: what repeats within a
-    /// block is then computed once.
+    /// Says that the loop is slow, as those are that go value by value: what repeats is then
+    /// computed once. Costs some memory for the rest of the process.
     #[must_use]
     pub fn slow(self) -> Self {
         Self {
-            scalar: true,
+            repeats: Some(Box::leak(Box::new(Repeats::new(&self)))),
             ..self
         }
     }
@@ -81,25 +82,17 @@ impl UfuncLoop {
         single: bool,
     ) {
         assert!(T::DTYPE == self.dtype && self.operands == 1 + usize::from(b.is_some()));
-        if let (true, Arg::Column(values), None) = (self.scalar, a, b)
-            && let Some(distinct) = Distinct::of(values)
-        {
-            let mut results = [T::default(); MOST];
-            let results = &mut results[..distinct.count];
-            let fast = Self {
-                scalar: false,
+        if let (Some(repeats), Arg::Column(values), None) = (self.repeats, a, b) {
+            let plain = Self {
+                repeats: None,
                 ..*self
             };
-            fast.call(
-                results,
-                Arg::Column(&distinct.values[..distinct.count]),
-                None,
-                false,
-            );
-            for (out, &code) in out.iter_mut().zip(&distinct.codes) {
-                *out = results[usize::from(code)];
+            let compute = |values: &[T], out: &mut [T]| {
+                plain.call(out, Arg::Column(values), None, false);
+            };
+            if repeats.call(values, out, compute) {
+                return;
             }
-            return;
         }
         let step = |arg: &Arg<'_, T>| if single { 0 } else { arg.stride() };
         let rows = out.len() as isize;
@@ -137,92 +130,6 @@ impl UfuncLoop {
                         steps.as_ptr(),
                         self.data,
                     );
-                }
-            }
-        }
-    }
-}
-
-/// The most distinct values of a block that are worth finding: the hours of a day and some.
-const MOST: usize = 32;
-const SLOTS: usize = 4 * MOST;
-
-/// A block of few distinct values: these, and which of them each row has.
-struct Distinct<T> {
-    values: [T; MOST],
-    count: usize,
-    codes: [u8; BLOCK],
-}
-
-impl<T: Element> Distinct<T> {
-    /// Returns nothing if the block is short or has many.
-    fn of(block: &[T]) -> Option<Self> {
-        if block.len() < SLOTS || block.len() > BLOCK {
-            return None;
-        }
-        let mut found = Self {
-            values: [T::default(); MOST],
-            count: 0,
-            codes: [0; BLOCK],
-        };
-        let mut slots = [u8::MAX; SLOTS];
-        for (code, &value) in found.codes.iter_mut().zip(block) {
-            let bits = value.bits();
-            let mut slot = (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize % SLOTS;
-            loop {
-                let known = usize::from(slots[slot]);
-                if known < found.count && found.values[known].bits() == bits {
-                    break;
-                }
-                if known >= found.count {
-                    if found.count == MOST {
-                        return None;
-                    }
-                    slots[slot] = found.count as u8;
-                    found.values[found.count] = value;
-                    found.count += 1;
-                    break;
-                }
-                slot = (slot + 1) % SLOTS;
-            }
-            *code = slots[slot];
-        }
-        Some(found)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    unsafe extern "C" fn negate(
-        args: *mut *mut c_char,
-        dimensions: *const isize,
-        _: *const isize,
-        _: *mut c_void,
-    ) {
-        // SAFETY: called with contiguous f64 below.
-        unsafe {
-            let (from, to) = ((*args).cast::<f64>(), (*args.add(1)).cast::<f64>());
-            for row in 0..*dimensions {
-                *to.offset(row) = -*from.offset(row);
-            }
-        }
-    }
-
-    #[test]
-    fn repeated_values_give_what_the_loop_gives() {
-        // SAFETY: it works on one input and one output of f64.
-        let inner = unsafe { UfuncLoop::new(negate, std::ptr::null_mut(), 1, DType::F64) }.slow();
-        for distinct in [1, 2, MOST, MOST + 1, 1_000] {
-            for rows in [1, SLOTS - 1, SLOTS, BLOCK] {
-                let values: Vec<f64> = (0..rows)
-                    .map(|i| [0.0, -0.0, f64::NAN][i % 3] + (i * 7 % distinct) as f64)
-                    .collect();
-                let mut out = vec![0.0; rows];
-                inner.call(&mut out, Arg::Column(&values), None, false);
-                for (out, value) in out.iter().zip(&values) {
-                    assert_eq!(out.to_bits(), (-value).to_bits());
                 }
             }
         }

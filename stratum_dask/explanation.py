@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 from dask.system import CPU_COUNT
 
-from stratum_dask.families.tasks import apply_member, counted_as, cut_member
+from stratum_dask.families.tasks import (
+    apply_member,
+    counted_as,
+    cut_member,
+    fit_binned,
+    learn_binned,
+)
 from stratum_dask.forecast import Forecast
 from stratum_dask.graph import Graph, Key, call_of, candidates_of, key_split
 from stratum_dask.ops.counters import Counters
@@ -156,6 +162,8 @@ def _operations(func: Any, args: tuple[Any, ...]) -> Iterable[str]:
         return [func.op]
     if func is cut_member:
         return [counted_as(args[0])]
+    if func is fit_binned or func is learn_binned:
+        return [counted_as(args[0], "rows")]
     if func is apply_member:
         return [counted_as(args[0], args[3])]
     return []

@@ -21,8 +21,6 @@ Here the scaler is fitted once per fold, not once per fold and value of alpha.
 
 from __future__ import annotations
 
-import functools
-import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -31,6 +29,7 @@ from sklearn.model_selection import _search_successive_halving as halving
 from sklearn.model_selection._search import BaseSearchCV
 
 from stratum_dask.frontends.sklearn_calls import Batch, delayed
+from stratum_dask.ops.rebound import with_globals
 
 __all__ = [
     "GridSearchCV",
@@ -45,41 +44,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _with_globals(func: Any, **names: Any) -> Any:
-    """Return a copy of a function that sees other things under some of its module's names.
-
-    Decorators around it are copied too, so that they call the copy.
-    """
-    inner = getattr(func, "__wrapped__", None)
-    made: Any
-    if inner is None:
-        made = types.FunctionType(
-            func.__code__,
-            {**func.__globals__, **names},
-            func.__name__,
-            func.__defaults__,
-            func.__closure__,
-        )
-    else:
-        copied = _with_globals(inner, **names)
-        cells = tuple(
-            types.CellType(copied) if cell.cell_contents is inner else cell
-            for cell in func.__closure__
-        )
-        made = types.FunctionType(
-            func.__code__, func.__globals__, func.__name__, func.__defaults__, cells
-        )
-    made.__kwdefaults__ = func.__kwdefaults__
-    functools.update_wrapper(made, func)
-    if inner is None:
-        del made.__wrapped__
-    else:
-        made.__wrapped__ = copied
-    return made
-
-
 def _ours(func: F, **names: Any) -> F:
-    made: F = _with_globals(func, Parallel=Batch, delayed=delayed, **names)
+    made: F = with_globals(func, Parallel=Batch, delayed=delayed, **names)
     made.__module__ = __name__
     return made
 
@@ -87,7 +53,7 @@ def _ours(func: F, **names: Any) -> F:
 class _Search(BaseSearchCV):  # type: ignore[misc]  # scikit-learn is not typed
     """A search of scikit-learn whose candidates and folds run as one batch."""
 
-    fit = _with_globals(BaseSearchCV.fit, Parallel=Batch, delayed=delayed)
+    fit = with_globals(BaseSearchCV.fit, Parallel=Batch, delayed=delayed)
 
 
 class GridSearchCV(original.GridSearchCV, _Search):  # type: ignore[misc]

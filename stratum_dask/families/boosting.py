@@ -4,6 +4,9 @@ Each stage depends on the stages before it and on what they left of the random n
 how many follow; early stopping looks at past stages, too, so that the longest run is the only one
 needed with it as well (J. Friedman, Greedy Function Approximation: A Gradient Boosting Machine,
 2001; section 4 of Stochastic Gradient Boosting, 2002, for subsampling).
+
+Histogram gradient boosting bins its rows first, in its method ``_bin_data``: as in
+:mod:`~stratum_dask.families.boosters`, models that grow other trees on them share that.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stratum_dask.families.binned import Binned
 from stratum_dask.families.protocol import (
     Refused,
     all_but,
@@ -27,6 +31,21 @@ _ALONE = {
     "warm_start": "it goes on from an earlier fit",
     "verbose": "each fit prints its own progress",
 }
+
+_GROWTH = (
+    "interaction_cst",
+    "l2_regularization",
+    "learning_rate",
+    "max_depth",
+    "max_features",
+    "max_iter",
+    "max_leaf_nodes",
+    "min_samples_leaf",
+    "monotonic_cst",
+    "n_iter_no_change",
+    "tol",
+)
+"""What says how histogram gradient boosting grows trees on its bins."""
 
 
 class Stages(NamedTuple):
@@ -94,6 +113,7 @@ class HistGradientBoosting:
         {"sklearn.HistGradientBoostingRegressor", "sklearn.HistGradientBoostingClassifier"}
     )
     params = frozenset({"sample_weight"})
+    rows_params = frozenset({"sample_weight", "sample_weight_val", "X_val", "y_val"})
     methods: frozenset[str] = frozenset()
 
     def key(self, estimator: Any) -> Hashable:
@@ -106,9 +126,42 @@ class HistGradientBoosting:
             raise Refused("has a scoring to stop early by: it ends with references to itself")
         return all_but(estimator, "max_iter")
 
+    def rows_key(self, estimator: Any) -> Hashable:
+        """Return all parameters but those that say how trees are grown."""
+        refuse_if(estimator, **_ALONE)
+        return all_but(estimator, *_GROWTH)
+
+    def longest(self, estimators: Sequence[Any]) -> Any:
+        """Return the one of most iterations."""
+        return max(estimators, key=lambda one: int(one.max_iter))
+
     def learn(self, estimators: Sequence[Any], X: Any, y: Any, params: Mapping[str, Any]) -> Any:
         """Fit the longest."""
-        return fit(max(estimators, key=lambda one: int(one.max_iter)), X, y, **params)
+        return fit(self.longest(estimators), X, y, **params)
+
+    def fit_binned(
+        self, rows: Binned, estimator: Any, X: Any, y: Any, params: Mapping[str, Any]
+    ) -> None:
+        """Fit with a method that gives it the training rows, and what has binned them."""
+        own = estimator._bin_data
+
+        def bin_data(rows_X: Any, *args: Any, is_training_data: bool) -> Any:
+            if not is_training_data:
+                return own(rows_X, *args, is_training_data=False)
+
+            def make() -> tuple[Any, Any]:
+                binned = own(rows_X, *args, is_training_data=True)
+                return copy.deepcopy(estimator._bin_mapper), binned
+
+            mapper, binned = rows.made(make)
+            estimator._bin_mapper = copy.deepcopy(mapper)
+            return binned
+
+        estimator._bin_data = bin_data
+        try:
+            estimator.fit(X, y, **params)
+        finally:
+            del estimator._bin_data
 
     def cut(self, learned: Any, estimator: Any) -> Any:
         """Take the first iterations; their predictors are shared, and nothing changes one."""

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.base import clone
 
+from stratum_dask.families.binned import Binned
+
 
 class Refused(Exception):
     """An estimator cannot share its fit, known before anything runs; the message says why."""
@@ -88,6 +90,43 @@ class SharesUse(Family, Protocol):
         ------
         FitDirectly
             If a guard says that it would not be the same.
+        """
+
+
+class SharesRows(Family, Protocol):
+    """A family whose library bins the rows before it fits, alike for many parameters.
+
+    Then ``learn`` is the fit of one member, whose fit holds those of all others.
+
+    Attributes
+    ----------
+    rows_params : frozenset of str
+        Arguments of ``fit``, besides X and y, that are understood when only rows are shared.
+    """
+
+    rows_params: frozenset[str]
+
+    def rows_key(self, estimator: Any) -> Hashable:
+        """Return what must agree for two fits on the same data to share their binned rows.
+
+        Raises
+        ------
+        Refused
+            If this estimator's rows cannot be shared.
+        """
+
+    def longest(self, estimators: Sequence[Any]) -> Any:
+        """Return the member whose fit holds all others."""
+
+    def fit_binned(
+        self, rows: Binned, estimator: Any, X: Any, y: Any, params: Mapping[str, Any]
+    ) -> None:
+        """Fit an estimator in place, on binned rows that are made if nobody has made them.
+
+        Raises
+        ------
+        FitDirectly
+            If its library goes another way.
         """
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-from stratum_dask.families.protocol import FitDirectly, SharesUse
+from stratum_dask.families.binned import Binned, of_rows
+from stratum_dask.families.protocol import FitDirectly, SharesRows, SharesUse
 from stratum_dask.families.registry import FAMILIES
 from stratum_dask.ops import counters
-from stratum_dask.ops.fitting import fit
+from stratum_dask.ops.fitting import fit, ready
 
 
 class Failed(NamedTuple):
@@ -101,6 +102,81 @@ def cut_member(
             return member
     counters.fallback(counted_as(family), (X,), reason)
     return fit(estimator, X, y, **params)
+
+
+def bin_rows(
+    family: str, estimator: Any, X: Any, y: Any = None, /, **params: Any
+) -> Binned | Failed:
+    """Bin the rows that several estimators are fitted on.
+
+    Parameters
+    ----------
+    family : str
+    estimator : estimator
+        Any of them.
+    X, y, **params
+        What each would have been fitted on.
+
+    Returns
+    -------
+    Binned
+        For :func:`fit_binned` and :func:`learn_binned`. A failure is a value, as in
+        :func:`learn_family`.
+    """
+    rows = of_rows(X)
+    try:
+        if rows.fill(lambda: _fitted_on(rows, family, estimator, X, y, params)):
+            return rows
+        return Failed("this version of the library fits without asking for binned rows")
+    except Exception as found:
+        return Failed(_reason(found))
+
+
+def fit_binned(
+    family: str, rows: Any, estimator: Any, X: Any, y: Any = None, /, **params: Any
+) -> Any:
+    """Return the fitted estimator that fitting a clone of `estimator` would have given.
+
+    Parameters
+    ----------
+    family : str
+    rows : Binned or Failed
+        What :func:`bin_rows` returned.
+    estimator : estimator
+        Unfitted; stays as it is.
+    X, y, **params
+        What to fit it on; without the binned rows if they cannot be used, counted as a fallback.
+    """
+    reason = rows.reason if isinstance(rows, Failed) else None
+    if reason is None:
+        try:
+            fitted = _fitted_on(rows, family, estimator, X, y, params)
+        except Exception as found:
+            reason = _reason(found)
+        else:
+            counters.hit(counted_as(family, "rows"))
+            return fitted
+    counters.fallback(counted_as(family, "rows"), (X,), reason)
+    return fit(estimator, X, y, **params)
+
+
+def learn_binned(
+    family: str, rows: Any, estimators: Sequence[Any], X: Any, y: Any = None, /, **params: Any
+) -> Any:
+    """Do as :func:`learn_family` does, on binned rows that others use, too."""
+    longest = cast(SharesRows, FAMILIES[family]).longest(estimators)
+    try:
+        return fit_binned(family, rows, longest, X, y, **params)
+    except Exception as found:
+        return Failed(_reason(found))
+
+
+def _fitted_on(
+    rows: Binned, family: str, estimator: Any, X: Any, y: Any, params: dict[str, Any]
+) -> Any:
+    fresh, params = ready(estimator, params)
+    cast(SharesRows, FAMILIES[family]).fit_binned(rows, fresh, X, y, params)
+    return fresh
 
 
 def prepare_use(family: str, learned: Any, X: Any) -> Any:

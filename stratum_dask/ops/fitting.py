@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     >>> fit(Ridge(alpha=0.0), [[1.0], [2.0]], [1.0, 2.0]).coef_.round(6).tolist()
     [1.0]
     """
-    fresh, params = clone(estimator), {name: _own(value) for name, value in params.items()}
+    fresh, params = ready(estimator, params)
     # A fit that needs no target is not given one: some refuse even None. What it returns does
     # not count.
     if y is None:
@@ -42,6 +43,11 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     else:
         fresh.fit(X, y, **params)
     return fresh
+
+
+def ready(estimator: Any, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return a clone to fit, and arguments of its ``fit`` in which it may keep its state."""
+    return clone(estimator), {name: _own(value) for name, value in params.items()}
 
 
 def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> tuple[Any, Any]:
@@ -69,7 +75,7 @@ def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> 
     >>> fit_transform(MinMaxScaler(), [[1.0], [3.0]])[1].tolist()
     [[0.0], [1.0]]
     """
-    fresh, params = clone(transformer), {name: _own(value) for name, value in params.items()}
+    fresh, params = ready(transformer, params)
     if hasattr(fresh, "fit_transform"):
         return fresh, fresh.fit_transform(X, y, **params)
     return fresh, fresh.fit(X, y, **params).transform(X)

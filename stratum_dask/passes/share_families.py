@@ -4,6 +4,11 @@
     forest(30).fit(X, y)      ==>    forest(100).fit(X, y)  cut 30
     forest(100).fit(X, y)                                   cut 100
 
+Where the library bins its rows first, fits that grow other trees on them share the bins:
+
+    15 leaves fitted on X, y        bins of X, y            15 leaves fitted on the bins
+    31 leaves fitted on X, y  ==>                           31 leaves fitted on the bins
+
 Members that are then applied to the same rows share that work, too, where the family can.
 """
 
@@ -11,8 +16,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from dask.utils import methodcaller
 from sklearn.base import BaseEstimator, clone
@@ -21,9 +27,13 @@ from stratum_dask.families import (
     FAMILIES,
     Family,
     Refused,
+    SharesRows,
     apply_member,
+    bin_rows,
     cut_member,
     family_of,
+    fit_binned,
+    learn_binned,
     learn_family,
     prepare_use,
 )
@@ -98,6 +108,7 @@ def share_families(graph: Graph) -> Graph:
 
 def _share_fits(graph: Graph) -> Graph:
     together: dict[Any, list[Fit]] = defaultdict(list)
+    binned: dict[Any, list[Fit]] = defaultdict(list)
     alone: dict[Any, list[tuple[Key, str | None]]] = defaultdict(list)
     for one in _fits(graph):
         same = _same(graph, one.key, (one.X, one.y, one.params))
@@ -108,6 +119,9 @@ def _share_fits(graph: Graph) -> Graph:
             together[one.family.name, _group_key(one), same].append(one)
         except Refused as found:
             reason = str(found)
+            together[one.key].append(one)
+        with suppress(Refused):
+            binned[one.family.name, _rows_key(one), same].append(one)
         alone[one.family.name, same].append((one.key, reason))
     refused = {
         key: f"is fitted by itself: {reason}"
@@ -117,43 +131,74 @@ def _share_fits(graph: Graph) -> Graph:
     }
     if refused:
         graph = graph.with_(why_not={**graph.why_not, **refused})
-    return _cut_out(graph, [fits for fits in together.values() if len(fits) > 1])
+    return _cut_out(graph, list(together.values()), list(binned.values()))
 
 
 def _group_key(one: Fit) -> Any:
-    if unknown := sorted(one.params.keys() - one.family.params):
+    _refuse_unclear(one, one.family.params)
+    return one.family.key(one.estimator)
+
+
+def _rows_key(one: Fit) -> Any:
+    if not hasattr(one.family, "rows_key"):
+        raise Refused("its library bins no rows")
+    family = cast(SharesRows, one.family)
+    _refuse_unclear(one, family.rows_params)
+    return family.rows_key(one.estimator)
+
+
+def _refuse_unclear(one: Fit, known: frozenset[str]) -> None:
+    if unknown := sorted(one.params.keys() - known):
         raise Refused(f"its fit is given {', '.join(unknown)}")
     if writes_inputs(one.estimator):
         raise Refused("it was asked to work in the memory of its input")
     if vars(one.estimator).keys() != vars(clone(one.estimator)).keys():
         raise Refused("it was fitted before, or holds more than its parameters")
-    return one.family.key(one.estimator)
 
 
-def _cut_out(graph: Graph, groups: Sequence[list[Fit]]) -> Graph:
-    """Make one task per group that learns, and one per member."""
+def _cut_out(graph: Graph, together: Sequence[list[Fit]], binned: Sequence[list[Fit]]) -> Graph:
+    """Make one task per group that learns, and one per member; bins are tasks of their own."""
     plan = Replacements(graph)
     families = dict(graph.families)
-    for fits in groups:
-        first, family = fits[0], fits[0].family
-        names = [one.key for one in fits]
-        learned = plan.shared(
-            f"learn-{family.name}",
-            names,
-            learn_family,
-            family.name,
-            tuple(one.estimator for one in fits),
-            first.X,
-            first.y,
-            **first.params,
-        )
+    rows = _bins(plan, together, binned)
+    for fits in together:
+        first, names = fits[0], [one.key for one in fits]
+        family, on = first.family.name, rows.get(first.key)
+        given: tuple[Any, ...] = (first.X, first.y)
+        if len(fits) == 1:
+            if on is not None:
+                given = (family, on, first.estimator, *given)
+                plan.replace(first.key, f"fit-{family}", b"", fit_binned, *given, **first.params)
+            continue
+        given = (tuple(one.estimator for one in fits), *given)
+        name = f"learn-{family}"
+        if on is None:
+            learned = plan.shared(name, names, learn_family, family, *given, **first.params)
+        else:
+            learned = plan.shared(name, names, learn_binned, family, on, *given, **first.params)
         families[learned.key] = tuple(names)
         # What is close to another value is not that value.
-        close = b"" if family.numerics == "exact" else b"close to"
+        close = b"" if first.family.numerics == "exact" else b"close to"
         for one in fits:
-            args = (family.name, learned, one.estimator, one.X, one.y)
-            plan.replace(one.key, f"cut-{family.name}", close, cut_member, *args, **one.params)
+            given = (family, learned, one.estimator, one.X, one.y)
+            plan.replace(one.key, f"cut-{family}", close, cut_member, *given, **one.params)
     return plan.applied(families=families)
+
+
+def _bins(
+    plan: Replacements, together: Sequence[list[Fit]], binned: Sequence[list[Fit]]
+) -> dict[Key, TaskRef]:
+    """Make one task for the bins of several fits, and return on which each is to be fitted."""
+    learned_with = {one.key: fits[0].key for fits in together for one in fits}
+    rows: dict[Key, TaskRef] = {}
+    for fits in binned:
+        first, names = fits[0], [one.key for one in fits]
+        if len({learned_with[name] for name in names}) > 1:  # else one fit will do
+            given = (first.family.name, first.estimator, first.X, first.y)
+            name = f"bin-{first.family.name}"
+            made = plan.shared(name, names, bin_rows, *given, **first.params)
+            rows |= dict.fromkeys(names, made)
+    return rows
 
 
 def _fits(graph: Graph) -> Iterator[Fit]:

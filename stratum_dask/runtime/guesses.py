@@ -37,13 +37,16 @@ _CALLS = {
     "pandas.merge": _Rate(0.01, 1.0),
     "pandas.read_csv": _Rate(0.01, 1.5),
     "pandas.read_parquet": _Rate(0.004, 3.0),
+    "stratum.bin_rows": _Rate(0.01, 0.12),
     "stratum.apply_member": _Rate(0.0002, 0.02),
     "stratum.assemble": _Rate(0.0, 1.0),
     "stratum.columns": _Rate(0.0005, 0.5),
     "stratum.cut_member": _Rate(0.0, 0.03),
     "stratum.fit": _Rate(0.02, 0.01),
+    "stratum.fit_binned": _Rate(0.02, 0.01),
     "stratum.fit_transform": _Rate(0.02, 1.0),
     "stratum.fitted_of": _Rate(0.0, 0.0),
+    "stratum.learn_binned": _Rate(0.02, 0.05),
     "stratum.learn_family": _Rate(0.02, 0.05),
     "stratum.opaque_score": _Rate(0.0005, 0.0),
     "stratum.predictions": _Rate(0.0002, 0.02),
@@ -55,6 +58,9 @@ _CALLS = {
     "stratum.unite": _Rate(0.002, 0.9),
 }
 
+_FITTING = frozenset({".fit"}) | {
+    f"stratum.{name}" for name in ("fit", "fit_binned", "learn_binned", "learn_family")
+}
 _FITS = {
     "ElasticNet": 0.01,
     "ExtraTreesClassifier": 0.01,
@@ -99,7 +105,7 @@ def guess(kind: str, given: int, rounds: int) -> tuple[float, int]:
     call, _, estimator = kind.partition(" ")
     rate = _CALLS.get(call, _OTHER)
     seconds = rate.seconds
-    if call in ("stratum.fit", "stratum.learn_family", ".fit"):
+    if call in _FITTING:
         seconds = _FITS.get(estimator.rpartition("+")[2], seconds)
     took = seconds * given * rounds / _MEGABYTE
     return max(took, _LEAST), int(rate.made * given)

@@ -112,9 +112,9 @@ SKLEARN = _names("""
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 OURS = _names("""
-    apply_member assemble columns cut_member fit fit_transform fitted_of kernel_rows
-    learn_family load_stored of_length opaque_score own predictions prepare_use rows score
-    transform transformed_of unite with_column
+    apply_member assemble bin_rows columns cut_member fit fit_binned fit_transform fitted_of
+    kernel_rows learn_binned learn_family load_stored of_length opaque_score own predictions
+    prepare_use rows score transform transformed_of unite with_column
 """)
 OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""
@@ -171,8 +171,13 @@ NO_RANDOMNESS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "KFold": lambda p: not p["shuffle"],
     "StratifiedKFold": lambda p: not p["shuffle"],
     "StratifiedGroupKFold": lambda p: not p["shuffle"],
+    "LGBMClassifier": lambda p: True,
+    "LGBMRegressor": lambda p: True,
+    "XGBClassifier": lambda p: True,
+    "XGBRegressor": lambda p: True,
 }
 """Classes with a ``random_state`` that draw nothing, under a condition on their parameters.
 
-From the documentation of ``random_state`` of each class in scikit-learn 1.9.
+From the documentation of ``random_state`` of each class in scikit-learn 1.9; LightGBM and XGBoost
+begin with seeds of their own unless they are given one.
 """

@@ -78,6 +78,32 @@ def assert_same():
     return _assert_same
 
 
+def _assert_same_booster(member, own, X):
+    """Compare two fits of LightGBM or XGBoost, their boosters as the libraries write them."""
+    again = pickle.loads(pickle.dumps(member))
+    for method in ("predict", "predict_proba"):
+        if hasattr(own, method):
+            expected = getattr(own, method)(X)
+            _assert_same(getattr(member, method)(X), expected)
+            _assert_same(getattr(again, method)(X), expected)
+    np.testing.assert_array_equal(member.feature_importances_, own.feature_importances_)
+    mine, theirs = dict(vars(member)), dict(vars(own))
+    one, other = mine.pop("_Booster"), theirs.pop("_Booster")
+    _assert_same(mine, theirs)
+    if hasattr(one, "num_trees"):
+        _assert_same(one.__getstate__(), other.__getstate__())
+        assert one.num_trees() == other.num_trees()
+    else:
+        assert one.save_raw("json") == other.save_raw("json")
+        assert one.save_config() == other.save_config()
+        assert one.attributes() == other.attributes()
+
+
+@pytest.fixture
+def assert_same_booster():
+    return _assert_same_booster
+
+
 def _cut(estimators, X, y=None, numerics="exact", **params):
     """Return the members of one family, cut out of what they share."""
     family = family_of(estimators[0], numerics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
 
@@ -16,6 +15,7 @@ import stratum_dask as sd
 from stratum_dask.families import Refused, family_of
 from stratum_dask.ops import counters
 from stratum_dask.ops.fitting import fit
+from stratum_dask.semantics import uses_randomness
 
 lightgbm = pytest.importorskip("lightgbm")
 xgboost = pytest.importorskip("xgboost")
@@ -38,7 +38,7 @@ def target(kind, data):
 
 
 @pytest.fixture
-def cut_boosters(cut, assert_same):
+def cut_boosters(cut, assert_same_booster):
     """Compare members with their own fits, their boosters as the libraries write them."""
 
     def check(estimators, X, y, **params):
@@ -46,24 +46,7 @@ def cut_boosters(cut, assert_same):
         members = cut(estimators, X, y, **params)
         assert not counters.snapshot().fallbacks
         for estimator, member in zip(estimators, members, strict=True):
-            own = fit(estimator, X, y, **params)
-            again = pickle.loads(pickle.dumps(member))
-            for method in ("predict", "predict_proba"):
-                if hasattr(own, method):
-                    expected = getattr(own, method)(X)
-                    assert_same(getattr(member, method)(X), expected)
-                    assert_same(getattr(again, method)(X), expected)
-            np.testing.assert_array_equal(member.feature_importances_, own.feature_importances_)
-            mine, theirs = dict(vars(member)), dict(vars(own))
-            one, other = mine.pop("_Booster"), theirs.pop("_Booster")
-            assert_same(mine, theirs)
-            if isinstance(member, LIGHT):
-                assert_same(one.__getstate__(), other.__getstate__())
-                assert one.num_trees() == other.num_trees()
-            else:
-                assert one.save_raw("json") == other.save_raw("json")
-                assert one.save_config() == other.save_config()
-                assert one.attributes() == other.attributes()
+            assert_same_booster(member, fit(estimator, X, y, **params), X)
 
     return check
 
@@ -163,6 +146,21 @@ def test_from_end_to_end(data):
     assert list(sd.explain(batch()).families.values()) == [2, 2]
     for one, other in zip(compute(*sd.optimize(batch())), compute(*batch()), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", [*LIGHT, *EXTREME])
+def test_without_a_seed_nothing_is_drawn(data, kind):
+    X, y = data[0], target(kind, data)
+    params = {"n_jobs": 1, "subsample": 0.5, "colsample_bytree": 0.5, "n_estimators": 5}
+    if kind in LIGHT:
+        params |= {"subsample_freq": 1, "verbose": -1, "extra_trees": True}
+    assert not uses_randomness(kind(**params))
+    np.random.seed(1)
+    first = fit(kind(**params), X, y)
+    np.random.seed(2)
+    fit(kind(**params, random_state=3), X, y)
+    second = fit(kind(**params), X, y)
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
 
 
 def test_the_libraries_are_not_imported():

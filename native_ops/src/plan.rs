@@ -188,7 +188,11 @@ impl<'a> Planner<'a> {
     fn choose_homes(&mut self) {
         let mut cost = vec![0_u32; self.nodes.len()];
         for (id, node) in self.nodes.iter().enumerate() {
-            let operands = node.op.operands().filter(|&a| self.columns[a]);
+            // What is dear and was computed in an earlier phase is stored, whatever becomes of this.
+            let again = |&a: &NodeId| {
+                self.columns[a] && (self.phase[a] == self.phase[id] || cost[a] <= CHEAP)
+            };
+            let operands = node.op.operands().filter(again);
             let sum = operands.fold(own_cost(&node.op), |sum, a| sum.saturating_add(cost[a]));
             cost[id] = sum;
             if let Op::Input(index) = node.op {

@@ -36,6 +36,8 @@ def place_on_workers(graph: Graph) -> Graph:
         name in notes for notes in graph.annotations.values() for name in _RESTRICTIONS
     ):
         return graph
+    if not any(graph.topology.consumers):  # nothing to move
+        return graph
     workers = graph.workers()
     if workers is None or len(workers.names) < 2:
         return graph

@@ -265,13 +265,17 @@ def estimate(graph: Graph, book: Book | None = None) -> dict[Key, Cost]:
     book = book or open_book()
     sizes: dict[str, int] = {}
     costs: dict[Key, Cost] = {}
+    alike: dict[tuple[str, int, int], Cost] = {}  # a batch does few things often
     for work in works_of(graph):
         if not work.kind:
             cost = Cost(0.0, nbytes_of(work.value), True)
         else:
-            given = sum(sizes.get(source, 0) for source in work.sources)
-            kind = Kind(work.kind, given, work.rounds)
-            cost = book.find(kind) or Cost(*guess(work.kind, given, work.rounds), False)
+            given = sum([sizes.get(source, 0) for source in work.sources])
+            what = work.kind, given, work.rounds
+            found = alike.get(what)
+            if found is None:
+                found = alike[what] = book.find(Kind(*what)) or Cost(*guess(*what), False)
+            cost = found
         sizes[work.label] = cost.nbytes
         before = costs.get(work.key)
         if before is not None:  # an earlier step of the same task

@@ -32,55 +32,59 @@ class Candidate:
 
 
 class Accounting:
-    """Follows candidates by the tasks that each ends with."""
+    """Follows candidates by the tasks that each ends with.
+
+    What happens is only noted, and looked at together when somebody asks: that costs a third.
+    """
 
     def __init__(self) -> None:
         self._of: dict[Key, list[Candidate]] = {}
         self._open: dict[tuple[str, str], Candidate] = {}
         self._ended: deque[Candidate] = deque(maxlen=_FINISHED)
-        self.counts = dict.fromkeys(("waiting", "running", "done", "failed", "cancelled"), 0)
+        self._counts = dict.fromkeys(("waiting", "running", "done", "failed", "cancelled"), 0)
+        self._news: list[tuple[Key, str]] = []
+
+    def note(self, key: Key, status: str) -> None:
+        """Take note that a task is "running", "done", "failed", or "cancelled" if not done."""
+        self._news.append((key, status))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many candidates have each status."""
+        self.settle()
+        return self._counts
 
     def announce(
         self, plan: str, client: str, candidates: Sequence[tuple[str, Sequence[Key]]]
     ) -> None:
         """Take note of the candidates of a plan; of those that are known already, nothing."""
+        self.settle()
         for name, ends in candidates:
             if (plan, name) in self._open or not ends:
                 continue
             one = self._open[plan, name] = Candidate(plan, client, name, len(ends))
-            self.counts["waiting"] += 1
+            self._counts["waiting"] += 1
             for key in ends:
                 self._of.setdefault(key, []).append(one)
 
-    def running(self, key: Key) -> None:
-        """Take note that a task has started."""
-        for one in self._of.get(key, ()):
-            if one.status == "waiting":
-                self._move(one, "running")
-
-    def finished(self, key: Key) -> None:
-        """Take note that a task is done."""
-        for one in self._of.pop(key, ()):
-            one.left -= 1
-            if not one.left and one.status in ("waiting", "running"):
-                self._end(one, "done")
-
-    def failed(self, key: Key) -> None:
-        """Take note that a task has failed."""
-        for one in self._of.pop(key, ()):
-            one.left -= 1
-            if one.status in ("waiting", "running"):
-                self._end(one, "failed")
-
-    def gone(self, key: Key) -> None:
-        """Take note that nobody wants a task any more."""
-        for one in self._of.pop(key, ()):
-            one.left -= 1
-            if one.status in ("waiting", "running"):
-                self._end(one, "cancelled")
+    def settle(self) -> None:
+        """Look at what was noted."""
+        news, self._news = self._news, []
+        for key, status in news:
+            if status == "running":
+                for one in self._of.get(key, ()):
+                    if one.status == "waiting":
+                        self._move(one, status)
+                continue
+            for one in self._of.pop(key, ()):
+                one.left -= 1
+                is_over = not one.left or status != "done"
+                if is_over and one.status in ("waiting", "running"):
+                    self._end(one, status)
 
     def forget(self, plan: str) -> None:
         """Remove a plan that was never submitted."""
+        self.settle()
         for key, those in list(self._of.items()):
             left = [one for one in those if one.plan != plan]
             if left:
@@ -88,10 +92,11 @@ class Accounting:
             else:
                 del self._of[key]
         for found in [found for found in self._open if found[0] == plan]:
-            self.counts[self._open.pop(found).status] -= 1
+            self._counts[self._open.pop(found).status] -= 1
 
     def listed(self, most: int = 1_000) -> list[dict[str, Any]]:
         """Return candidates as plain data: those that run or wait, then those that have ended."""
+        self.settle()
         found = [*self._open.values(), *reversed(self._ended)][:most]
         return [
             {"plan": one.plan, "client": one.client, "name": one.name, "status": one.status}
@@ -99,8 +104,8 @@ class Accounting:
         ]
 
     def _move(self, one: Candidate, status: str) -> None:
-        self.counts[one.status] -= 1
-        self.counts[status] += 1
+        self._counts[one.status] -= 1
+        self._counts[status] += 1
         one.status = status
 
     def _end(self, one: Candidate, status: str) -> None:

@@ -32,20 +32,28 @@ class _Plan:
         self.submitted = False
 
 
-class _Wish(NamedTuple):
+class Wish(NamedTuple):
+    """Where and when one task of a plan is meant to run."""
+
     plan: _Plan
     rank: int
     address: str
 
 
 class Placing:
-    """The wishes of all plans whose tasks have not run yet."""
+    """The wishes of all plans whose tasks have not run yet.
+
+    Attributes
+    ----------
+    wishes : dict
+        By the task's key.
+    """
 
     def __init__(self) -> None:
-        self._wishes: dict[Key, _Wish] = {}
+        self.wishes: dict[Key, Wish] = {}
 
     def __len__(self) -> int:
-        return len(self._wishes)
+        return len(self.wishes)
 
     def announce(self, keys: Sequence[Key], addresses: Sequence[str], seconds: float) -> None:
         """Take note of a plan.
@@ -61,11 +69,11 @@ class Placing:
         """
         plan = _Plan(seconds)
         for rank, (key, address) in enumerate(zip(keys, addresses, strict=True)):
-            self._wishes[key] = _Wish(plan, rank, address)
+            self.wishes[key] = Wish(plan, rank, address)
 
     def apply(self, scheduler: Any, keys: Iterable[Key]) -> None:
         """Tell new tasks where and in which order they should run."""
-        wishes = self._wishes
+        wishes = self.wishes
         if not wishes:
             return
         for key in keys:
@@ -94,17 +102,14 @@ class Placing:
                 # Or it would come back as soon as the first task of its name is done.
                 stealing.unknown_durations.get(ts.prefix.name, set()).discard(ts)
         elif finish in ("memory", "erred", "forgotten"):
-            self._wishes.pop(key, None)
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._wishes
+            self.wishes.pop(key, None)
 
     def give_up(self, scheduler: Any, now: float = math.inf) -> None:
         """Leave to Dask what is late, or everything."""
-        late = [key for key, wish in self._wishes.items() if wish.plan.deadline < now]
+        late = [key for key, wish in self.wishes.items() if wish.plan.deadline < now]
         stealing = scheduler.extensions.get("stealing")
         for key in late:
-            del self._wishes[key]
+            del self.wishes[key]
             ts = scheduler.tasks.get(key)
             if ts is not None and ts.state == "processing" and stealing is not None:
                 stealing.recalculate_cost(ts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import dask
@@ -37,6 +37,8 @@ _TICK = 1_000
 """Milliseconds between looks at the workers' memory."""
 _PATIENCE = 600.0
 """Seconds until a plan that was announced but not submitted is forgotten."""
+_ON_THE_WAY = frozenset({"waiting", "queued", "no-worker"})
+"""States that tell nothing of a value."""
 _FAILURES = "stratum_dask.ops.outcomes.NoValue"
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -147,6 +149,8 @@ class StratumPlugin(SchedulerPlugin):
     def _look(self) -> None:
         self.pins.relieve()
         self.placing.give_up(self.scheduler, time.time())
+        self.accounting.settle()
+        self.paces.settle()
         for plan in self.registry.expire(time.time() - _PATIENCE):
             self.accounting.forget(plan)
 
@@ -191,50 +195,63 @@ class StratumPlugin(SchedulerPlugin):
                     self.pins.drop(known.key)
 
     def transition(
-        self, key: Key, start: str, finish: str, *args: Any, stimulus_id: str = "", **kwargs: Any
+        self,
+        key: Key,
+        start: str,
+        finish: str,
+        *args: Any,
+        startstops: Iterable[dict[str, Any]] = (),
+        **kwargs: Any,
     ) -> None:
         """Follow the values that plans have announced; for all others, do next to nothing."""
+        if finish in _ON_THE_WAY:
+            return
         value = self.registry.values.get(key)
-        if value is not None:
-            self._follow(value, start, finish, kwargs)
-        if key in self.placing:
-            self._follow_placed(key, finish)
+        is_placed = key in self.placing.wishes
+        if self.off or not (is_placed or value is not None):
+            return
+        try:
+            if value is not None:
+                self._follow(value, start, finish, startstops)
+            if is_placed:
+                self.placing.follow(self.scheduler, key, finish)
+        except Exception as error:
+            self.switch_off(f"its hook 'transition' failed: {error!r}", error)
 
-    @_guarded
-    def _follow_placed(self, key: Key, finish: str) -> None:
-        self.placing.follow(self.scheduler, key, finish)
-
-    @_guarded
-    def _follow(self, value: Value, start: str, finish: str, message: dict[str, Any]) -> None:
+    def _follow(
+        self, value: Value, start: str, finish: str, startstops: Iterable[dict[str, Any]]
+    ) -> None:
+        if finish == "processing":
+            self.accounting.note(value.key, "running")
+        elif finish == "memory":
+            self._computed(value, startstops if start == "processing" else ())
+            return
+        elif finish == "erred":
+            self.accounting.note(value.key, "failed")
+        elif finish == "forgotten":
+            self.accounting.note(value.key, "cancelled")
+            self.pins.drop(value.key)
+            self.registry.forget(value)
+            return
         if start == "memory":
             self._lost(value)
-        if finish == "memory":
-            self._computed(value, message if start == "processing" else {})
-        elif finish == "processing":
-            self.accounting.running(value.key)
-        elif finish == "erred":
-            self.accounting.failed(value.key)
-        elif finish == "forgotten":
-            self.accounting.gone(value.key)
-            self._lost(value)
-            self.registry.forget(value)
 
-    def _computed(self, value: Value, message: dict[str, Any]) -> None:
+    def _computed(self, value: Value, startstops: Iterable[dict[str, Any]]) -> None:
         ts = self.scheduler.tasks[value.key]
         self.counters["tasks"] += 1
         if ts.type == _FAILURES:
-            self.accounting.failed(value.key)
+            self.accounting.note(value.key, "failed")
             return
-        self.accounting.finished(value.key)
-        ran = [one for one in message.get("startstops", ()) if one["action"] == "compute"]
-        seconds = sum(one["stop"] - one["start"] for one in ran)
-        for one in ran:
-            threads = self.scheduler.total_nthreads
-            self.paces.computed(value.plan, one["start"], one["stop"], threads)
-        values, kept = self.registry.values, self.pins.retention
+        self.accounting.note(value.key, "done")
+        seconds = 0.0
+        for one in startstops:
+            if one["action"] == "compute":
+                began, ended = one["start"], one["stop"]
+                seconds += ended - began
+                self.paces.note(value.plan, began, ended, self.scheduler.total_nthreads)
         for dependency in ts.dependencies:
-            known = values.get(dependency.key)
-            if known is not None and known.key not in kept:
+            known = self.registry.values.get(dependency.key)
+            if known is not None and known.key not in self.pins.retention:
                 seconds += known.seconds
         ws = next(iter(ts.who_has), None)
         if ws is None:

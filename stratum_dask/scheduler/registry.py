@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from stratum_dask.scheduler.messages import Announcement
@@ -10,7 +10,7 @@ from stratum_dask.scheduler.messages import Announcement
 Key = Hashable
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Value:
     """A value that a plan has announced.
 
@@ -69,7 +69,7 @@ class Registry:
     def __init__(self) -> None:
         self.values: dict[Key, Value] = {}
         self.plans: dict[str, Plan] = {}
-        self._live: dict[tuple[str, str, bytes], dict[Key, None]] = {}
+        self._live: dict[tuple[str, str, bytes], list[Value]] = {}
 
     def announce(self, said: Announcement, now: float) -> None:
         """Take note of a plan; one that is announced again replaces itself."""
@@ -85,24 +85,26 @@ class Registry:
             plan.keys.append(key)
             plan.left += 1
 
-    def live(self, identity: tuple[str, str, bytes]) -> Iterator[Value]:
-        """Yield the values of an identity that are in memory."""
-        for key in self._live.get(identity, ()):
-            yield self.values[key]
+    def live(self, identity: tuple[str, str, bytes]) -> Sequence[Value]:
+        """Return the values of an identity that are in memory."""
+        return self._live.get(identity, ())
 
     def appear(self, value: Value, seconds: float, maker: str) -> None:
         """Take note that a value is in memory."""
-        value.seconds, value.maker = seconds, maker
-        if value.reuse and value.ours:
-            self._live.setdefault(value.identity, {})[value.key] = None
+        value.seconds = seconds
+        if value.reuse and value.ours and not value.maker:
+            self._live.setdefault(value.identity, []).append(value)
+        value.maker = maker
 
     def vanish(self, value: Value) -> None:
         """Take note that a value is not in memory any more, or must not be shared."""
+        if not value.maker:
+            return
         value.maker = ""
-        keys = self._live.get(value.identity)
-        if keys is not None:
-            keys.pop(value.key, None)
-            if not keys:
+        alike = self._live.get(value.identity)
+        if alike is not None and value in alike:
+            alike.remove(value)
+            if not alike:
                 del self._live[value.identity]
 
     def forget(self, value: Value) -> None:

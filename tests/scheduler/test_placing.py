@@ -63,7 +63,7 @@ async def test_tasks_run_where_and_in_the_order_they_are_meant_to(client, s, plu
     order = [int(key.removeprefix("user-")) for key in _computed(b) if key.startswith("user")][1:]
     assert len(order) == 19
     assert order == sorted(order, reverse=True)
-    assert not len(plugin.placing)
+    assert not plugin.placing.wishes
     assert plugin.state()["placed"] == 21
 
 

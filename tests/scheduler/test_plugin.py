@@ -235,12 +235,12 @@ async def test_a_client_that_vanishes_leaves_what_is_kept(c, s, plugin, a, b):
 async def test_a_failing_hook_leaves_plain_dask(c, s, plugin, a, b):
     plugin.answers.announce(**announcement(["x"]))
     await computed(c, ["x"])
-    plugin.accounting.running = None  # is called by the hook
+    plugin.accounting.note = None  # is called by the hook
     names = ["p", "q"]
     plugin.answers.announce(**announcement(names))
     future = await computed(c, names)
     assert await future == 1
-    assert "_follow" in plugin.off
+    assert "transition" in plugin.off
     await until(lambda: plugin.pins.client not in s.clients)
     assert plugin.answers.find(**question(["x"]))["status"] == "off"
     assert messages.METADATA not in s.task_metadata

@@ -63,7 +63,7 @@ def batch(by: float = 2.0, penalty: float = 1.0) -> list[Any]:
 
 
 @contextmanager
-def cluster(plugin: bool) -> Iterator[LocalCluster]:
+def cluster(plugin: bool, fair: bool = True) -> Iterator[LocalCluster]:
     """Start two worker processes whose scheduler has the plugin, or not."""
     with (
         warnings.catch_warnings(action="ignore"),
@@ -72,7 +72,7 @@ def cluster(plugin: bool) -> Iterator[LocalCluster]:
     ):
         client.run(work, 1)
         if plugin:
-            client.register_plugin(sd.scheduler.StratumPlugin())
+            client.register_plugin(sd.scheduler.StratumPlugin(fair=fair))
             shared_cluster().values().find([])
             known = started.scheduler.plugins["stratum"]
             while len(known.makers) < 2:
@@ -164,6 +164,40 @@ def overhead(tasks: int, repeats: int) -> list[Row]:
     ]
 
 
+def fairness(huge: int = 400, small: int = 10) -> list[Row]:
+    """Let a small batch of one client arrive while a huge one of another runs.
+
+    For Dask they are two generations, as if the second had come more than a minute later.
+    """
+    waited: dict[str, float] = {}
+    whole: dict[str, float] = {}
+    for name, fair in (("peer", False), ("ours", True)):
+        with (
+            cluster(plugin=True, fair=fair) as started,
+            Client(started) as one,
+            Client(started, set_as_default=False) as two,
+        ):
+            began = time.perf_counter()
+            first = [dask.delayed(work)(1, dask_key_name=f"huge-{i}") for i in range(huge)]
+            running = one.compute(first, fifo_timeout="0 s")
+            wait(running, return_when="FIRST_COMPLETED")
+            second = [dask.delayed(work)(1, dask_key_name=f"small-{i}") for i in range(small)]
+            waited[name], _ = seconds(
+                lambda c=two, g=second: wait(c.compute(g, fifo_timeout="0 s"))
+            )
+            wait(running)
+            whole[name] = time.perf_counter() - began
+    return [
+        {
+            "case": f"{small} tasks of a second client while {huge} run",
+            "seconds": waited["ours"],
+            "peer": waited["peer"],
+            "peer / ours": waited["peer"] / waited["ours"],
+            "all, ours / peer": whole["ours"] / whole["peer"],
+        }
+    ]
+
+
 def bookkeeping(values: int = 100_000) -> list[Row]:
     """Time the policy alone, with a full budget."""
     policy = Retention(values // 2)
@@ -216,6 +250,7 @@ def run(full: bool) -> list[Row]:
     return [
         *sharing(),
         *overhead(10_000 if full else 2_000, 3 if full else 2),
+        *fairness(),
         *bookkeeping(),
         *chaos(500, 5.0),
     ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import dask
@@ -28,6 +29,7 @@ from stratum_dask.scheduler.pace import Paces
 from stratum_dask.scheduler.pins import Pins
 from stratum_dask.scheduler.placing import Placing
 from stratum_dask.scheduler.registry import Registry, Value
+from stratum_dask.scheduler.turns import Turns
 
 logger = logging.getLogger("distributed.stratum")
 
@@ -39,6 +41,8 @@ _PATIENCE = 600.0
 """Seconds until a plan that was announced but not submitted is forgotten."""
 _ON_THE_WAY = frozenset({"waiting", "queued", "no-worker"})
 """States that tell nothing of a value."""
+_OVER = frozenset({"memory", "erred", "forgotten"})
+"""States in which a task waits for nothing any more."""
 _FAILURES = "stratum_dask.ops.outcomes.NoValue"
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -68,6 +72,9 @@ class StratumPlugin(SchedulerPlugin):
     retention : int or str, optional
         Bytes of results to keep when no client wants them any more, over all workers; default
         ``stratum.retention.bytes``.
+    fair : bool, optional
+        Whether clients take turns; default ``stratum.fair``. Otherwise what was submitted first
+        runs first, as without the plugin.
 
     Attributes
     ----------
@@ -84,14 +91,15 @@ class StratumPlugin(SchedulerPlugin):
     name = "stratum"
     idempotent = True
 
-    def __init__(self, retention: int | str | None = None) -> None:
+    def __init__(self, retention: int | str | None = None, fair: bool | None = None) -> None:
         chosen = dask.config.get("stratum.retention.bytes") if retention is None else retention
         self._budget = parse_bytes(chosen)
         self._share = float(dask.config.get("stratum.retention.worker-share"))
+        self._is_fair = bool(dask.config.get("stratum.fair") if fair is None else fair)
         self.off = ""
 
-    def __reduce__(self) -> tuple[type[StratumPlugin], tuple[int]]:
-        return StratumPlugin, (self._budget,)
+    def __reduce__(self) -> tuple[type[StratumPlugin], tuple[int, bool]]:
+        return StratumPlugin, (self._budget, self._is_fair)
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -113,6 +121,7 @@ class StratumPlugin(SchedulerPlugin):
         self.accounting = Accounting()
         self.placing = Placing()
         self.paces = Paces()
+        self.turns = Turns(self.scheduler.generation) if self._is_fair else None
         self.makers = Makers(self.scheduler)
         self.counters: dict[str, float] = dict.fromkeys(
             ("plans", "tasks", "merged", "hits", "misses", "seconds_saved", "placed"), 0
@@ -135,6 +144,9 @@ class StratumPlugin(SchedulerPlugin):
         self.pins.drop_all()
         self.placing.give_up(self.scheduler)
         self.registry = Registry()
+        if self.turns is not None:  # what plain Dask is given now comes behind what it has
+            scheduler = self.scheduler
+            scheduler.generation = max(scheduler.generation, math.ceil(self.turns.end))
         if self.scheduler.plugins.get(self.name) in (self, None):  # not a successor's
             self.scheduler.task_metadata.pop(messages.METADATA, None)
 
@@ -174,10 +186,18 @@ class StratumPlugin(SchedulerPlugin):
 
     @_guarded
     def update_graph(
-        self, scheduler: Any, *, tasks: list[Key], annotations: dict[str, Any], **kwargs: Any
+        self,
+        scheduler: Any,
+        *,
+        client: str,
+        tasks: list[Key],
+        annotations: dict[str, Any],
+        **kwargs: Any,
     ) -> None:
         """Take note of submitted plans; stop sharing what plain Dask tasks might edit."""
         self.placing.apply(scheduler, tasks)
+        if self.turns is not None:
+            self.turns.submitted(scheduler, client, tasks)
         registry = self.registry
         marked = annotations.get(ANNOTATION, {})
         for key in tasks:
@@ -204,27 +224,27 @@ class StratumPlugin(SchedulerPlugin):
         **kwargs: Any,
     ) -> None:
         """Follow the values that plans have announced; for all others, do next to nothing."""
-        if finish in _ON_THE_WAY:
-            return
-        value = self.registry.values.get(key)
-        is_placed = key in self.placing.wishes
-        if self.off or not (is_placed or value is not None):
+        if finish in _ON_THE_WAY or self.off:
             return
         try:
+            ran = [(one["start"], one["stop"]) for one in startstops if one["action"] == "compute"]
+            if self.turns is not None and finish in _OVER:
+                self.turns.done(key, sum([stop - start for start, stop in ran]))
+            value = self.registry.values.get(key)
             if value is not None:
-                self._follow(value, start, finish, startstops)
-            if is_placed:
+                self._follow(value, start, finish, ran)
+            if key in self.placing.wishes:
                 self.placing.follow(self.scheduler, key, finish)
         except Exception as error:
             self.switch_off(f"its hook 'transition' failed: {error!r}", error)
 
     def _follow(
-        self, value: Value, start: str, finish: str, startstops: Iterable[dict[str, Any]]
+        self, value: Value, start: str, finish: str, ran: Sequence[tuple[float, float]]
     ) -> None:
         if finish == "processing":
             self.accounting.note(value.key, "running")
         elif finish == "memory":
-            self._computed(value, startstops if start == "processing" else ())
+            self._computed(value, ran)
             return
         elif finish == "erred":
             self.accounting.note(value.key, "failed")
@@ -236,7 +256,7 @@ class StratumPlugin(SchedulerPlugin):
         if start == "memory":
             self._lost(value)
 
-    def _computed(self, value: Value, startstops: Iterable[dict[str, Any]]) -> None:
+    def _computed(self, value: Value, ran: Sequence[tuple[float, float]]) -> None:
         ts = self.scheduler.tasks[value.key]
         self.counters["tasks"] += 1
         if ts.type == _FAILURES:
@@ -244,11 +264,9 @@ class StratumPlugin(SchedulerPlugin):
             return
         self.accounting.note(value.key, "done")
         seconds = 0.0
-        for one in startstops:
-            if one["action"] == "compute":
-                began, ended = one["start"], one["stop"]
-                seconds += ended - began
-                self.paces.note(value.plan, began, ended, self.scheduler.total_nthreads)
+        for began, ended in ran:
+            seconds += ended - began
+            self.paces.note(value.plan, began, ended, self.scheduler.total_nthreads)
         for dependency in ts.dependencies:
             known = self.registry.values.get(dependency.key)
             if known is not None and known.key not in self.pins.retention:

@@ -184,7 +184,7 @@ def test_metrics_escape_labels():
 def test_the_floor_of_a_plan():
     paces = Paces()
     for start, stop in [(0.0, 1.0), (0.0, 3.0), (3.0, 4.0)]:
-        paces.computed("p", start, stop, 2)
+        paces.note("p", start, stop, 2)
     (found,) = paces.listed()
     assert found == {"plan": "p", "tasks": 3, "work": 5.0, "floor": 3.0, "achieved": 4.0}
     for i in range(100):

@@ -13,7 +13,7 @@ from distributed.utils_test import gen_cluster
 from stratum_dask.scheduler import StratumPlugin
 from stratum_dask.scheduler.messages import Wishes, pack
 
-CONFIG = {"stratum.retention.bytes": 0, "stratum.retention.worker-share": 0.3}
+CONFIG = {"stratum.retention.bytes": 0, "stratum.retention.worker-share": 0.3, "stratum.fair": True}
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 

@@ -19,7 +19,11 @@ from stratum_dask.scheduler.messages import Announcement, Question, pack
 PLAN = "0123456789ab"
 
 # Dask's helpers for tests forget all defaults but Dask's own.
-CONFIG = {"stratum.retention.bytes": 1_000_000, "stratum.retention.worker-share": 0.3}
+CONFIG = {
+    "stratum.retention.bytes": 1_000_000,
+    "stratum.retention.worker-share": 0.3,
+    "stratum.fair": True,
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 

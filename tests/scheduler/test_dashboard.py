@@ -188,5 +188,5 @@ def test_the_floor_of_a_plan():
     (found,) = paces.listed()
     assert found == {"plan": "p", "tasks": 3, "work": 5.0, "floor": 3.0, "achieved": 4.0}
     for i in range(100):
-        paces.computed(f"p{i}", 0.0, 1.0, 0)
+        paces.note(f"p{i}", 0.0, 1.0, 0)
     assert len(paces.listed()) == 50

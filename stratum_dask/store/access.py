@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import dask
-from dask.utils import parse_bytes
+from dask.utils import parse_bytes, parse_timedelta
 
 from stratum_dask.errors import ConfigError, StoreError
-from stratum_dask.store.store import Address, Store, say
-
-_RETRY = 60.0
+from stratum_dask.store.store import Address, Store
+from stratum_dask.store.trouble import pause_after, say
 
 _lock = threading.Lock()
 _opened: dict[Address, Store] = {}
@@ -40,7 +40,17 @@ def configured() -> Address | None:
         raise ConfigError(f"stratum.store.bytes is {size!r}; give a size above zero")
     if not isinstance(key, str) or not key:
         raise ConfigError(f"stratum.store.key is {key!r}; give the path of a file")
-    return Address(url, budget, key)
+    return Address(url, budget, key, _timeout(dask.config.get("stratum.store.timeout")))
+
+
+def _timeout(given: Any) -> float:
+    try:
+        seconds = float(parse_timedelta(given))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"stratum.store.timeout is {given!r}; give a time like 20 s")
+    return seconds
 
 
 def open_store(address: Address) -> Store | None:
@@ -59,7 +69,7 @@ def open_store(address: Address) -> Store | None:
             except StoreError:
                 raise
             except Exception as error:  # file systems raise whatever their libraries do
-                _failed[address] = time.monotonic() + _RETRY
+                _failed[address] = time.monotonic() + pause_after(error)
                 say(address.url, "reached", f"{type(error).__name__}: {error}")
         return store
 

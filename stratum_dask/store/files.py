@@ -24,6 +24,7 @@ import numpy as np
 
 from stratum_dask.errors import StoreError
 from stratum_dask.store.keys import check_owner_only
+from stratum_dask.store.patience import BoundedFiles
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9]{1,18})-([0-9]{1,18})")
 _LONG = 1.0
@@ -94,8 +95,14 @@ class Files(Protocol):
         """Remove what writers that died have left behind."""
 
 
-def open_files(url: str) -> Files:
+def open_files(url: str, timeout: float) -> Files:
     """Return the place that a path or URL names.
+
+    Parameters
+    ----------
+    url : str
+    timeout : float
+        Seconds that a call of a file system may take that is not this machine's.
 
     Raises
     ------
@@ -106,6 +113,10 @@ def open_files(url: str) -> Files:
     """
     if url.startswith(("file://", "local://")) or "://" not in url:
         return LocalFiles(Path(url.partition("://")[2] or url).expanduser())
+    return BoundedFiles(lambda: _remote(url), timeout)
+
+
+def _remote(url: str) -> Files:
     try:
         system, root = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:

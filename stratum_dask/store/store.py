@@ -7,13 +7,10 @@ and left alone for a while.
 
 from __future__ import annotations
 
-import logging
-import re
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from stratum_dask._native import digest
@@ -22,14 +19,11 @@ from stratum_dask.store.files import Entry, Files, LocalFiles, open_files
 from stratum_dask.store.keys import load_key
 from stratum_dask.store.retention import room_of, to_remove
 from stratum_dask.store.speed import Speed
+from stratum_dask.store.trouble import pause_after, say
 from stratum_dask.store.values import Encoded, Refused, encode
 
 T = TypeVar("T")
 
-_log = logging.getLogger("stratum_dask.store")
-
-_PAUSE = 60.0
-"""Seconds for which a store that failed is left alone."""
 _TRUST = 64
 """The part of the budget after whose writing it is looked again what others have written."""
 _SPARE = 16
@@ -51,11 +45,14 @@ class Address(NamedTuple):
     budget : int
         Bytes.
     key_file : str
+    timeout : float
+        Seconds that a file system behind a URL may take to answer.
     """
 
     url: str
     budget: int
     key_file: str
+    timeout: float = 20.0
 
 
 class Checked(NamedTuple):
@@ -85,6 +82,8 @@ class Store:
     key_file : str
         Holds the key that seals entries; made if there is none. Machines that share a store
         share the key.
+    timeout : float
+        Seconds that a file system behind a URL may take to answer.
 
     Attributes
     ----------
@@ -112,10 +111,10 @@ class Store:
     [1, 2]
     """
 
-    def __init__(self, url: str, budget: int, key_file: str) -> None:
+    def __init__(self, url: str, budget: int, key_file: str, timeout: float = 20.0) -> None:
         self.url, self.budget = url, budget
         self.key = load_key(key_file)
-        self.files: Files = open_files(url)
+        self.files: Files = open_files(url, timeout)
         self._head = key_id(self.key) + bytes([VERSION])
         self.counts: Counter[str] = Counter()
         near = isinstance(self.files, LocalFiles)
@@ -329,20 +328,7 @@ class Store:
         try:
             return call()
         except OSError as error:
-            self._asleep = time.monotonic() + _PAUSE
+            self._asleep = time.monotonic() + pause_after(error)
             self.counts[f"failed: could not be {what}"] += 1
             say(self.url, what, f"{type(error).__name__}: {error}")
             return None
-
-
-@lru_cache(maxsize=256)
-def say(url: str, what: str, why: str) -> None:
-    """Warn, once of each cause, that a store fails."""
-    url = re.sub(r"//[^/@]*@", "//***@", url)  # may hold a password
-    _log.warning(
-        "the store %s could not be %s: %s; values are computed instead. Make room or access "
-        "there, or set stratum.store.url to another place, or to null",
-        url,
-        what,
-        why,
-    )

@@ -24,7 +24,7 @@ from stratum_dask.ops import stored
 from stratum_dask.store import access, known
 from stratum_dask.store.behind import flush
 from stratum_dask.store.speed import Speed
-from stratum_dask.store.store import say
+from stratum_dask.store.trouble import say
 from tests.ops.oracle import assert_same
 
 

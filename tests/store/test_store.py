@@ -331,7 +331,7 @@ def test_any_file_system_will_do(memory):
 
 
 def test_a_file_url_is_a_directory(tmp_path):
-    assert isinstance(open_files(f"file://{tmp_path}/store"), LocalFiles)
+    assert isinstance(open_files(f"file://{tmp_path}/store", 20.0), LocalFiles)
     assert (tmp_path / "store").is_dir()
 
 

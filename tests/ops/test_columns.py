@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from stratum_dask.ops.steps import Ref
+from tests.ops.examples import inputs
 from tests.ops.generate import DTYPES, TYPES, frames
 from tests.ops.operands import (
     FOREIGN,
@@ -93,6 +94,19 @@ def test_rows(op, values, data):
     """Masks, slices and positions, which pandas answers."""
     key = data.draw(st.one_of(st.just(Ref(1)), st.just(slice(1, 3)), st.integers(-1, 2)))
     check([step(op, Ref(0), key)], values)
+
+
+@some(0.5, st.permutations("fgijtu"), st.sets(st.sampled_from("fgijtu")))
+def test_blocks_after_drop(order, dropped):
+    """pandas takes a block apart of which it would have to copy what stays."""
+    frame = inputs()[6]
+    steps = [
+        step("operator.getitem", Ref(0), list(order)),
+        step("stratum.with_column", Ref(1), "new", 1.5),
+        step(".drop", Ref(2), columns=sorted(dropped)),
+    ]
+    check(steps, [frame])
+    check([*steps, step(".sum", Ref(3), axis=1)], [frame])
 
 
 @each_op(".drop")

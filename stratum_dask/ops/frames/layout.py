@@ -7,7 +7,7 @@ blocks in pandas' order; a block is the tuple of its columns' positions, as it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,25 +101,43 @@ def pair(left: Blocks, right: Blocks) -> Blocks:
     >>> pair(((0, 1, 2),), ((0,), (1, 2)))
     ((0,), (1, 2))
     """
-    place = {
+    place = _places(right)
+    return tuple(piece for block in left for piece in _pieces(block, [place[c] for c in block]))
+
+
+def drop(blocks: Blocks, positions: Sequence[int]) -> Blocks:
+    """Lay out the frame of the columns that stay, as ``frame.drop`` does without copying any.
+
+    Examples
+    --------
+    >>> drop(((0, 1, 2, 3), (4,)), [0, 1, 4]), drop(((0, 1, 2, 3), (4,)), [0, 1, 3, 4])
+    (((0, 1), (2,)), ((0,), (1,), (2,), (3,)))
+    """
+    place = _places(blocks)
+    return tuple(_pieces(range(len(positions)), [place[position] for position in positions]))
+
+
+def _places(blocks: Blocks) -> dict[int, tuple[int, int]]:
+    """Return the block of each column, and its row in there."""
+    return {
         column: (number, row)
-        for number, block in enumerate(right)
+        for number, block in enumerate(blocks)
         for row, column in enumerate(block)
     }
-    result: list[tuple[int, ...]] = []
-    for block in left:
-        start = 0
-        while start < len(block):
-            stop = start + 1
-            while stop < len(block) and place[block[stop]][0] == place[block[start]][0]:
-                stop += 1
-            piece = block[start:stop]
-            if _evenly_spaced([place[column][1] for column in piece]):
-                result.append(piece)
-            else:
-                result.extend((column,) for column in piece)
-            start = stop
-    return tuple(result)
+
+
+def _pieces(columns: Sequence[int], places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, ...]]:
+    """Yield neighbours that come from one block: together if they are a slice of it."""
+    start = 0
+    while start < len(columns):
+        stop = start + 1
+        while stop < len(columns) and places[stop][0] == places[start][0]:
+            stop += 1
+        if _evenly_spaced(row for _, row in places[start:stop]):
+            yield tuple(columns[start:stop])
+        else:
+            yield from ((column,) for column in columns[start:stop])
+        start = stop
 
 
 def _evenly_spaced(rows: Iterable[int]) -> bool:

@@ -301,7 +301,7 @@ class Frame:
         selected = self.replace(
             [self.columns[position] for position in positions],
             self.labels.take(positions),
-            layout.take(self.blocks, positions),
+            (layout.drop if method == "drop" else layout.take)(self.blocks, positions),
         )
         if self.selections is None:
             return selected

@@ -64,7 +64,7 @@ test-long: build  ## Long fuzzing: many more Hypothesis and proptest cases
 	PROPTEST_CASES=20000 cargo test --release --workspace --quiet --locked
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q --timeout=3600
 
-test-million: build  ## A million random chains of frame operations against pandas; takes days
+test-million: build  ## A million random chains of frame operations against pandas; takes half a day
 	HYPOTHESIS_PROFILE=million $(BIN)/python -m pytest -q --timeout=0 tests/ops/test_long_chains.py tests/ops/test_frames_differential.py
 
 test-memory:  ## Run the kernels' Rust tests under valgrind: no read or write outside, nothing uninitialised

@@ -14,7 +14,7 @@ _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # its own.
 settings.register_profile("default", max_examples=60, derandomize=True, **_COMMON)
 settings.register_profile("long", max_examples=5_000, **_COMMON)
-settings.register_profile("million", max_examples=170_000, **_COMMON)
+settings.register_profile("million", max_examples=28_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -143,7 +143,7 @@ def call_parts(op: str, estimator: Any, X: Any, /, *rest: Any) -> Any:
     Unsupported
         If it is none, or no part has a native form.
     """
-    if not parts.has_parts(estimator) or np.shape(X)[:1] < (WORTH,):
+    if not parts.has_parts(estimator) or not _has_rows(X):
         raise Unsupported("no parts")
     if not any(type(part) in _KINDS for part in trees.parts_of(estimator)):
         raise Unsupported("no part has a native form")
@@ -155,3 +155,9 @@ def call_parts(op: str, estimator: Any, X: Any, /, *rest: Any) -> Any:
     fresh = clone(estimator)
     value = parts.call(method, fresh, X, *rest)
     return fresh if method == "fit" else (fresh, value)
+
+
+def _has_rows(X: Any) -> bool:
+    """Whether data are worth a native form; nothing is asked of what is no table or list."""
+    shape = (len(X),) if type(X) is list else getattr(X, "shape", None)
+    return isinstance(shape, tuple) and shape[:1] >= (WORTH,)

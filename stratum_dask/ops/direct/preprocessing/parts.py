@@ -81,7 +81,8 @@ def call(method: str, estimator: Any, *args: Any) -> Any:
     fits = method.startswith("fit")
     given = "transformers" if type(estimator) is ColumnTransformer else "steps"
     fitted = "transformers_" if type(estimator) is ColumnTransformer else "steps"
-    wrapped = {given if fits else fitted: _wrapped(getattr(estimator, given if fits else fitted))}
+    holds = given if fits else fitted
+    wrapped = {holds: _wrapped(getattr(estimator, holds, None))}  # None before the first fit
     own = getattr(type(estimator), method)
     before = dict(vars(estimator))
     changed = estimator if fits else twin(estimator)

@@ -26,7 +26,7 @@ class Answers:
     def __init__(self, plugin: StratumPlugin) -> None:
         self._plugin = plugin
 
-    def handlers(self) -> dict[str, Callable[..., dict[str, Any]]]:
+    def handlers(self) -> dict[str, Callable[..., Any]]:
         """Return what the scheduler calls for each message."""
         return {
             "stratum_find": self.find,
@@ -81,8 +81,9 @@ class Answers:
         """
         return self._answer(self._place, sent)
 
-    def state(self, **_: Any) -> dict[str, Any]:
-        """Return :meth:`StratumPlugin.state`."""
+    async def state(self, **_: Any) -> dict[str, Any]:
+        """Return :meth:`StratumPlugin.state`, with what workers have counted by now."""
+        await self._plugin.counts.ask(self._plugin.scheduler)
         return self._plugin.state()
 
     def _answer(self, handler: Handler, sent: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +111,9 @@ class Answers:
             if key is not None:
                 found.append((position, key))
         if found:
-            plugin.scheduler.client_desires_keys([key for _, key in found], question.client)
+            keys = [key for _, key in found]
+            plugin.scheduler.client_desires_keys(keys, question.client)
+            plugin.pins.hold(keys)
         plugin.counters["misses"] += len(question.tokens) - len(found)
         others = plugin.makers.others(question.environment)
         return {"status": "OK", "found": found, **({"others": others} if others else {})}
@@ -136,6 +139,7 @@ class Answers:
         new = said.plan not in plugin.registry.plans
         plugin.registry.announce(said, time.time())
         plugin.accounting.announce(said.plan, said.client, said.candidates)
+        plugin.counts.told(said.process, said.store)
         if new:
             counters = plugin.counters
             counters["plans"] += 1

@@ -59,7 +59,7 @@ async def _ask(address: str, security: Any) -> dict[str, Any]:
 
 
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
-    kept = found["retention"]
+    kept, stored = found["retention"], found["store"]
     candidates = ", ".join(f"{n:,} {status}" for status, n in found["candidates"].items() if n)
     return [
         ("version", found["version"]),
@@ -71,6 +71,12 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
             "kept",
             f"{kept['values']:,} values, {format_bytes(kept['bytes'])} of "
             f"{format_bytes(kept['budget'])}; {kept['evictions']:,} dropped",
+        ),
+        (
+            "store",
+            f"{stored['hits']:,} values read, {stored['written']:,} written; "
+            f"{sum(stored['misses'].values()):,} not read, "
+            f"{sum(stored['refused'].values()):,} not written",
         ),
         ("workers", ", ".join(f"{n:,} x {name}" for name, n in found["environments"].items())),
     ]

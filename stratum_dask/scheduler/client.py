@@ -13,9 +13,11 @@ from dask.utils import parse_bytes
 
 from stratum_dask.graph import Alias, Graph, Key, Task, TaskRef, Workers
 from stratum_dask.ops.sharing import own
+from stratum_dask.runtime.counting import here
 from stratum_dask.runtime.threads import is_in_task
 from stratum_dask.scheduler import messages
 from stratum_dask.scheduler.environment import environment
+from stratum_dask.store.access import tally
 
 _PATIENCE = 60
 """Seconds to wait for an answer of the scheduler."""
@@ -51,9 +53,17 @@ class LiveValues:
                 f"the workers {', '.join(others)} compute with other library versions or "
                 "processors than this process; values made there are not shared with it",
             )
-        return {
+        found = {
             tokens[position]: Future(key, self.client) for position, key in answer.get("found", ())
         }
+        if found:
+            # What this client has released before may arrive after the question: want it again, by
+            # the same way. The plugin keeps it until then.
+            keys = [future.key for future in found.values()]
+            self.client._send_to_scheduler(
+                {"op": "client-desires-keys", "keys": keys, "client": self.client.id}
+            )
+        return found
 
     def keep(
         self, func: Callable[..., Any], token: bytes, after: Sequence[bytes]
@@ -94,6 +104,8 @@ class LiveValues:
             list(candidates.items()),
             sum(map(len, merged.values())) - len(merged),
             list(dict.fromkeys(graph.reused.values())),
+            here()[0],
+            tally(),
         )
         _ask(self.client, "stratum_announce", messages.pack(said))
 

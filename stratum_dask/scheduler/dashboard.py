@@ -70,7 +70,7 @@ class _Handler(RequestHandler):
         if plugin is None:
             self.send_error(404, reason="the plugin is not registered")
             return None
-        await plugin.kernels.ask(self.scheduler)
+        await plugin.counts.ask(self.scheduler)
         return figures(plugin)
 
 
@@ -108,7 +108,7 @@ def _document(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
             upper.text = "The plugin is not registered any more."
             return
         if not asking:
-            task = asyncio.get_running_loop().create_task(plugin.kernels.ask(scheduler))
+            task = asyncio.get_running_loop().create_task(plugin.counts.ask(scheduler))
             asking.add(task)
             task.add_done_callback(asking.discard)
         found = figures(plugin)

@@ -2,74 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import pickle
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from distributed.protocol import deserialize
-
 from stratum_dask.graph import key_split
-from stratum_dask.ops.counters import Counters, total
-from stratum_dask.runtime.counting import here
 from stratum_dask.scheduler import messages
 
 if TYPE_CHECKING:
     from stratum_dask.scheduler.plugin import StratumPlugin
 
-logger = logging.getLogger("distributed.stratum")
-
-_EVERY = 5.0
-"""Seconds between two times that workers are asked for their counts."""
-_PATIENCE = 5.0
 _MOST = 50
-
-
-class Kernels:
-    """What ran natively on the workers, and what did not; asked for while somebody looks."""
-
-    def __init__(self) -> None:
-        self._asked = 0.0
-        self._counts: dict[tuple[str, int], Counters] = {}
-
-    async def ask(self, scheduler: Any) -> None:
-        """Ask all workers for their counts, at most every few seconds."""
-        if time.monotonic() < self._asked + _EVERY:
-            return
-        self._asked = time.monotonic()
-        found = await asyncio.gather(*(_counts(scheduler, one) for one in list(scheduler.workers)))
-        self._counts = dict(one for one in found if one is not None)
-
-    def figures(self) -> dict[str, Any]:
-        """Return the counts as plain data, the most frequent ones first."""
-        counts = total(self._counts.values())
-        reasons: Counter[tuple[str, str]] = Counter()
-        for one, times in counts.fallbacks.items():
-            reasons[one.operation, one.reason] += times
-        return {
-            "hits": dict(Counter(counts.hits).most_common(_MOST)),
-            "fallbacks": [
-                {"operation": operation, "reason": reason, "times": times}
-                for (operation, reason), times in reasons.most_common(_MOST)
-            ],
-        }
-
-
-async def _counts(scheduler: Any, address: str) -> tuple[tuple[str, int], Counters] | None:
-    try:
-        reply = await asyncio.wait_for(
-            scheduler.rpc(address).run(function=pickle.dumps(here)), timeout=_PATIENCE
-        )
-        if reply["status"] == "OK":
-            sent = reply["result"]  # which the scheduler leaves as it came
-            counts: tuple[tuple[str, int], Counters] = deserialize(sent.header, sent.frames)
-            return counts
-    except Exception as error:  # the worker is gone or busy, or has no stratum_dask
-        logger.debug("worker %s did not say what it has counted: %r", address, error)
-    return None
 
 
 def state(plugin: StratumPlugin) -> dict[str, Any]:
@@ -88,7 +31,9 @@ def state(plugin: StratumPlugin) -> dict[str, Any]:
         ``placed`` (tasks that were meant for a worker), ``merged`` (tasks into others),
         ``hits`` and ``misses`` (values asked for), ``seconds_saved``; ``retention``:
         ``values``, ``bytes``, ``budget``, ``evictions``, ``refused`` and ``workers`` (bytes by
-        address); ``environments``: workers by name of their environment.
+        address); ``environments``: workers by name of their environment; ``store``, what
+        became of values in stores, of clients and of workers when they were asked last: ``hits``,
+        ``written``, and by reason ``misses``, ``refused`` and ``failures``.
     """
     environments: Counter[str] = Counter(
         "unknown" if made is None else f"{made.name}/{made.threads}" for made in plugin.makers.now()
@@ -109,6 +54,7 @@ def state(plugin: StratumPlugin) -> dict[str, Any]:
             "workers": dict(kept.by_worker),
         },
         "environments": dict(environments),
+        "store": plugin.counts.store(),
     }
 
 
@@ -139,7 +85,7 @@ def figures(plugin: StratumPlugin) -> dict[str, Any]:
             for key, one in kept
         ],
         "paces": plugin.paces.listed(),
-        "kernels": plugin.kernels.figures(),
+        "kernels": plugin.counts.kernels(),
     }
 
 
@@ -193,6 +139,16 @@ def _metrics(found: dict[str, Any]) -> Iterator[tuple[str, str, str, _Samples]]:
         [({"worker": worker}, n) for worker, n in kept["workers"].items()],
     )
     yield "evictions_total", "counter", "Values dropped for others.", [({}, kept["evictions"])]
+    stored = found["store"]
+    yield "store_hits_total", "counter", "Values read from a store.", [({}, stored["hits"])]
+    yield "store_written_total", "counter", "Values written to a store.", [({}, stored["written"])]
+    for name, text in (
+        ("misses", "Values that no store could give."),
+        ("refused", "Values that were not written to a store."),
+        ("failures", "Times that a store could not be used."),
+    ):
+        samples = [({"reason": reason}, n) for reason, n in stored[name].items()]
+        yield f"store_{name}_total", "counter", text, samples
     yield (
         "kernel_hits_total",
         "counter",

@@ -15,6 +15,7 @@ _STATUS = {
     "failed": "#d64545",
     "cancelled": "#8d95a1",
 }
+_STORE = {"not read": "misses", "not written": "refused", "failed": "failures"}
 _SHOWN = 14
 
 STYLE = """
@@ -57,6 +58,8 @@ def overview(found: dict[str, Any]) -> str:
     hits = sum(kernels["hits"].values())
     calls = hits + sum(one["times"] for one in kernels["fallbacks"])
     asked = found["hits"] + found["misses"]
+    stored = found["store"]
+    read = stored["hits"] + sum(stored["misses"].values())
     cards = [
         (f"{found['merged']:,.0f}", "tasks merged into others"),
         (_time(found["seconds_saved"]), "saved by values that were alive"),
@@ -65,6 +68,7 @@ def overview(found: dict[str, Any]) -> str:
             size_of(kept["bytes"]),
             f"kept in {kept['values']:,} values, of {size_of(kept['budget'])}",
         ),
+        (f"{stored['hits']:,}", f"of {read:,} values asked of a store were read"),
         (_pace(found), "of the threads' time used by the last plan"),
         (f"{hits / calls:.0%}" if calls else "none", f"of {calls:,} calls ran natively"),
     ]
@@ -99,7 +103,7 @@ def _pace(found: dict[str, Any]) -> str:
 
 
 def details(found: dict[str, Any]) -> str:
-    """Return the lower part: tables of plans, candidates, values and kernels."""
+    """Return the lower part: tables of plans, candidates, values, kernels and stores."""
     plans = _table(
         "Plans: floor against achieved",
         ("plan", "tasks", "work", "floor", "achieved"),
@@ -132,7 +136,18 @@ def details(found: dict[str, Any]) -> str:
         ),
         numbers=False,
     )
-    return f"{STYLE}<div class='st'><div class='grid'>{plans}{candidates}{kept}{fell}</div></div>"
+    stored = _table(
+        "Store: values that were not read, or not written",
+        ("what", "reason", "times"),
+        (
+            (what, reason, f"{times:,}")
+            for what, name in _STORE.items()
+            for reason, times in found["store"][name].items()
+        ),
+        numbers=False,
+    )
+    tables = f"{plans}{candidates}{kept}{fell}{stored}"
+    return f"{STYLE}<div class='st'><div class='grid'>{tables}</div></div>"
 
 
 def _table(

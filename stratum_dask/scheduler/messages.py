@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from stratum_dask.errors import StratumError
 
 Key = Hashable
+T = TypeVar("T")
 
 METADATA = "stratum"
 """Under this name the scheduler's metadata say that the plugin is there, and its version."""
@@ -18,13 +20,17 @@ BARE = "bare"
 TOKEN = 16
 _MOST = 2_000_000
 """Keys or tokens that one message may hold."""
+_LONGEST = 200
+"""Characters of a text."""
+_REASONS = 1_000
+"""Reasons that one message may count."""
 
 
 def version() -> str:
     """Return what both sides must have in common: this library's version and the protocol's."""
     from stratum_dask import __version__  # which imports the scheduler's side on demand
 
-    return f"{__version__}/1"
+    return f"{__version__}/2"
 
 
 class MessageError(StratumError, ValueError):
@@ -72,6 +78,10 @@ class Announcement(NamedTuple):
         How many of the user's tasks were merged into others.
     reused : sequence of keys
         Live ones that the plan refers to.
+    process : tuple of (str, int)
+        The client's machine, and its number there.
+    store : dict of str to int
+        What became of values in stores that this process has opened.
     """
 
     client: str
@@ -85,6 +95,8 @@ class Announcement(NamedTuple):
     candidates: Sequence[tuple[str, Sequence[Key]]]
     merged: int
     reused: Sequence[Key]
+    process: tuple[str, int]
+    store: dict[str, int]
 
 
 class Wishes(NamedTuple):
@@ -116,6 +128,22 @@ def pack(message: Question | Announcement | Wishes) -> dict[str, Any]:
     return {"version": version(), **sent}
 
 
+def _checked(unpack: Callable[[dict[str, Any]], T]) -> Callable[[dict[str, Any]], T]:
+    """Let an unpacking function raise nothing but MessageError."""
+
+    @functools.wraps(unpack)
+    def checked(sent: dict[str, Any]) -> T:
+        try:
+            return unpack(sent)
+        except MessageError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise MessageError(f"a part of it is not what it should be: {error!r}") from error
+
+    return checked
+
+
+@_checked
 def unpack_question(sent: dict[str, Any]) -> Question:
     """Return the question that was sent.
 
@@ -128,6 +156,7 @@ def unpack_question(sent: dict[str, Any]) -> Question:
     )
 
 
+@_checked
 def unpack_announcement(sent: dict[str, Any]) -> Announcement:
     """Return the announcement that was sent.
 
@@ -153,9 +182,12 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
         candidates,
         int(sent["merged"]),
         _list(sent, "reused"),
+        _process(sent),
+        _counts(sent),
     )
 
 
+@_checked
 def unpack_wishes(sent: dict[str, Any]) -> Wishes:
     """Return the wishes that were sent.
 
@@ -176,9 +208,23 @@ def unpack_wishes(sent: dict[str, Any]) -> Wishes:
 
 def _text(sent: dict[str, Any], name: str) -> str:
     value = sent.get(name)
-    if not isinstance(value, str) or len(value) > 200:
+    if not isinstance(value, str) or len(value) > _LONGEST:
         raise MessageError(f"{name} is no short text")
     return value
+
+
+def _process(sent: dict[str, Any]) -> tuple[str, int]:
+    value = sent.get("process")
+    if not isinstance(value, list | tuple) or [type(one) for one in value] != [str, int]:
+        raise MessageError("process is no name of a machine and number")
+    return value[0][:_LONGEST], value[1]
+
+
+def _counts(sent: dict[str, Any]) -> dict[str, int]:
+    value = sent.get("store")
+    if not isinstance(value, dict) or len(value) > _REASONS:
+        raise MessageError(f"store is no dict of at most {_REASONS} counts")
+    return {str(name)[:_LONGEST]: int(times) for name, times in value.items()}
 
 
 def _list(sent: dict[str, Any], name: str) -> Sequence[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import dask
@@ -17,6 +17,8 @@ Key = Hashable
 
 _RELEASES = 1_000
 """Keys to release in one turn of the event loop."""
+_HOLD = 10.0
+"""Seconds within which a client says by another way that it wants what it has found."""
 
 
 class Pins:
@@ -46,6 +48,7 @@ class Pins:
         self.retention = Retention(budget)
         self.refused = 0
         self._releases: deque[Key] = deque()
+        self._held: dict[str, asyncio.TimerHandle] = {}
 
     def offer(self, value: Value, ts: Any, ws: Any) -> None:
         """Keep a value that a worker has, if it is worth that."""
@@ -65,6 +68,21 @@ class Pins:
             self._scheduler.client_desires_keys([value.key], self.client)
         else:
             self.refused += 1
+
+    def hold(self, keys: Sequence[Key]) -> None:
+        """Keep values for some seconds, whatever they are worth."""
+        holder = f"{self.client}-{uuid.uuid4().hex[:12]}"
+        self._scheduler.client_desires_keys(keys, holder)
+        loop = asyncio.get_running_loop()
+        self._held[holder] = loop.call_later(_HOLD, self._let_go, holder)
+
+    def _let_go(self, holder: str) -> None:
+        self._held.pop(holder).cancel()
+        clients = self._scheduler.clients
+        if holder in clients:
+            keys = [ts.key for ts in clients[holder].wants_what]
+            self._scheduler.client_releases_keys(keys, holder)
+            del clients[holder]
 
     def drop(self, key: Key) -> None:
         """Keep a value no longer, if it is kept."""
@@ -86,6 +104,8 @@ class Pins:
         """Keep nothing any more."""
         for key in list(self.retention):
             self.drop(key)
+        for holder in self._held:
+            asyncio.get_running_loop().call_soon(self._let_go, holder)
 
     def _room(self, ws: Any) -> int | None:
         """Return how many bytes may be kept on a worker; none where values are spilled."""

@@ -22,6 +22,7 @@ from stratum_dask.graph import ANNOTATION
 from stratum_dask.scheduler import figures, messages
 from stratum_dask.scheduler.accounting import Accounting
 from stratum_dask.scheduler.answers import Answers
+from stratum_dask.scheduler.counts import Counts
 from stratum_dask.scheduler.dashboard import add_routes
 from stratum_dask.scheduler.makers import Makers
 from stratum_dask.scheduler.messages import Key
@@ -106,7 +107,7 @@ class StratumPlugin(SchedulerPlugin):
     async def start(self, scheduler: Any) -> None:
         """Offer what clients may ask."""
         self.scheduler = scheduler
-        self.kernels = figures.Kernels()
+        self.counts = Counts()
         self.answers = Answers(self)
         self._begin()
         scheduler.handlers.update(self.answers.handlers())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import dask
@@ -81,3 +82,16 @@ def open_in_task(address: Address) -> Store | None:
     except StoreError as error:
         say(address.url, "opened", str(error))
         return None
+
+
+def tally() -> dict[str, int]:
+    """Return what became of values in the stores of this process, as :attr:`Store.counts` has it.
+
+    Reasons come without their details, which may tell of the values.
+    """
+    found: Counter[str] = Counter()
+    for store in tuple(_opened.values()):
+        for name, times in dict(store.counts).items():
+            kind, _, reason = name.partition(": ")
+            found[f"{kind}: {reason.partition(': ')[0]}" if reason else kind] += times
+    return {name: times for name, times in found.items() if times}

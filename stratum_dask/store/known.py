@@ -49,11 +49,16 @@ class StoredValues:
         """Return those of some values that are stored, and sooner read than computed."""
         self.asked.update(tokens)
         names = {name_in_store(token, self.settings): token for token in tokens}
-        return {
+        there = self.store.contains(names)
+        found = {
             names[name]: Stored(self, names[name], entry)
-            for name, entry in self.store.contains(names).items()
+            for name, entry in there.items()
             if self.store.speed.seconds(entry.size) < entry.seconds
         }
+        counts = self.store.counts
+        counts["miss: not there"] += len(names) - len(there)
+        counts["miss: sooner computed than read"] += len(there) - len(found)
+        return found
 
     def keep(
         self, func: Callable[..., Any], token: bytes, after: Sequence[bytes]

@@ -11,13 +11,17 @@ import dask
 import pandas as pd
 import pytest
 from browser import TEXT, Browser, find_browser
+from click.testing import CliRunner
 from distributed import Client, LocalCluster, wait
 
 import stratum_dask as sd
 from stratum_dask.scheduler import StratumPlugin
+from stratum_dask.scheduler.cli import stratum
 from stratum_dask.scheduler.figures import prometheus
 from stratum_dask.scheduler.html import details, overview
 from stratum_dask.scheduler.pace import Paces
+from stratum_dask.store.behind import flush
+from stratum_dask.store.speed import Speed
 
 NAME = "<script>alert(1)</script> & \"ridge\" 'a\\b'"
 
@@ -105,6 +109,43 @@ def test_json_and_metrics_tell_the_same(url):
             fetch(f"{url}/stratum/{path}", method="POST", data=b"")
 
 
+def test_what_became_of_values_in_a_store(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(Speed, "seconds", lambda *_: 1e-6)
+    monkeypatch.setattr(Speed, "observe", lambda *_: None)
+    settings = {"stratum.store.url": str(tmp_path / "s"), "stratum.store.key": str(tmp_path / "k")}
+    with dask.config.set(settings), Client(cluster) as client:
+        client.register_plugin(StratumPlugin(retention=0))
+        graphs = [dask.delayed(several)(n) for n in (1, 2)]
+        for _ in range(2):
+            assert dask.compute(*sd.optimize(graphs)) == ({1, -1}, {2, -2})
+            flush()
+        graphs = [dask.delayed(sum)(dask.delayed(numbers)(n)) for n in (1, 2)]
+        for _ in range(2):
+            assert dask.compute(*sd.optimize(graphs)) == (6, 12)
+            flush()
+        found = client.sync(client.scheduler.stratum_state)["store"]
+        assert found["hits"] >= 2 and found["written"] >= 2
+        assert found["refused"]["holds a set, whose order would not come back"] >= 2
+        assert found["misses"]["not there"] >= 4
+        url = cluster.dashboard_link.rpartition("/")[0]
+        assert json.loads(fetch(f"{url}/stratum/json")[1])["store"] == found
+        text = fetch(f"{url}/stratum/metrics")[1]
+        assert f"stratum_store_hits_total {found['hits']:g}" in text
+        reason = "holds a set, whose order would not come back"
+        assert f'stratum_store_refused_total{{reason="{reason}"}}' in text
+        said = CliRunner().invoke(stratum, ["status", client.scheduler.address]).output
+        assert f"{found['hits']:,} values read, {found['written']:,} written" in said
+        client.unregister_scheduler_plugin("stratum")
+
+
+def several(n):
+    return {n + 0 * sum(range(2_000_000)), -n}
+
+
+def numbers(n):
+    return [n + 0 * sum(range(2_000_000)), 2 * n, 3 * n]
+
+
 def test_a_scheduler_without_the_plugin_says_so(cluster, url):
     with Client(cluster) as client:
         client.unregister_scheduler_plugin("stratum")
@@ -159,6 +200,13 @@ def state():
         "kernels": {
             "hits": {".fillna": 3},
             "fallbacks": [{"operation": ".x", "reason": NAME, "times": 1}],
+        },
+        "store": {
+            "hits": 2,
+            "written": 1,
+            "misses": {NAME: 4},
+            "refused": {"holds a set": 5},
+            "failures": {NAME: 1},
         },
     }
 

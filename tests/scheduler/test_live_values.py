@@ -138,6 +138,29 @@ def test_what_was_found_lives_until_it_is_used(client):
     assert result == expected(5) and count == 3
 
 
+def test_a_late_release_takes_nothing_away_that_was_found(client, monkeypatch):
+    plugin = plugin_of(client)
+    plugin.pins.retention.budget = 0
+    first = client.persist(sd.optimize(batch()))
+    wait(first)
+    # Questions take another way than releases, and may overtake them.
+    late, send = [], client._send_to_scheduler
+    monkeypatch.setattr(client, "_send_to_scheduler", late.append)
+    del first
+    deadline = time.time() + 10
+    while len(late) < 3 and time.time() < deadline:
+        time.sleep(0.01)
+    again = sd.optimize(batch())
+    assert [len(one.dask) for one in again] == [1, 1, 1]  # copies of what was found
+    monkeypatch.setattr(client, "_send_to_scheduler", send)
+    for message in late:
+        client.loop.add_callback(send, message)
+    time.sleep(0.2)  # until they have arrived
+    count, result = tasks_of(client, lambda: dask.compute(*again))
+    assert result == expected() and count == 3
+    assert not plugin.off
+
+
 def test_what_was_not_used_is_let_go(client):
     assert dask.compute(*sd.optimize(batch())) == expected()
     after = sd.optimize(batch(5))

@@ -69,6 +69,8 @@ def announcement(names, **changes):
         candidates=[("one", [key_of(names[-1])])],
         merged=3,
         reused=[],
+        process=("here", 1),
+        store={},
     )
     return pack(said._replace(**changes))
 
@@ -383,6 +385,14 @@ async def test_malformed_messages_are_refused(c, s, plugin, a, b):
         {"plan": None},
         {"client": "x" * 1_000},
         {"wanted": "no"},
+        {"process": "here"},
+        {"process": ["here", "1"]},
+        {"store": []},
+        {"store": {"hit": "many"}},
+        {"merged": "many"},
+        {"merged": None},
+        {"shared": ["much"]},
+        {"candidates": [("one",)]},
     ):
         answer = plugin.answers.announce(**{**good, **change})
         assert answer["status"] == "refused" and answer["reason"], change
@@ -444,3 +454,18 @@ async def test_a_plugin_that_goes_releases_nothing_of_its_successors(c, s, plugi
     assert plugin.off == "it was unregistered"
     await until(lambda: plugin.pins.client not in s.clients)
     assert s.tasks[key_of("x")].state == "memory"
+
+
+@plugin_test()
+async def test_what_was_found_is_held_until_the_client_wants_it_by_its_own_way(c, s, plugin, a, b):
+    plugin.pins.retention.budget = 0
+    plugin.answers.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    assert known(plugin, ["x"], client=c.id) == [key_of("x")]
+    s.client_releases_keys([key_of("x")], c.id)  # as if it had been sent before
+    assert s.tasks[key_of("x")].state == "memory"
+    (holder,) = plugin.pins._held
+    plugin.pins._let_go(holder)  # as after ten seconds
+    assert not s.tasks
+    assert not any(name.startswith(plugin.pins.client) for name in s.clients)
+    del future

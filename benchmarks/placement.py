@@ -69,11 +69,10 @@ def measured(graph: Graph) -> Expected:
         for key, node in graph.tasks.items()
         if isinstance(node, DataNode)
     }
-    return Expected(
+    return Expected.measured(
         graph,
         [0.0 if key in values else found.seconds.get(key, 0.0) for key in graph.tasks],
         [values.get(key, found.nbytes.get(key, 0.0)) for key in graph.tasks],
-        known=1.0,
     )
 
 
@@ -125,9 +124,8 @@ def _received(client: Client) -> float:
     return float(sum(client.run(total).values()))
 
 
-def _on_cluster(client: Client, expected: Expected, repeats: int) -> Row:
+def _on_cluster(client: Client, graph: Graph, expected: Expected, repeats: int) -> Row:
     """Run both ways in turns; returns medians."""
-    graph = expected.graph
     wanted = [key for output in graph.outputs for key in output.keys]
     cluster = shared_cluster()
     workers = None if cluster is None else cluster.workers()
@@ -136,7 +134,7 @@ def _on_cluster(client: Client, expected: Expected, repeats: int) -> Row:
     forecast = expected.place(workers)
     if forecast.worker is None:
         return {"case": "2 processes, measured", "placed": "by Dask"}
-    placement = forecast.placement(list(graph.tasks))
+    placement = forecast.placement(expected.keys)
     ways = {"stock": graph, "ours": replace(graph, placement=placement)}
     seconds: dict[str, list[float]] = {"stock": [], "ours": []}
     moved: dict[str, list[float]] = {"stock": [], "ours": []}
@@ -187,8 +185,9 @@ def run(full: bool = False) -> list[Row]:
             "mixed grid": mixed,
         }
         for name, make in batches.items():
-            expected = measured(make())
-            found = [_on_cluster(client, expected, 9 if full else 5)]
+            graph = make()
+            expected = measured(graph)
+            found = [_on_cluster(client, graph, expected, 9 if full else 5)]
             found += [_simulated(expected, number) for number in (2, 4, 16, 64)]
             for row in found:
                 size = f"{name}, {len(expected.seconds)} tasks: "

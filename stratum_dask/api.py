@@ -13,7 +13,6 @@ from dask.highlevelgraph import HighLevelGraph
 from stratum_dask.config import options
 from stratum_dask.errors import ConfigError
 from stratum_dask.explanation import Explanation, Recorder, Work
-from stratum_dask.forecast import Expected
 from stratum_dask.graph import Workers, emit, lower, merged_graph, rebuild
 from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import ESTIMATOR_OPS
@@ -153,9 +152,7 @@ def explain(
     names = explained.native.keys()
     told = names | ESTIMATOR_OPS if names & ESTIMATOR_OPS else names
     explained = replace(explained, calls=counters().of(told))
-    if not schedule and workers is None:
-        return explained
-    return replace(explained, forecast=Expected.of(optimized).place(site.chosen or Workers.here()))
+    return explained.scheduled(workers) if schedule or workers is not None else explained
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

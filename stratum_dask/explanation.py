@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, NamedTuple
 
 import pandas as pd
 from dask.system import CPU_COUNT
 
+from stratum_dask.errors import ConfigError
 from stratum_dask.families.tasks import (
     apply_member,
     counted_as,
@@ -18,8 +19,8 @@ from stratum_dask.families.tasks import (
     fit_binned,
     learn_binned,
 )
-from stratum_dask.forecast import Forecast
-from stratum_dask.graph import Graph, Key, call_of, candidates_of, key_split
+from stratum_dask.forecast import Forecast, Outline
+from stratum_dask.graph import Graph, Key, Workers, call_of, candidates_of, key_split
 from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.frames import FusedFrame
@@ -142,6 +143,8 @@ class Recorder:
             native=dict(native),
             calls=calls,
             saved=dict(after.saved),
+            outline=Outline.of(after),
+            workers=after.workers(),
         )
 
 
@@ -207,6 +210,10 @@ class Explanation:
         For each value that is read from the store, the seconds that computing it took.
     forecast : Forecast or None
         How the batch is expected to run, if that was asked for.
+    outline : Outline or None
+        What a forecast is made from.
+    workers : Workers or None
+        Of the cluster that it was planned for.
     """
 
     candidates: int
@@ -224,6 +231,29 @@ class Explanation:
     calls: Counters = field(default_factory=Counters)
     saved: dict[Key, float] = field(default_factory=dict)
     forecast: Forecast | None = None
+    outline: Outline | None = field(default=None, repr=False, compare=False)
+    workers: Workers | None = None
+
+    def scheduled(self, workers: int | None = None) -> Explanation:
+        """Return the same with a forecast of how the batch runs.
+
+        Parameters
+        ----------
+        workers : int, optional
+            On how many workers, with one thread and a machine each. The default are those of the
+            cluster that it was planned for, or else this process with a thread per core.
+
+        Raises
+        ------
+        ConfigError
+            If `workers` is not positive.
+        """
+        if workers is not None and workers < 1:
+            raise ConfigError(f"workers is {workers}; there must be at least one")
+        where = self.workers or Workers.here() if workers is None else Workers.alike(workers)
+        if self.outline is None:
+            return self
+        return replace(self, forecast=self.outline.estimated().place(where))
 
     def reasons(self) -> list[tuple[str, int, str]]:
         """Return each reason for keeping tasks apart, how often it applies, and an example."""

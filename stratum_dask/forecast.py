@@ -7,14 +7,76 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 
-from stratum_dask._native import Cluster, Schedule
+from stratum_dask._native import Cluster, Dag, Schedule
 from stratum_dask.gantt import picture
 from stratum_dask.graph import Graph, GraphNode, Key, Placement, Workers, call_of, key_split
 from stratum_dask.ops.packed import Packed
-from stratum_dask.runtime.costs import Cost, estimate
+from stratum_dask.runtime.costs import Cost, estimate_works
+from stratum_dask.runtime.kinds import Work, works_of
 from stratum_dask.units import size_of, time_of
 
 _MOST = 12
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a graph consists of, without its data: enough to say later what was to be expected.
+
+    Attributes
+    ----------
+    keys : list of keys
+    names : list of str
+        For people to read.
+    wanted : bytearray
+        1 for the tasks whose value is kept to the end.
+    dependencies : list of tuple of keys
+    works : tuple of Work
+        The calls that the tasks make.
+    """
+
+    keys: list[Key]
+    names: list[str]
+    wanted: bytearray
+    dependencies: list[tuple[Key, ...]]
+    works: tuple[Work, ...]
+
+    @classmethod
+    def of(cls, graph: Graph) -> Outline:
+        """Return the outline of a graph at any stage of the pipeline."""
+        nodes = graph.tasks.items()
+        return cls(
+            graph.topology.keys,
+            [_name(key, node) for key, node in nodes],
+            graph.topology.flags(graph.wanted),
+            [tuple(node.dependencies) for _, node in nodes],
+            tuple(works_of(graph)),
+        )
+
+    def estimated(self, dag: Dag | None = None) -> Expected:
+        """Estimate from the cost book what its tasks take.
+
+        Parameters
+        ----------
+        dag : Dag, optional
+            The graph over integers, if it is at hand.
+        """
+        if dag is None:
+            dag = Dag(dict(zip(self.keys, range(len(self.keys)), strict=True)), self.dependencies)
+        costs = estimate_works(self.works)
+        free = Cost(0.0, 0, True)  # another name of a value
+        found = [costs.get(key, free) for key in self.keys]
+        seconds = [cost.seconds for cost in found]
+        work = sum(seconds)
+        measured = sum(cost.seconds for cost in found if cost.known)
+        return Expected(
+            dag,
+            self.keys,
+            self.names,
+            self.wanted,
+            seconds,
+            [float(cost.nbytes) for cost in found],
+            measured / work if work else 0.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -23,68 +85,77 @@ class Expected:
 
     Attributes
     ----------
+    dag : Dag
+    keys : list of keys
+    names : list of str
+        For people to read.
+    wanted : bytearray
+        1 for the tasks whose value is kept to the end.
     seconds, nbytes : list of float
         How long each runs, and the size of its value.
     known : float
         The share of the seconds that tasks take whose kind was measured before.
     """
 
-    graph: Graph
+    dag: Dag
+    keys: list[Key]
+    names: list[str]
+    wanted: bytearray
     seconds: list[float]
     nbytes: list[float]
-    known: float
+    known: float = 1.0
 
     @classmethod
     def of(cls, graph: Graph) -> Expected:
         """Estimate it from the cost book."""
-        costs = estimate(graph)
-        free = Cost(0.0, 0, True)  # another name of a value
-        found = [costs.get(key, free) for key in graph.tasks]
-        work = sum(cost.seconds for cost in found)
-        measured = sum(cost.seconds for cost in found if cost.known)
-        return cls(
-            graph,
-            [cost.seconds for cost in found],
-            [float(cost.nbytes) for cost in found],
-            measured / work if work else 0.0,
-        )
+        return Outline.of(graph).estimated(graph.topology.dag)
+
+    @classmethod
+    def measured(cls, graph: Graph, seconds: list[float], nbytes: list[float]) -> Expected:
+        """Take it from somebody who knows."""
+        shape = Outline.of(graph)
+        return cls(graph.topology.dag, shape.keys, shape.names, shape.wanted, seconds, nbytes)
 
     @cached_property
     def _groups(self) -> list[int]:
         """Number tasks by the groups in which Dask sees them: those with one name."""
         numbers: dict[Key, int] = {}
-        names = (key[0] if isinstance(key, tuple) else key_split(key) for key in self.graph.tasks)
+        names = (key[0] if isinstance(key, tuple) else key_split(key) for key in self.keys)
         return [numbers.setdefault(name, len(numbers)) for name in names]
 
     def floor(self, workers: Workers) -> float:
         """Return the seconds below which no schedule gets."""
-        return _cluster(workers).floor(self.graph.topology.dag, self.seconds)
+        return _cluster(workers).floor(self.dag, self.seconds)
+
+    @cached_property
+    def chain(self) -> list[int]:
+        """The longest chain of tasks."""
+        return self.dag.critical_path(self.seconds)
 
     def moving_all(self, workers: Workers) -> float:
         """Return the seconds that it takes to send every value that has users once."""
-        used = zip(self.nbytes, self.graph.topology.consumers, strict=True)
+        used = zip(self.nbytes, self.dag.dependents(), strict=True)
         near = 0.1 if len(set(workers.machines)) == 1 else 1.0
         return near * sum(size for size, users in used if users) / workers.bandwidth
 
     def place(self, workers: Workers) -> Forecast:
         """Find the best placement on some workers, Dask's own included."""
-        graph, topology = self.graph, self.graph.topology
         cluster = _cluster(workers)
         worker, rank, ours, stock = cluster.place(
-            topology.dag,
+            self.dag,
             self.seconds,
             self.nbytes,
-            topology.flags(graph.wanted),
-            range(len(graph.tasks)),
+            self.wanted,
+            range(len(self.keys)),
             self._groups,
         )
         return Forecast(
             workers=workers,
-            names=[_name(key, node) for key, node in graph.tasks.items()],
+            names=self.names,
             seconds=self.seconds,
             known=self.known,
-            floor=cluster.floor(topology.dag, self.seconds),
-            critical=topology.dag.critical_path(self.seconds),
+            floor=cluster.floor(self.dag, self.seconds),
+            critical=self.chain,
             schedule=ours,
             stock=stock,
             rank=rank,
@@ -134,7 +205,7 @@ class Forecast:
     rank : list of int
         The order in which tasks should be run.
     worker : list of int or None
-        The worker of each task; None where Dask does no worse by itself.
+        The worker of each task; None where that is left to Dask.
     """
 
     workers: Workers
@@ -148,11 +219,16 @@ class Forecast:
     rank: list[int]
     worker: list[int] | None
 
+    @property
+    def is_stock(self) -> bool:
+        """Whether place and order are left to Dask."""
+        return self.worker is None and self.rank == list(range(len(self.rank)))
+
     def placement(self, keys: Sequence[Key]) -> Placement:
         """Return where and in which order the tasks of these keys are meant to run."""
-        addresses, chosen = self.workers.names, self.worker or ()
-        order = sorted(range(len(chosen)), key=self.rank.__getitem__)
-        workers = {keys[i]: addresses[chosen[i]] for i in order}
+        addresses, chosen = self.workers.names, self.worker
+        order = sorted(range(len(keys)), key=self.rank.__getitem__)
+        workers = {keys[i]: "" if chosen is None else addresses[chosen[i]] for i in order}
         return Placement(workers, self.schedule.makespan)
 
     def _rows(self) -> Sequence[tuple[str, str]]:
@@ -169,8 +245,11 @@ class Forecast:
             ("memory", f"{size_of(max(ours.peak))} on one worker at most"),
             ("moved", f"{size_of(ours.moved)} between workers"),
         ]
-        if self.worker is None:
+        if self.is_stock:
             return [*rows, ("placed", "by Dask, which does no worse")]
+        if self.worker is None:
+            by_dask = f"{time_of(stock.makespan)} in Dask's order"
+            return [*rows, ("placed", f"by Dask, longest remaining chain first; {by_dask}")]
         by_dask = f"{time_of(stock.makespan)} and {size_of(stock.moved)} moved if Dask places them"
         return [*rows, ("placed", f"{len(self.worker):,} tasks; {by_dask}")]
 

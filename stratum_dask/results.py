@@ -109,9 +109,26 @@ class Results:
         """How long all candidates would have taken one by one."""
         return sum(one.seconds for one in self.candidates)
 
-    def explain(self) -> Explanation:
-        """Return every decision of the optimizer over this batch."""
-        return self.explanation
+    def explain(self, *, schedule: bool = False, workers: int | None = None) -> Explanation:
+        """Return every decision of the optimizer over this batch.
+
+        Parameters
+        ----------
+        schedule : bool
+            Also simulate how the batch was expected to run when it was planned, as
+            :func:`stratum_dask.explain` does.
+        workers : int, optional
+            On how many workers, with one thread and a machine each; implies `schedule`. The default
+            are those that it ran on.
+
+        Raises
+        ------
+        ConfigError
+            If `workers` is not positive.
+        """
+        if not schedule and workers is None:
+            return self.explanation
+        return self.explanation.scheduled(workers)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the scores of the first scorer, best candidate on top; needs matplotlib.

@@ -1,5 +1,6 @@
 """Simulated runs and placement through the bindings, and what is emitted of them."""
 
+import pickle
 from itertools import combinations
 from xml.etree.ElementTree import fromstring
 
@@ -7,6 +8,7 @@ import dask
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import Lasso, Ridge
 
 import stratum_dask as sd
 from stratum_dask._native import Cluster, Dag
@@ -133,17 +135,20 @@ def candidates():
         yield from (dask.delayed(total)(table, by) for by in range(8))
 
 
+def costs(monkeypatch, of):
+    """Let tasks cost what a function of their keys says."""
+    monkeypatch.setattr(
+        "stratum_dask.forecast.estimate_works",
+        lambda works, *_: {work.key: of(str(work.key)) for work in works},
+    )
+
+
 @pytest.fixture
 def measured(monkeypatch):
     """Make costs known: big values, and users that take a second each."""
 
-    def estimate(graph, *_):
-        return {
-            key: Cost(1.0, 100, True) if "total" in str(key) else Cost(0.5, 50_000_000, True)
-            for key in graph.tasks
-        }
-
-    monkeypatch.setattr("stratum_dask.forecast.estimate", estimate)
+    total, other = Cost(1.0, 100, True), Cost(0.5, 50_000_000, True)
+    costs(monkeypatch, lambda key: total if "total" in key else other)
 
 
 def planned(workers, batch=None):
@@ -202,3 +207,36 @@ def test_pictures_stay_small_and_escape_names():
     assert len(svg) < 2_000_000
     assert "<b>" not in svg
     assert fromstring(svg) is not None
+
+
+def test_on_one_worker_the_longest_chain_is_first(monkeypatch):
+    chain = dask.delayed(big)(1, 0)
+    for step in range(5):
+        chain = dask.delayed(total)([chain], step)
+    batch = [*(dask.delayed(total)([n], n) for n in range(7)), chain]
+    costs(monkeypatch, lambda _: Cost(1.0, 0, True))
+    where = Workers(("one",), (2,), ("here",), (float("inf"),), 1e8)
+    graph = planned(where, batch)
+    assert set(graph.placement.workers.values()) == {""}
+    keys = list(graph.placement.workers)
+    assert keys.index(next(key for key in keys if "big" in key)) < 2
+    forecast = sd.explain(batch).scheduled().forecast
+    assert forecast.schedule.makespan <= forecast.stock.makespan
+    costs(monkeypatch, lambda key: Cost(1.0 if "total" in key else 0.01, 0, True))
+    many = [dask.delayed(total)([n], n) for n in range(100)]
+    assert planned(where, many).placement is None  # no chain is long
+
+
+def test_results_tell_what_was_expected():
+    results = sd.evaluate(
+        {"a": Ridge(), "b": Lasso()}, [[1.0], [2.0], [4.0]] * 9, [1, 2, 3] * 9, cv=3
+    )
+    assert results.explain().forecast is None
+    forecast = results.explain(schedule=True).forecast
+    assert forecast.schedule.makespan >= forecast.floor > 0
+    assert "expected schedule" in str(results.explain(workers=2))
+    assert len(results.explain(workers=2).forecast.workers.names) == 2
+    again = pickle.loads(pickle.dumps(results)).explain(schedule=True).forecast
+    assert again.schedule.makespan == pytest.approx(forecast.schedule.makespan)
+    with pytest.raises(sd.errors.ConfigError, match="at least one"):
+        results.explain(workers=0)

@@ -8,7 +8,7 @@ use crate::{Dag, NONE};
 /// Where and in which order nodes should run, and what that is predicted to give.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// The worker that each node is meant for; all `NONE` if Dask does no worse by itself.
+    /// The worker that each node is meant for; all `NONE` if Dask places no worse by itself.
     pub worker: Vec<u32>,
     /// The order in which workers should take nodes.
     pub rank: Vec<u32>,
@@ -28,6 +28,10 @@ const NEAR: f64 = 0.05;
 const TOLERANCE: f64 = 0.01;
 /// What moving as much as Dask counts, in makespans.
 const MOVING: f64 = 0.5;
+/// A plan that saves less than this share of Dask's time is not worth having wishes.
+const WORTH: f64 = 0.05;
+/// Nor one whose bytes that do not move would have taken less than this share of it to move.
+const WORTH_MOVING: f64 = 0.005;
 
 impl Dag {
     /// Finds a placement that is predicted to be better than what Dask does by itself, if any.
@@ -36,7 +40,9 @@ impl Dag {
     /// order `rank`, and if that is far from the least possible time, with the longest remaining
     /// chain first. Those are left that take no longer than Dask's own schedule, and need no more
     /// memory than there is (or than Dask would); of these the best has the least sum of its
-    /// makespan and half of what it moves, both as shares of Dask's.
+    /// makespan and half of what it moves, both as shares of Dask's. One of them only orders nodes,
+    /// the longest remaining chain first, and leaves the place to Dask. What saves next to nothing
+    /// is left to Dask altogether: wishes stand in the way when things go otherwise.
     pub fn best_placement(
         &self,
         costs: &Costs<'_>,
@@ -54,11 +60,12 @@ impl Dag {
             (worker, rank, schedule)
         };
         let (nowhere, _, stock) = run(vec![NONE; self.len()], rank.to_vec());
-        let prices = if self.len() > LARGE {
-            &PRICES[1..2]
-        } else {
-            &PRICES
+        let prices = match (self.len(), cluster.len()) {
+            (_, 1) => &PRICES[..0],
+            (nodes, _) if nodes > LARGE => &PRICES[1..2],
+            _ => &PRICES,
         };
+        let chained = self.chain_rank(costs.seconds, rank);
         let mut tried = Vec::new();
         let mut try_order = |rank: &[u32]| {
             for &price in prices {
@@ -72,8 +79,9 @@ impl Dag {
         };
         let shortest = try_order(rank);
         if shortest > self.floor(costs.seconds, cluster) * (1.0 + NEAR) {
-            try_order(&self.chain_rank(costs.seconds, rank));
+            try_order(&chained);
         }
+        tried.push(run(nowhere.clone(), chained));
         tried.push((nowhere, rank.to_vec(), stock.clone()));
         let filled = |schedule: &Schedule| {
             let shares = schedule
@@ -97,6 +105,13 @@ impl Dag {
         let measure = |schedule: &Schedule| {
             share(schedule.makespan, stock.makespan) + MOVING * share(schedule.moved, stock.moved)
         };
+        let is_worth = |ours: &Schedule| {
+            let unmoved = cluster.wire(0, cluster.len() as u32 - 1, stock.moved - ours.moved);
+            stock.makespan - ours.makespan > WORTH * stock.makespan
+                || unmoved > WORTH_MOVING * stock.makespan
+                || *ours == stock
+        };
+        let good = good.filter(|one| is_worth(&one.2));
         let best = good.reduce(|a, b| if measure(&b.2) < measure(&a.2) { b } else { a });
         let (worker, rank, schedule) = best.expect("Dask's own is as good as itself");
         Placement {
@@ -198,6 +213,46 @@ mod tests {
         assert_eq!(worker, [0; 5]);
     }
 
+    #[test]
+    fn on_one_worker_the_longest_chain_comes_first() {
+        // 0 ... 3 by themselves      4 -> 5 -> 6 -> 7
+        let rows: &[&[u32]] = &[&[], &[], &[], &[], &[], &[4], &[5], &[6]];
+        let costs = Costs {
+            seconds: &SECOND[..8],
+            bytes: &[0.0; 8],
+            output: &[true; 8],
+        };
+        let cluster = uniform(1, 2, 1e9);
+        let best = graph(rows).best_placement(&costs, &cluster, &IDS[..8], &IDS[..8]);
+        assert_eq!(best.worker, [NONE; 8]);
+        assert_eq!((best.schedule.makespan, best.stock.makespan), (4.0, 6.0));
+        assert!(best.rank[4] < 2);
+    }
+
+    #[test]
+    fn what_saves_next_to_nothing_is_left_to_dask() {
+        let rows: &[&[u32]] = &[&[], &[0], &[0], &[1], &[1], &[2], &[2]];
+        let placed = |bytes: f64| {
+            let costs = Costs {
+                seconds: &SECOND[..7],
+                bytes: &[bytes; 7],
+                output: &[false; 7],
+            };
+            graph(rows).best_placement(
+                &costs,
+                &uniform(2, 1, 10.0),
+                &IDS[..7],
+                &[0, 1, 1, 2, 2, 2, 2],
+            )
+        };
+        let dear = placed(5.0);
+        assert!(dear.schedule == dear.stock || dear.worker.iter().all(|&worker| worker != NONE));
+        let cheap = placed(1e-6);
+        assert_eq!(cheap.worker, [NONE; 7]);
+        assert_eq!(cheap.schedule, cheap.stock);
+        assert_eq!(cheap.rank, IDS[..7]);
+    }
+
     proptest! {
         #[test]
         fn the_best_takes_about_as_long_as_dask_at_most(
@@ -220,7 +275,7 @@ mod tests {
             prop_assert!(best.schedule.makespan <= best.stock.makespan * (1.0 + TOLERANCE));
             let workers = cluster.len() as u32;
             let placed = best.worker.iter().all(|&worker| worker < workers);
-            prop_assert!(placed || best.schedule == best.stock);
+            prop_assert!(placed || best.worker.iter().all(|&worker| worker == NONE));
             let mut ranks = best.rank.clone();
             ranks.sort_unstable();
             prop_assert!(ranks.iter().copied().eq(0..dag.len() as u32));

@@ -56,7 +56,8 @@ class Placement(NamedTuple):
     Attributes
     ----------
     workers : mapping of key to str
-        The address of each task's worker; tasks in the order in which they are meant to begin.
+        The address of each task's worker, empty where that is left to Dask; tasks in the order in
+        which they are meant to begin.
     seconds : float
         How long all of it is expected to take.
     """

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -22,9 +22,8 @@ import dask
 from stratum_dask.errors import ConfigError
 from stratum_dask.graph import Graph, Key
 from stratum_dask.ops.outcomes import Spent
-from stratum_dask.ops.sizes import nbytes_of
 from stratum_dask.runtime.guesses import guess
-from stratum_dask.runtime.kinds import works_of
+from stratum_dask.runtime.kinds import Work, works_of
 
 T = TypeVar("T")
 
@@ -262,13 +261,18 @@ def estimate(graph: Graph, book: Book | None = None) -> dict[Key, Cost]:
         What was never measured is guessed by what is called and by the size of its input; the
         sizes of values that tasks make are estimates themselves.
     """
+    return estimate_works(works_of(graph), book)
+
+
+def estimate_works(works: Iterable[Work], book: Book | None = None) -> dict[Key, Cost]:
+    """Do the same from the calls of a graph, as :func:`works_of` yields them."""
     book = book or open_book()
     sizes: dict[str, int] = {}
     costs: dict[Key, Cost] = {}
     alike: dict[tuple[str, int, int], Cost] = {}  # a batch does few things often
-    for work in works_of(graph):
+    for work in works:
         if not work.kind:
-            cost = Cost(0.0, nbytes_of(work.value), True)
+            cost = Cost(0.0, work.nbytes, True)
         else:
             given = sum([sizes.get(source, 0) for source in work.sources])
             what = work.kind, given, work.rounds
@@ -299,7 +303,7 @@ def learn(book: Book, graph: Graph, spent: Mapping[str, Spent]) -> None:
     sizes: dict[str, int] = {}
     for work in works_of(graph):
         if not work.kind:
-            sizes[work.label] = nbytes_of(work.value)
+            sizes[work.label] = work.nbytes
         elif (its := spent.get(work.label)) is not None:
             sizes[work.label] = its.nbytes
             if all(source in sizes for source in work.sources):

@@ -15,6 +15,7 @@ from stratum_dask.ops.direct import Native
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.sharing import Protected
+from stratum_dask.ops.sizes import nbytes_of
 from stratum_dask.ops.steps import Ref
 from stratum_dask.ops.stored import Keep
 from stratum_dask.semantics import name_of
@@ -75,8 +76,8 @@ class Work(NamedTuple):
         How often it does the same inside.
     sources : tuple of str
         Labels of the values that it takes.
-    value : object
-        The value, if there is nothing to call.
+    nbytes : int
+        Of the value, if there is nothing to call.
     """
 
     key: Key
@@ -84,7 +85,7 @@ class Work(NamedTuple):
     kind: str
     rounds: int
     sources: tuple[str, ...]
-    value: Any = None
+    nbytes: int = 0
 
 
 def works_of(graph: Graph) -> Iterator[Work]:
@@ -131,7 +132,7 @@ class _Reader:
             label = sources[0]
         elif isinstance(node, DataNode):
             self._learn(label, _subject(node.value))
-            yield Work(key, label, "", 1, (), node.value)
+            yield Work(key, label, "", 1, (), nbytes_of(node.value))
         elif call is None:
             yield Work(key, label, "container", 1, sources)
         elif isinstance(func := bare(call.func), Packed):

@@ -156,5 +156,5 @@ class Answers:
         said = messages.unpack_wishes(sent)
         addresses = [said.addresses[worker] for worker in said.workers]
         self._plugin.placing.announce(said.keys, addresses, said.seconds)
-        self._plugin.counters["placed"] += len(said.keys)
+        self._plugin.counters["placed"] += sum(map(bool, addresses))
         return {"status": "OK"}

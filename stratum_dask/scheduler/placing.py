@@ -63,7 +63,7 @@ class Placing:
         keys : sequence of keys
             In the order in which they should begin.
         addresses : sequence of str
-            The worker of each.
+            The worker of each; empty where only the order matters.
         seconds : float
             How long the plan is expected to take.
         """
@@ -91,6 +91,8 @@ class Placing:
                 ts.loose_restrictions = True
             if ts.priority:
                 ts.priority = (*ts.priority[:-1], wish.rank)
+            if not wish.address:
+                del wishes[key]  # all is said
 
     def follow(self, scheduler: Any, key: Key, finish: str) -> None:
         """Keep others from stealing a task that was sent to a worker, until it is late."""

@@ -76,6 +76,20 @@ def _computed(worker):
 
 
 @placing_test()
+async def test_an_order_alone_leaves_the_place_to_dask(client, s, plugin, a, b):
+    keys = ["root", *(f"user-{i}" for i in reversed(range(40)))]
+    announce(plugin, keys, [""] * 41)
+    futures = client.get(graph(40), keys[1:], sync=False)
+    await wait(futures)
+    assert {next(iter(s.tasks[f.key].who_has)).address for f in futures} == {a.address, b.address}
+    assert not any(ts.worker_restrictions for ts in s.tasks.values())
+    for worker in (a, b):
+        order = [int(k.removeprefix("user-")) for k in _computed(worker) if k.startswith("user")]
+        assert order[2:] == sorted(order[2:], reverse=True)
+    assert plugin.state()["placed"] == 0 and not plugin.placing.wishes
+
+
+@placing_test()
 async def test_what_is_late_is_left_to_dask(client, s, plugin, a, b):
     keys = ["root", *(f"user-{i}" for i in range(60))]
     announce(plugin, keys, [a.address] * 61, seconds=0.0)

@@ -20,7 +20,8 @@ from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings, spent_by
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.watch import Watched
 from stratum_dask.runtime.cluster import compute_on
-from stratum_dask.runtime.costs import learn, open_book
+from stratum_dask.runtime.costs import estimate, learn, open_book
+from stratum_dask.runtime.critical import CriticalFirst
 from stratum_dask.runtime.mapping import mapped
 from stratum_dask.runtime.threads import Threads, is_in_task, limited
 from stratum_dask.scheduler.client import LiveValues
@@ -113,7 +114,9 @@ def _run(
             return list(scheduler(dsk, list(keys)))
         if many == 1:
             return list(dask.get(dsk, list(keys)))
-        with ThreadPoolExecutor(many, thread_name_prefix="stratum") as pool:
+        seconds = {key: cost.seconds for key, cost in estimate(graph).items()}
+        pooled = ThreadPoolExecutor(many, thread_name_prefix="stratum")
+        with CriticalFirst(graph, seconds, many), pooled as pool:
             return list(dask.threaded.get(dsk, list(keys), pool=pool))
 
 

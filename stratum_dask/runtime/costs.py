@@ -123,7 +123,9 @@ class Book:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._entries = self._use(_entries) or {}
+        # One that is not there yet is made when there is something to enter.
+        there = path is not None and os.path.lexists(path)
+        self._entries = (self._use(_entries) if there else None) or {}
         self._new: _Entries = {}
 
     def record(self, kind: Kind, seconds: float, nbytes: int) -> None:

@@ -141,48 +141,98 @@ impl Kernel for Fill<'_> {
 impl Fill<'_> {
     #[inline(always)]
     fn fill<const SECOND: i64>(self) -> bool {
-        let day = 86_400 * SECOND;
+        let second = SECOND as f64;
         match self.field {
-            Field::Hour => self.of_time(|x| x.rem_euclid(day) / (3_600 * SECOND)),
-            Field::Minute => self.of_time(|x| x.rem_euclid(3_600 * SECOND) / (60 * SECOND)),
-            Field::Second => self.of_time(|x| x.rem_euclid(60 * SECOND) / SECOND),
+            Field::Hour => self.of_time::<SECOND>(|t| whole(t, 3_600.0 * second)),
+            Field::Minute => self.of_time::<SECOND>(|t| rest(whole(t, 60.0 * second), 60.0)),
+            Field::Second => self.of_time::<SECOND>(|t| rest(whole(t, second), 60.0)),
             Field::Microsecond if SECOND < 1_000_000 => {
-                self.of_time(|x| x.rem_euclid(SECOND) * (1_000_000 / SECOND))
+                self.of_time::<SECOND>(|t| rest(t, second) * (1e6 / second))
             }
-            Field::Microsecond => {
-                self.of_time(|x| x.rem_euclid(SECOND) / (SECOND / 1_000_000).max(1))
-            }
-            Field::Nanosecond if SECOND < 1_000_000_000 => self.of_time(|_| 0),
-            Field::Nanosecond => self.of_time(|x| x.rem_euclid(1_000)),
-            _ => self.of_days(day),
+            Field::Microsecond => self.of_time::<SECOND>(|t| whole(rest(t, second), second / 1e6)),
+            Field::Nanosecond if SECOND < 1_000_000_000 => self.of_time::<SECOND>(|_| 0.0),
+            Field::Nanosecond => self.of_time::<SECOND>(|t| rest(t, 1_000.0)),
+            _ => self.of_days::<SECOND>(),
         }
     }
 
+    /// Writes what follows from the time of day.
     #[inline(always)]
-    fn of_time(self, time: impl Fn(i64) -> i64) -> bool {
+    fn of_time<const SECOND: i64>(self, time: impl Fn(f64) -> f64) -> bool {
         for (out, &value) in self.out.iter_mut().zip(self.values) {
-            *out = time(value) as i32;
+            let value = present(value);
+            let time_of_day = value.wrapping_sub(day::<SECOND>(value) * 86_400 * SECOND);
+            *out = integer(time(float(time_of_day))) as i32;
         }
-        true
+        self.inside(86_400 * SECOND)
     }
 
     #[inline(always)]
-    fn of_days(self, day: i64) -> bool {
-        let mut inside = true;
+    fn of_days<const SECOND: i64>(self) -> bool {
         for (out, &value) in self.out.iter_mut().zip(self.values) {
-            let days = if value == NAT {
-                0
-            } else {
-                value.div_euclid(day)
-            };
-            inside &= DAYS.contains(&days);
-            *out = days as i32;
+            *out = day::<SECOND>(present(value)) as i32;
         }
+        let inside = self.inside(86_400 * SECOND);
         if inside {
             date_field(self.out, self.field);
         }
         inside
     }
+
+    /// Whether all days are within [`DAYS`].
+    #[inline(always)]
+    fn inside(&self, day: i64) -> bool {
+        let first = DAYS.start().saturating_mul(day);
+        let last = (DAYS.end() + 1).saturating_mul(day).saturating_sub(1);
+        let outside = |value: i64| value < first || value > last;
+        let values = self.values.iter();
+        !values.fold(false, |any, &value| any | outside(present(value)))
+    }
+}
+
+#[inline(always)]
+fn present(value: i64) -> i64 {
+    if value == NAT { 0 } else { value }
+}
+
+// Vectors have no division of integers, so quotients are found in floats, and the smallest step
+// between two of them is always larger than all rounding: with at most 2^24 days, a day of at
+// most 2^31 odd units, and times of day below 2^47.
+
+/// Added to a float below 2^51, it rounds it to an integer, which the low bits then hold.
+const ROUNDS: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
+
+/// The float of an integer below 2^51.
+#[inline(always)]
+fn float(value: i64) -> f64 {
+    f64::from_bits(ROUNDS.to_bits().wrapping_add(value as u64)) - ROUNDS
+}
+
+/// The integer of a whole float.
+#[inline(always)]
+fn integer(value: f64) -> i64 {
+    (value + ROUNDS).to_bits().wrapping_sub(ROUNDS.to_bits()) as i64
+}
+
+/// `floor(value / divisor)` of whole floats.
+#[inline(always)]
+fn whole(value: f64, divisor: f64) -> f64 {
+    // The quotient lies at least half a step from the borders between integers.
+    ((value + 0.5) * (1.0 / divisor) - 0.5) + ROUNDS - ROUNDS
+}
+
+/// What is left of `value` after `whole(value, divisor)`.
+#[inline(always)]
+fn rest(value: f64, divisor: f64) -> f64 {
+    value - whole(value, divisor) * divisor
+}
+
+/// The day since 1970 of a time within [`DAYS`].
+#[inline(always)]
+fn day<const SECOND: i64>(value: i64) -> i64 {
+    let day = 86_400 * SECOND;
+    let twos = day.trailing_zeros();
+    integer(whole(float(value >> twos), (day >> twos) as f64))
 }
 
 /// Turns days into one of their fields.
@@ -232,14 +282,20 @@ impl<T: Copy, F: Fn(i32) -> T> Kernel for Convert<'_, T, F> {
 
     #[inline(always)]
     fn run(self) -> bool {
-        let mut any = false;
-        for ((out, &field), &value) in self.out.iter_mut().zip(self.block).zip(self.values) {
-            any |= value == NAT;
-            *out = if value == NAT {
-                self.missing
-            } else {
-                (self.convert)(field)
-            };
+        let rows = self.out.iter_mut().zip(self.block);
+        let any = (self.values.iter()).fold(false, |any, &value| any | (value == NAT));
+        if any {
+            for ((out, &field), &value) in rows.zip(self.values) {
+                *out = if value == NAT {
+                    self.missing
+                } else {
+                    (self.convert)(field)
+                };
+            }
+        } else {
+            for (out, &field) in rows {
+                *out = (self.convert)(field);
+            }
         }
         any
     }
@@ -312,6 +368,30 @@ mod tests {
                 field(value, unit, Field::parse(name).unwrap());
             }
             let _ = start_of_day(&[value], unit, &mut [0]);
+        }
+
+        #[test]
+        fn quotients_are_exact_at_their_borders(
+            unit in 0..4_usize,
+            part in 0..4_usize,
+            position in -1.0..1.0_f64,
+            beside in -1..=1_i64,
+        ) {
+            let unit = ["s", "ms", "us", "ns"].map(|name| TimeUnit::parse(name).unwrap())[unit];
+            let second = unit.per_second();
+            let part = [86_400, 3_600, 60, 1][part] * second;
+            let most = (11_248_737_i64.saturating_mul(86_400 * second)).min(i64::MAX - part);
+            let value = (position * most as f64) as i64 / part * part + beside;
+            let of = |name| field(value, unit, Field::parse(name).unwrap()).map(i64::from);
+            prop_assert_eq!(of("hour"), Some(value.div_euclid(3_600 * second).rem_euclid(24)));
+            prop_assert_eq!(of("minute"), Some(value.div_euclid(60 * second).rem_euclid(60)));
+            prop_assert_eq!(of("second"), Some(value.div_euclid(second).rem_euclid(60)));
+            let nanoseconds = value.rem_euclid(second) * (1_000_000_000 / second);
+            prop_assert_eq!(of("microsecond"), Some(nanoseconds / 1_000));
+            prop_assert_eq!(of("nanosecond"), Some(nanoseconds % 1_000));
+            let days = value.div_euclid(86_400 * second);
+            prop_assert_eq!(of("day_of_week"), Some(i64::from(weekday(days as i32))));
+            prop_assert_eq!(of("day_of_year"), Some(i64::from(Date::new(days as i32).day_of_year)));
         }
     }
 }

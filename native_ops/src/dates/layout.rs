@@ -10,6 +10,19 @@ const WIDTH: usize = 32;
 
 type Row = [u8; WIDTH];
 
+/// How many of the dates met last are kept: rows in order of time, or of days only, often repeat.
+const RECENT: usize = 128;
+
+/// Where a row is among the recent ones.
+#[inline(always)]
+fn slot(row: &Row) -> usize {
+    let words = row.as_chunks::<8>().0;
+    let mixed = words.iter().fold(0_u64, |mixed, word| {
+        mixed.rotate_left(13) ^ u64::from_ne_bytes(*word)
+    });
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize % RECENT
+}
+
 /// Where the parts of a date are: what a strptime format says when all have their full width.
 ///
 /// ```
@@ -102,6 +115,12 @@ impl Layout {
             return None;
         }
         (0..digits).try_for_each(|_| self.place(b'0', 9))
+    }
+
+    /// What a row has in the places before the fraction.
+    #[inline(always)]
+    fn before_fraction(&self, row: &Row) -> Row {
+        std::array::from_fn(|i| row[i] & self.used[i])
     }
 
     /// The seconds since 1970 that the bytes before the fraction stand for.
@@ -197,41 +216,80 @@ impl Kernel for Parse<'_> {
         } = self;
         let (data, width, per_second) = (chunk.data(), layout.width, unit.per_second());
         let mut parsed = Parsed::default();
-        // Rows in order of time often repeat; a NUL never is part of a date.
-        let (mut last, mut last_ticks) = ([0; WIDTH], 0);
-        for (row, out) in out.iter_mut().enumerate() {
+        let mut recent = [([0; WIDTH], 0); RECENT]; // a NUL never is part of a date
+        let mut row = 0;
+        while row < out.len() {
+            if chunk.is_complete() && !layout.fraction {
+                let known = known_rows(
+                    layout,
+                    &recent,
+                    &chunk.offsets()[row..],
+                    data,
+                    &mut out[row..],
+                );
+                row += known;
+                parsed.valid += known;
+                if row == out.len() {
+                    break;
+                }
+            }
             if !chunk.is_valid(row) {
-                *out = NAT;
+                out[row] = NAT;
+                row += 1;
                 continue;
             }
             let range = chunk.range(row);
             if range.len() != width && !(layout.fraction && range.len() > width) {
                 return None;
             }
-            let mut bytes = [0; WIDTH];
-            if let Some(whole) = data.get(range.start..range.start + WIDTH) {
-                for i in 0..WIDTH {
-                    bytes[i] = whole[i] & layout.used[i];
+            let bytes = match data[range.start..].first_chunk() {
+                Some(whole) => layout.before_fraction(whole),
+                None => {
+                    let mut bytes = [0; WIDTH];
+                    bytes[..width].copy_from_slice(&data[range.start..range.start + width]);
+                    bytes
                 }
-            } else {
-                bytes[..width].copy_from_slice(&data[range.start..range.start + width]);
+            };
+            let (known, ticks) = &mut recent[slot(&bytes)];
+            if *known != bytes {
+                *ticks = layout.seconds(&bytes)?.checked_mul(per_second)?;
+                *known = bytes;
             }
-            if bytes != last {
-                let seconds = layout.seconds(&bytes)?;
-                last_ticks = seconds.checked_mul(per_second)?;
-                last = bytes;
-            }
-            parsed.valid += 1;
-            let mut ticks = last_ticks;
+            let mut ticks = *ticks;
             if layout.fraction {
                 let digits = layout.fraction(&data[range])?;
                 parsed.digits = parsed.digits.max(digits.len());
                 ticks = ticks.checked_add(sub_second(digits, per_second))?;
             }
-            *out = ticks;
+            out[row] = ticks;
+            parsed.valid += 1;
+            row += 1;
         }
         Some(parsed)
     }
+}
+
+/// Writes the dates of rows until one is not among the recent ones; returns how many.
+#[inline(always)]
+fn known_rows(
+    layout: &Layout,
+    recent: &[(Row, i64); RECENT],
+    offsets: &[i64],
+    data: &[u8],
+    out: &mut [i64],
+) -> usize {
+    for (row, (out, ends)) in out.iter_mut().zip(offsets.windows(2)).enumerate() {
+        let Some(whole) = data[ends[0] as usize..].first_chunk() else {
+            return row;
+        };
+        let bytes = layout.before_fraction(whole);
+        let (known, ticks) = &recent[slot(&bytes)];
+        if *known != bytes || ends[1] - ends[0] != layout.width as i64 {
+            return row;
+        }
+        *out = *ticks;
+    }
+    out.len()
 }
 
 /// The value of a fraction's digits in units of which `per_second` make a second.

@@ -40,6 +40,15 @@ impl Repeats {
         out: &mut [T],
         compute: impl Fn(&[T], &mut [T]),
     ) -> bool {
+        if values.len() < LEAST || values.len() > BLOCK {
+            return false;
+        }
+        if dispatch(AllEqual(values)) {
+            let mut result = [T::default()];
+            compute(&values[..1], &mut result);
+            out.fill(result[0]);
+            return true;
+        }
         if let Some(distinct) = Distinct::of(values) {
             let mut results = [T::default(); MOST];
             let results = &mut results[..distinct.count];
@@ -58,7 +67,7 @@ impl Repeats {
         out: &mut [T],
         compute: impl Fn(&[T], &mut [T]),
     ) -> bool {
-        if self.whole.is_empty() || values.len() < SLOTS || values.len() > BLOCK {
+        if self.whole.is_empty() {
             return false;
         }
         let mut codes = [OTHER; BLOCK];
@@ -125,7 +134,24 @@ impl<T: Element> Kernel for Whole<'_, T> {
 
 /// The most distinct values of a block that are worth finding: the hours of a day and some.
 const MOST: usize = 32;
-const SLOTS: usize = 4 * MOST;
+/// So many that distinct values seldom meet in one, which the processor would not foresee.
+const SLOTS: usize = 1024;
+/// The fewest rows for which looking at what repeats pays off.
+const LEAST: usize = 128;
+
+/// Whether all values of a block are the same.
+struct AllEqual<'a, T>(&'a [T]);
+
+impl<T: Element> Kernel for AllEqual<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let first = self.0[0].bits();
+        let other = |any: bool, value: &T| any | (value.bits() != first);
+        !self.0.iter().fold(false, other)
+    }
+}
 
 /// A block of few distinct values: these, and which of them each row has.
 struct Distinct<T> {
@@ -135,11 +161,8 @@ struct Distinct<T> {
 }
 
 impl<T: Element> Distinct<T> {
-    /// Returns nothing if the block is short or has many.
+    /// Returns nothing if the block has many.
     fn of(block: &[T]) -> Option<Self> {
-        if block.len() < SLOTS || block.len() > BLOCK {
-            return None;
-        }
         let mut found = Self {
             values: [T::default(); MOST],
             count: 0,
@@ -148,7 +171,7 @@ impl<T: Element> Distinct<T> {
         let mut slots = [u8::MAX; SLOTS];
         for (code, &value) in found.codes.iter_mut().zip(block) {
             let bits = value.bits();
-            let mut slot = (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize % SLOTS;
+            let mut slot = (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS;
             loop {
                 let known = usize::from(slots[slot]);
                 if known < found.count && found.values[known].bits() == bits {
@@ -231,7 +254,7 @@ mod tests {
         // SAFETY: it works on one input and one output of f64.
         let inner = unsafe { UfuncLoop::new(negate, std::ptr::null_mut(), 1, DType::F64) }.slow();
         for distinct in [1, 2, MOST, MOST + 1, 1_000] {
-            for rows in [1, SLOTS - 1, SLOTS, BLOCK] {
+            for rows in [1, LEAST - 1, LEAST, BLOCK] {
                 let values: Vec<f64> = (0..rows)
                     .map(|i| [0.0, -0.0, f64::NAN][i % 3] + (i * 7 % distinct) as f64)
                     .collect();

@@ -56,9 +56,13 @@ def is_passive(dtype: Any) -> bool:
 
 
 @lru_cache(maxsize=256)
-def merge_key(dtype: Any) -> tuple[bool, str]:
-    """Return whether pandas puts columns of a dtype into common blocks, and its name."""
-    return not is_1d_only_ea_dtype(dtype), dtype.name
+def _dtype_key(dtype: Any) -> tuple[str | None, bool, tuple[bool, str]]:
+    """Return a dtype's code if programs know it, `is_passive`, and the key of its blocks.
+
+    The last says whether pandas puts columns of the dtype into common blocks, and its name.
+    """
+    code = CODES.get(dtype) if isinstance(dtype, np.dtype) else None
+    return code, is_passive(dtype), (not is_1d_only_ea_dtype(dtype), dtype.name)
 
 
 def frame_key(frame: pd.DataFrame) -> tuple[Any, ...]:
@@ -67,12 +71,8 @@ def frame_key(frame: pd.DataFrame) -> tuple[Any, ...]:
     keys: list[tuple[Any, ...]] = []
     for block in manager.blocks:
         values = block.values
-        dtype = values.dtype
-        code = CODES.get(dtype) if isinstance(dtype, np.dtype) else None
-        if code is None:
-            keys.append((None, is_passive(dtype), merge_key(dtype)))
-        else:
-            keys.append((code, values.flags.c_contiguous, (True, dtype.name)))
+        key = code, _, merging = _dtype_key(values.dtype)
+        keys.append(key if code is None else (code, values.flags.c_contiguous, merging))
     return tuple(keys), manager.blknos.tobytes(), manager.blklocs.tobytes()
 
 

@@ -13,6 +13,7 @@ from stratum_dask.passes.cut_at_known import cut_at_known
 from stratum_dask.passes.fuse_frames import fuse_frames
 from stratum_dask.passes.identify import identify
 from stratum_dask.passes.keep_values import keep_values
+from stratum_dask.passes.keep_whole import keep_whole
 from stratum_dask.passes.merge_identical import merge_identical
 from stratum_dask.passes.order_for_memory import order_for_memory
 from stratum_dask.passes.pack_chains import pack_chains
@@ -45,8 +46,9 @@ PIPELINE = (
     # Merging needs identities; tasks that it leaves without users may free others to merge.
     # Families after merging: what remains of a family are its distinct members.
     Stage("share", (cull, identify, merge_identical, share_families), until="stable"),
-    # Before fusion, which hides values: those that other plans know, and those they may use.
-    Stage("reuse", (cut_at_known, keep_values)),
+    # Before fusion, which hides values: those that other plans know, and those they may use. What
+    # nobody shares and is not known is put together before.
+    Stage("reuse", (cut_at_known, keep_whole, keep_values)),
     # Who shares is decided now, and fused tasks would hide it.
     Stage("rewrite", (project_reads, protect_shared)),
     # After merging: fusion hides duplicates. Frames first: a chain may hold a fused task, and what

@@ -56,7 +56,7 @@ def test_names_and_order_of_the_passes():
     assert [(stage.name, [p.__name__ for p in stage.passes]) for stage in PIPELINE] == snapshot(
         [
             ("share", ["cull", "identify", "merge_identical", "share_families"]),
-            ("reuse", ["cut_at_known", "keep_values"]),
+            ("reuse", ["cut_at_known", "keep_whole", "keep_values"]),
             ("rewrite", ["project_reads", "protect_shared"]),
             ("fuse", ["fuse_frames", "select_native", "store_values", "pack_chains"]),
             ("place", ["order_for_memory", "place_on_workers"]),

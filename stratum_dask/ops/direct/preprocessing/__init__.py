@@ -9,5 +9,6 @@ strings; what depends on all rows is then put in place. They need nothing of our
 """
 
 from stratum_dask.ops.direct.preprocessing.entries import ENTRIES, call_parts
+from stratum_dask.ops.direct.preprocessing.trees import is_native
 
-__all__ = ["ENTRIES", "call_parts"]
+__all__ = ["ENTRIES", "call_parts", "is_native"]

@@ -124,6 +124,25 @@ def _check(estimator: Any, frame: pd.DataFrame) -> dict[str, bool]:
     return dict.fromkeys(frame.columns, LEAVES[kind].encodes)
 
 
+def is_native(transformer: ColumnTransformer) -> bool:
+    """Tell whether a transformer of named columns has a native form, whatever they hold.
+
+    Examples
+    --------
+    >>> is_native(ColumnTransformer([("scale", StandardScaler(), ["a"])]))
+    True
+    >>> is_native(ColumnTransformer([("scale", StandardScaler(), [0])]))
+    False
+    """
+    chosen = [entry[2] for entry in getattr(transformer, "transformers", ())]
+    names = [name for one in chosen if type(one) is list for name in one]
+    try:
+        check(transformer, pd.DataFrame(columns=list(dict.fromkeys(names))))
+    except Unsupported:
+        return False
+    return True
+
+
 def parts_of(estimator: Any) -> list[Any]:
     """Return the estimators that a ColumnTransformer or Pipeline is given, however deep."""
     kind = type(estimator)

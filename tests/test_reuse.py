@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import MappingProxyType
 
 import dask
 import numpy as np
@@ -26,6 +27,7 @@ class Memory:
     """Knows the values of some identities."""
 
     live = True
+    sizes = MappingProxyType({})
 
     def __init__(self, values=()):
         self.values, self.asked = dict(values), []

@@ -16,6 +16,10 @@ class KnownValues(Protocol):
     live: bool
     """Whether it finds values by the tasks that made them, which then must stay tasks."""
 
+    @property
+    def sizes(self) -> Mapping[bytes, int]:
+        """The bytes of what it has found, by token."""
+
     def find(self, tokens: Sequence[bytes]) -> Mapping[bytes, TaskRef | Known]:
         """Return those of some values that are known.
 

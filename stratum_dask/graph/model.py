@@ -122,6 +122,8 @@ class Graph:
         For each task whose value was found, the key of what stands for it.
     saved : mapping of key to float
         For each task that gets a known value, the seconds that computing it took.
+    sizes : mapping of key to int
+        The bytes of known values.
     writers : frozenset of keys
         Known values that may hold an estimator that writes into what it is given.
     live : mapping of key to TaskRef
@@ -150,6 +152,7 @@ class Graph:
     local: frozenset[bytes] = frozenset()
     reused: Mapping[Key, Key] = field(default_factory=dict)
     saved: Mapping[Key, float] = field(default_factory=dict)
+    sizes: Mapping[Key, int] = field(default_factory=dict)
     writers: frozenset[Key] = frozenset()
     live: Mapping[Key, TaskRef] = field(default_factory=dict)
     workers: Callable[[], Workers | None] = nobody

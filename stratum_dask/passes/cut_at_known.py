@@ -97,7 +97,8 @@ def _cut(graph: Graph, found: Mapping[Key, TaskRef | Known]) -> Graph:
     reused: dict[Key, Key] = {}
     saved = dict(graph.saved)
     external, writers = set(graph.external), set(graph.writers)
-    tokens = dict(graph.tokens)
+    tokens, sizes = dict(graph.tokens), dict(graph.sizes)
+    of_values = {token: size for source in graph.known for token, size in source.sizes.items()}
     originals = Originals(graph.plan, tasks)
     makes_writer = Edits(tasks, graph.fingerprinter.function, writers).makes_writer
     seen: set[Key] = set()
@@ -122,6 +123,7 @@ def _cut(graph: Graph, found: Mapping[Key, TaskRef | Known]) -> Graph:
             stack.extend(tasks[key].dependencies)
             continue
         instead[key], reused[key], tokens[ref.key] = ref, ref.key, tokens[key]
+        sizes[ref.key] = of_values.get(tokens[key], 0)
         if makes_writer(key):  # which nobody can see any more
             writers.add(ref.key)
     for key in seen - instead.keys():
@@ -139,6 +141,7 @@ def _cut(graph: Graph, found: Mapping[Key, TaskRef | Known]) -> Graph:
         tokens=tokens,
         reused={**graph.reused, **reused},
         saved=saved,
+        sizes=sizes,
         writers=frozenset(writers),
         live=live,
     )

@@ -141,6 +141,23 @@ class Book:
         measured = _Mean(1, seconds, nbytes, kind.given, kind.rounds)
         _add(self._new, *kind.entry, measured, math.inf)
 
+    def record_sums(
+        self, entry: tuple[str, int], times: int, seconds: float, *others: float
+    ) -> None:
+        """Take note of several tasks of one kind and about one size.
+
+        Parameters
+        ----------
+        entry : tuple of (str, int)
+            As of :class:`Kind`.
+        times : int
+        seconds, *others : float
+            Sums over them: of seconds, of the values' bytes, of `given` and of `rounds`.
+        """
+        mean = _Mean(times, *(one / times for one in (seconds, *others)))
+        if all(map(math.isfinite, mean)) and min(mean) >= 0 and mean.rounds >= 1:
+            _add(self._new, *entry, mean, math.inf)
+
     def find(self, kind: Kind) -> Cost | None:
         """Return what a task of this kind took before, or None if there was none."""
         name, size = kind.entry
@@ -281,7 +298,7 @@ def estimate_works(works: Iterable[Work], book: Book | None = None) -> dict[Key,
             found = alike.get(what)
             if found is None:
                 found = alike[what] = book.find(Kind(*what)) or Cost(*guess(*what), False)
-            cost = found
+            cost = found._replace(nbytes=work.nbytes) if work.nbytes else found
         sizes[work.label] = cost.nbytes
         before = costs.get(work.key)
         if before is not None:  # an earlier step of the same task

@@ -77,7 +77,7 @@ class Work(NamedTuple):
     sources : tuple of str
         Labels of the values that it takes.
     nbytes : int
-        Of the value, if there is nothing to call.
+        Of the value, if that is known: 0 if not.
     """
 
     key: Key
@@ -105,7 +105,9 @@ def works_of(graph: Graph) -> Iterator[Work]:
     >>> [work.kind for work in works_of(graph)]
     ['stratum.fit Ridge']
     """
-    reader = _Reader()
+    reader = _Reader(graph.sizes)
+    for key in graph.external:
+        yield from reader.there(key)
     for key in graph.topology.order:
         yield from reader.read(key, graph.tasks[key])
 
@@ -119,9 +121,17 @@ class _At(NamedTuple):
 class _Reader:
     """Reads the tasks of a graph one after another, and remembers what each value is."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Mapping[Key, int]) -> None:
+        self._sizes = {str(key): size for key, size in sizes.items()}
         self._labels: dict[Key, str] = {}
         self._about: dict[str, Subject] = {}
+
+    def there(self, key: Key) -> Iterator[Work]:
+        """Yield a value that exists elsewhere, if its size is known."""
+        label = str(key)
+        if label in self._sizes:
+            self._labels[key] = label
+            yield Work(key, label, "", 1, (), self._sizes[label])
 
     def read(self, key: Key, node: GraphNode) -> Iterator[Work]:
         """Yield the calls of a task whose dependencies were read before."""
@@ -171,7 +181,7 @@ class _Reader:
             if name in _RETURN_ESTIMATORS or isinstance(func, type):
                 self._learn(label, subject)
             name, rounds = f"{name} {subject.name}", rounds * subject.rounds
-        return Work(key, label, name[:_LONGEST], rounds, sources)
+        return Work(key, label, name[:_LONGEST], rounds, sources, self._sizes.get(label, 0))
 
     def _learn(self, label: str, subject: Subject | None) -> None:
         if subject is not None:

@@ -47,7 +47,8 @@ class Answers:
         -------
         dict
             ``status`` ("OK", "version", "off" or "refused"), and ``found``: for each token that
-            is known its position in the question and the live key.
+            is known its position in the question, the live key and its bytes; ``costs``: what tasks
+            took that ran since the client has asked last, up to the time ``learned``.
         """
         return self._answer(self._find, sent)
 
@@ -105,18 +106,25 @@ class Answers:
         plugin, question = self._plugin, messages.unpack_question(sent)
         if question.client not in plugin.scheduler.clients:
             raise MessageError(f"the client {question.client} is not connected")
-        found: list[tuple[int, Key]] = []
+        found: list[tuple[int, Key, int]] = []
         for position, token in enumerate(question.tokens):
             key = self._alive((question.environment, question.form, token))
             if key is not None:
-                found.append((position, key))
+                found.append((position, key, max(plugin.scheduler.tasks[key].nbytes, 0)))
         if found:
-            keys = [key for _, key in found]
+            keys = [key for _, key, _ in found]
             plugin.scheduler.client_desires_keys(keys, question.client)
             plugin.pins.hold(keys)
         plugin.counters["misses"] += len(question.tokens) - len(found)
         others = plugin.makers.others(question.environment)
-        return {"status": "OK", "found": found, **({"others": others} if others else {})}
+        time, costs = plugin.learning.since(question.learned)
+        return {
+            "status": "OK",
+            "found": found,
+            "learned": time,
+            "costs": costs,
+            **({"others": others} if others else {}),
+        }
 
     def _alive(self, identity: tuple[str, str, bytes]) -> Key | None:
         """Return the key of a value that a client with this environment may use."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import dask
 from dask.base import get_scheduler
@@ -13,7 +15,9 @@ from dask.utils import parse_bytes
 
 from stratum_dask.graph import Alias, Graph, Key, Task, TaskRef, Workers
 from stratum_dask.ops.sharing import own
+from stratum_dask.runtime.costs import open_book
 from stratum_dask.runtime.counting import here
+from stratum_dask.runtime.kinds import works_of
 from stratum_dask.runtime.threads import is_in_task
 from stratum_dask.scheduler import messages
 from stratum_dask.scheduler.environment import environment
@@ -33,10 +37,16 @@ class LiveValues:
     client : distributed.Client
     form : str
         How values are wrapped, and under which settings they are made.
+
+    Attributes
+    ----------
+    sizes : dict of bytes to int
+        The bytes of what was found, by token.
     """
 
     def __init__(self, client: Any, form: str) -> None:
         self.client, self.form = client, form
+        self.sizes: dict[bytes, int] = {}
 
     live = True
 
@@ -44,8 +54,12 @@ class LiveValues:
         """Return Futures of those of some values that are alive; they stay so meanwhile."""
         from distributed import Future  # takes long to import; a client has done so
 
-        question = messages.Question(self.client.id, list(tokens), self.form, environment().name)
+        known = _learned.setdefault(self.client, _Learned())
+        question = messages.Question(
+            self.client.id, list(tokens), self.form, environment().name, known.time
+        )
         answer = _ask(self.client, "stratum_find", messages.pack(question))
+        known.enter(answer.get("learned", 0), answer.get("costs", ()))
         if others := answer.get("others"):
             _warn_once(
                 self.client,
@@ -53,9 +67,10 @@ class LiveValues:
                 f"the workers {', '.join(others)} compute with other library versions or "
                 "processors than this process; values made there are not shared with it",
             )
-        found = {
-            tokens[position]: Future(key, self.client) for position, key in answer.get("found", ())
-        }
+        found = {}
+        for position, key, size in answer.get("found", ()):
+            found[tokens[position]] = Future(key, self.client)
+            self.sizes[tokens[position]] = size
         if found:
             # What this client has released before may arrive after the question: want it again, by
             # the same way. The plugin keeps it until then.
@@ -104,6 +119,7 @@ class LiveValues:
             list(candidates.items()),
             sum(map(len, merged.values())) - len(merged),
             list(dict.fromkeys(graph.reused.values())),
+            _works(graph, keys) if self.form == messages.BARE else (),
             here()[0],
             tally(),
         )
@@ -216,6 +232,43 @@ def _end(graph: Graph, key: Key) -> Key:
             target: Key = only
             return target
     return key
+
+
+class _Learned:
+    """What this process has entered in its cost book of what a cluster's tasks took."""
+
+    def __init__(self) -> None:
+        self.time = 0
+        self._sums: dict[tuple[str, int], Sequence[float]] = {}
+
+    def enter(self, time: int, costs: Sequence[tuple[Sequence[Any], Sequence[float]]]) -> None:
+        """Enter what was added to some sums, which only grow unless the scheduler was restarted."""
+        self.time = time
+        if not costs:
+            return
+        book = open_book()
+        for (name, size), sums in costs:
+            before = self._sums.get((name, size), (0,) * len(sums))
+            if before[0] >= sums[0]:
+                before = (0,) * len(sums)
+            self._sums[name, size] = sums
+            times, *added = (new - old for new, old in zip(sums, before, strict=True))
+            book.record_sums((str(name), int(size)), int(times), *added)
+        book.flush()
+
+
+_learned: WeakKeyDictionary[Any, _Learned] = WeakKeyDictionary()
+"""By client."""
+
+
+def _works(graph: Graph, keys: Sequence[Key]) -> list[tuple[str, int] | None]:
+    """Return for each task that calls one kind only which, and how often it does that."""
+    kinds: dict[Key, Counter[str]] = {}
+    for work in works_of(graph):
+        if work.kind:
+            kinds.setdefault(work.key, Counter())[work.kind] += work.rounds
+    found = {key: next(iter(each.items())) for key, each in kinds.items() if len(each) == 1}
+    return [found.get(key) for key in keys]
 
 
 def _warn_once(client: Any, kind: str, text: str) -> None:

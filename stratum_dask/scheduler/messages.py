@@ -48,12 +48,15 @@ class Question(NamedTuple):
         How values are wrapped, and under which settings they are made.
     environment : str
         See :mod:`stratum_dask.scheduler.environment`.
+    learned : int
+        Up to which time the client knows what tasks took; see :class:`Learning`.
     """
 
     client: str
     tokens: list[bytes]
     form: str
     environment: str
+    learned: int = 0
 
 
 class Announcement(NamedTuple):
@@ -78,6 +81,9 @@ class Announcement(NamedTuple):
         How many of the user's tasks were merged into others.
     reused : sequence of keys
         Live ones that the plan refers to.
+    works : sequence of (str, int) or None
+        For each task that makes one call the kind of that, and how often it does the same; empty
+        where the client itself learns what they take.
     process : tuple of (str, int)
         The client's machine, and its number there.
     store : dict of str to int
@@ -95,6 +101,7 @@ class Announcement(NamedTuple):
     candidates: Sequence[tuple[str, Sequence[Key]]]
     merged: int
     reused: Sequence[Key]
+    works: Sequence[tuple[str, int] | None]
     process: tuple[str, int]
     store: dict[str, int]
 
@@ -152,7 +159,11 @@ def unpack_question(sent: dict[str, Any]) -> Question:
     MessageError
     """
     return Question(
-        _text(sent, "client"), _tokens(sent), _text(sent, "form"), _text(sent, "environment")
+        _text(sent, "client"),
+        _tokens(sent),
+        _text(sent, "form"),
+        _text(sent, "environment"),
+        int(sent["learned"]),
     )
 
 
@@ -165,10 +176,13 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
     MessageError
     """
     keys, tokens, shared = _list(sent, "keys"), _tokens(sent), _list(sent, "shared")
+    works = [None if one is None else _work(*one) for one in _list(sent, "works")]
     if not len(keys) == len(tokens) == len(shared):
         raise MessageError(
             f"{len(keys)} keys came with {len(tokens)} tokens and {len(shared)} estimates"
         )
+    if works and len(works) != len(keys):
+        raise MessageError(f"{len(keys)} keys came with {len(works)} works")
     candidates = [(str(name), list(ends)) for name, ends in _list(sent, "candidates")]
     return Announcement(
         _text(sent, "client"),
@@ -182,6 +196,7 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
         candidates,
         int(sent["merged"]),
         _list(sent, "reused"),
+        works,
         _process(sent),
         _counts(sent),
     )
@@ -211,6 +226,12 @@ def _text(sent: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST:
         raise MessageError(f"{name} is no short text")
     return value
+
+
+def _work(kind: Any, rounds: Any) -> tuple[str, int]:
+    if type(kind) is not str or type(rounds) is not int or rounds < 1 or len(kind) > _LONGEST:
+        raise MessageError("works are no kinds with numbers of rounds")
+    return kind, rounds
 
 
 def _process(sent: dict[str, Any]) -> tuple[str, int]:

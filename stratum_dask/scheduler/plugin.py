@@ -24,6 +24,7 @@ from stratum_dask.scheduler.accounting import Accounting
 from stratum_dask.scheduler.answers import Answers
 from stratum_dask.scheduler.counts import Counts
 from stratum_dask.scheduler.dashboard import add_routes
+from stratum_dask.scheduler.learning import Learning
 from stratum_dask.scheduler.makers import Makers
 from stratum_dask.scheduler.messages import Key
 from stratum_dask.scheduler.pace import Paces
@@ -122,6 +123,7 @@ class StratumPlugin(SchedulerPlugin):
         self.accounting = Accounting()
         self.placing = Placing()
         self.paces = Paces()
+        self.learning = Learning()
         self.turns = Turns(self.scheduler.generation) if self._is_fair else None
         self.makers = Makers(self.scheduler)
         self.counters: dict[str, float] = dict.fromkeys(
@@ -164,6 +166,7 @@ class StratumPlugin(SchedulerPlugin):
         self.placing.give_up(self.scheduler, time.time())
         self.accounting.settle()
         self.paces.settle()
+        self.learning.settle()
         for plan in self.registry.expire(time.time() - _PATIENCE):
             self.accounting.forget(plan)
 
@@ -268,6 +271,9 @@ class StratumPlugin(SchedulerPlugin):
         for began, ended in ran:
             seconds += ended - began
             self.paces.note(value.plan, began, ended, self.scheduler.total_nthreads)
+        if value.work is not None and value.ours and ran:
+            given = sum([one.nbytes for one in ts.dependencies if one.nbytes > 0])
+            self.learning.note(*value.work, given, seconds, max(ts.nbytes, 0))
         for dependency in ts.dependencies:
             known = self.registry.values.get(dependency.key)
             if known is not None and known.key not in self.pins.retention:

@@ -24,6 +24,8 @@ class Value:
         How often it is expected to be used again; 0 if it must not be.
     wanted : bool
         Whether the user may refer to it.
+    work : tuple of (str, int) or None
+        The kind of the one call that its task makes, and how often that does the same.
     ours : bool
         Whether it is sure that the plan's own task makes it, and not the user's of that name.
     seconds : float
@@ -38,6 +40,7 @@ class Value:
     reuse: float
     wanted: bool
     ours: bool
+    work: tuple[str, int] | None = None
     seconds: float = 0.0
     maker: str = ""
 
@@ -76,12 +79,13 @@ class Registry:
         plan = self.plans.setdefault(said.plan, Plan(said.client, now))
         wanted = set(said.wanted)
         values = self.values
-        for key, token, reuse in zip(said.keys, said.tokens, said.shared, strict=True):
+        works = said.works or (None,) * len(said.keys)
+        for key, token, reuse, work in zip(said.keys, said.tokens, said.shared, works, strict=True):
             if key in values:
                 continue  # alive already: its value is the one that it was announced as
             identity = (said.environment, said.form, token)
             ours = isinstance(key, str) and key.endswith(said.plan)
-            values[key] = Value(key, identity, said.plan, reuse, key in wanted, ours)
+            values[key] = Value(key, identity, said.plan, reuse, key in wanted, ours, work)
             plan.keys.append(key)
             plan.left += 1
 

@@ -37,11 +37,14 @@ class StoredValues:
     ----------
     asked : set of bytes
         What may be stored: the tokens that were asked for.
+    sizes : dict of bytes to int
+        The bytes of what was found.
     """
 
     def __init__(self, store: Store, address: Address, settings: bytes) -> None:
         self.store, self.address, self.settings = store, address, settings
         self.asked: set[bytes] = set()
+        self.sizes: dict[bytes, int] = {}
 
     live = False
 
@@ -55,6 +58,7 @@ class StoredValues:
             for name, entry in there.items()
             if self.store.speed.seconds(entry.size) < entry.seconds
         }
+        self.sizes.update((token, stored.entry.size) for token, stored in found.items())
         counts = self.store.counts
         counts["miss: not there"] += len(names) - len(there)
         counts["miss: sooner computed than read"] += len(there) - len(found)

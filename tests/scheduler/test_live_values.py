@@ -18,6 +18,8 @@ from distributed import Client, LocalCluster, wait
 from distributed.security import Security
 
 import stratum_dask as sd
+from stratum_dask.passes import keep_values
+from stratum_dask.runtime.costs import Kind, open_book
 from stratum_dask.scheduler import StratumPlugin, messages
 from stratum_dask.scheduler.cli import stratum
 from stratum_dask.scheduler.client import shared_cluster
@@ -71,6 +73,10 @@ def load(n):
 
 def scaled(df, by):
     return df.assign(x=df.x * by + busy(200_000) * 0)
+
+
+def shifted(df, by):
+    return df.assign(x=df.x + by + busy(1_000_000) * 0)
 
 
 def total(df, add):
@@ -231,6 +237,32 @@ def test_a_users_name_never_stands_for_another_computation(client):
         # Plain Dask, with the same names.
         assert client.get(graph(by + 10), "total") == 4950.0 * (by + 10)
         assert released()
+
+
+def test_what_users_functions_took_is_learned(client, monkeypatch, tmp_path):
+    monkeypatch.setattr(keep_values, "_UNKNOWN", 2)
+
+    def batch(add):
+        # Of ten unknown calls of two kinds, only two are kept at first.
+        frame = d(load)(100)
+        return [d(total)(d(shifted)(d(scaled)(frame, by), add), add) for by in range(5)]
+
+    with dask.config.set({"stratum.costs.path": tmp_path / "book"}):
+        kind = Kind(f"{__name__}.scaled", 1_000)
+        assert open_book().find(kind) is None
+        kept = []
+        for add in range(3):
+            before = plugin_of(client).state()["retention"]["values"]
+            dask.compute(*sd.optimize(batch(add)))
+            kept.append(plugin_of(client).state()["retention"]["values"] - before)
+        assert open_book().find(kind).seconds > 0.002
+        assert kept[1] > kept[0]  # all of the second step, by its costs on values that are there
+        times = [
+            times
+            for ((name, _), (times, *_)) in plugin_of(client).learning.since(0)[1]
+            if name == kind.name
+        ]
+        assert sum(times) >= 3
 
 
 def test_random_values_are_drawn_anew(client):

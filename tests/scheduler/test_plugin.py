@@ -69,6 +69,7 @@ def announcement(names, **changes):
         candidates=[("one", [key_of(names[-1])])],
         merged=3,
         reused=[],
+        works=[],
         process=("here", 1),
         store={},
     )
@@ -107,7 +108,7 @@ async def computed(client, names):
 def known(plugin, names, **changes):
     answer = plugin.answers.find(**question(names, **changes))
     assert answer["status"] == "OK"
-    return [key for _, key in answer["found"]]
+    return [key for _, key, _ in answer["found"]]
 
 
 async def until(condition):
@@ -386,6 +387,10 @@ async def test_malformed_messages_are_refused(c, s, plugin, a, b):
         {"client": "x" * 1_000},
         {"wanted": "no"},
         {"process": "here"},
+        {"works": [("kind", 0)]},
+        {"works": [("kind", 1), None]},
+        {"works": [("k" * 300, 1)]},
+        {"works": ["k"]},
         {"process": ["here", "1"]},
         {"store": []},
         {"store": {"hit": "many"}},
@@ -469,3 +474,23 @@ async def test_what_was_found_is_held_until_the_client_wants_it_by_its_own_way(c
     assert not s.tasks
     assert not any(name.startswith(plugin.pins.client) for name in s.clients)
     del future
+
+
+@plugin_test()
+async def test_clients_learn_what_tasks_took(c, s, plugin, a, b):
+    works = [("sum", 1), None, ("sum", 3)]
+    plugin.answers.announce(**announcement(["x", "y", "z"], works=works))
+    future = await computed(c, ["x", "y", "z"])
+    answer = plugin.answers.find(**question([]))
+    found = dict(answer["costs"])
+    assert {name for name, _ in found} == {"sum"}
+    assert sum(sums.times for sums in found.values()) == 2
+    assert sum(sums.rounds for sums in found.values()) == 4
+    assert sum(sums.seconds for sums in found.values()) > 0.004
+    assert plugin.answers.find(**question([], learned=answer["learned"]))["costs"] == []
+    plugin.answers.announce(**announcement(["p"], works=[("other", 1)]))
+    other = await computed(c, ["p"])
+    answer = plugin.answers.find(**question([], learned=answer["learned"]))
+    (((name, _), sums),) = answer["costs"]
+    assert name == "other" and sums.times == 1 and sums.given == 0
+    del future, other

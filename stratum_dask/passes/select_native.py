@@ -1,6 +1,7 @@
 """Single calls that may have a native form of their own try it when they run.
 
 fit_transform(estimator, frame)      ==>      Native(fit_transform)(estimator, frame)
+median(column)                       ==>      Alone(median)(column)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from stratum_dask.graph import Graph, GraphNode, Key, Task
 from stratum_dask.ops.direct import DIRECT_OPS, ESTIMATOR_OPS, Native
+from stratum_dask.ops.frames import ALONE, Alone
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.semantics import name_of
 
@@ -46,4 +48,6 @@ def _native(func: Callable[..., Any]) -> Callable[..., Any] | None:
         inner = _native(func.func)
         return None if inner is None else Protected(inner, func.positions, func.result)
     name = name_of(func)
+    if name in ALONE:
+        return Alone(name, func)
     return Native(name, func) if name in _NATIVE else None

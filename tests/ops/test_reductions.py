@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from stratum_dask.ops import counters
+from stratum_dask.ops.frames import ALONE, Alone, alone
 from stratum_dask.ops.steps import Ref
 from tests.ops.generate import DTYPES, FRACTIONS
 from tests.ops.operands import (
@@ -19,7 +23,7 @@ from tests.ops.operands import (
     operands,
     some,
 )
-from tests.ops.oracle import check, step
+from tests.ops.oracle import assert_same_outcome, check, copies, observe, step
 
 SIMPLE = [".median", ".mean", ".sum", ".count", ".min", ".max"]
 SPREADS = [".std", ".var"]
@@ -144,3 +148,43 @@ def test_underflow_is_reported_as_by_numpy(op, dtype, state):
     for values in ([0, 0, 0, 0, tiny], [0, 0, tiny, tiny], [1e-200, 0, 0], [1e-30, 0, 0]):
         with np.errstate(all=state):
             check([step(op, Ref(0))], [pd.Series(values, dtype=dtype)])
+
+
+@each_op(*sorted(ALONE))
+@some(
+    0.5,
+    values=operands(count=1),
+    rest=st.sampled_from([(), (0,), (0.25,), (0.5, 2), ([0.1, 0.9],)]),
+    keywords=st.sampled_from([{}, {}, {"axis": 1}, {"numeric_only": True}, {"skipna": False}]),
+)
+def test_alone(op, values, rest, keywords):
+    """Calls that are no part of a chain, as if all were long enough."""
+    call = step(op)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alone, "_LEAST", dict.fromkeys(ALONE, 0))
+        actual = observe(lambda: Alone(op, call.func)(*copies(values), *rest, **keywords))
+    expected = observe(lambda: call.func(*copies(values), *rest, **keywords))
+    assert_same_outcome(actual, expected)
+
+
+@each_op(*sorted(ALONE))
+@pytest.mark.parametrize("rows", [900, 150_000])
+def test_alone_runs_natively_where_it_is_faster(op, rows):
+    arguments = {".quantile": (0.25,), ".clip": (0, 1)}.get(op, ())
+    column = pd.Series(np.random.default_rng(0).normal(size=rows))
+    call = step(op)
+    expected = observe(partial(call.func, column, *arguments))
+    counters.reset()
+    actual = observe(partial(Alone(op, call.func), column, *arguments))
+    assert_same_outcome(actual, expected)
+    assert counters.snapshot() == counters.Counters({op: 1} if rows > 900 else {}, {})
+
+
+@each_op(".mean", ".max")
+def test_alone_leaves_integers_to_pandas(op):
+    counters.reset()
+    column = pd.Series(np.arange(150_000))
+    run = Alone(op, step(op).func)
+    run(column)
+    run(pd.DataFrame({"a": column, "b": 0.5}))
+    assert not counters.snapshot().hits

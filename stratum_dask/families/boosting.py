@@ -154,7 +154,9 @@ class HistGradientBoosting:
                 return copy.deepcopy(estimator._bin_mapper), binned
 
             mapper, binned = rows.made(make)
+            threads = estimator._bin_mapper.n_threads
             estimator._bin_mapper = copy.deepcopy(mapper)
+            estimator._bin_mapper.n_threads = threads
             return binned
 
         estimator._bin_data = bin_data

@@ -10,6 +10,7 @@ from stratum_dask.families.protocol import FitDirectly, SharesRows, SharesUse
 from stratum_dask.families.registry import FAMILIES
 from stratum_dask.ops import counters
 from stratum_dask.ops.fitting import fit, ready
+from stratum_dask.runtime.threads import idle_cores
 
 
 class Failed(NamedTuple):
@@ -175,7 +176,8 @@ def _fitted_on(
     rows: Binned, family: str, estimator: Any, X: Any, y: Any, params: dict[str, Any]
 ) -> Any:
     fresh, params = ready(estimator, params)
-    cast(SharesRows, FAMILIES[family]).fit_binned(rows, fresh, X, y, params)
+    with idle_cores(fresh, X):
+        cast(SharesRows, FAMILIES[family]).fit_binned(rows, fresh, X, y, params)
     return fresh
 
 

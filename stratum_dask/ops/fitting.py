@@ -11,6 +11,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import clone
 
+from stratum_dask.runtime.threads import idle_cores
+
 
 def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     """Fit a clone of an estimator.
@@ -38,10 +40,11 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
     fresh, params = ready(estimator, params)
     # A fit that needs no target is not given one: some refuse even None. What it returns does
     # not count.
-    if y is None:
-        fresh.fit(X, **params)
-    else:
-        fresh.fit(X, y, **params)
+    with idle_cores(fresh, X):
+        if y is None:
+            fresh.fit(X, **params)
+        else:
+            fresh.fit(X, y, **params)
     return fresh
 
 

@@ -239,6 +239,7 @@ class Attempt:
         deep: bool = False,
     ) -> None:
         self.func, self.task, self.surroundings, self.deep = func, task, surroundings, deep
+        self.idle = 1  # cores it may use, its own included; a scheduler that knows says more
 
     @property
     def __name__(self) -> str:
@@ -282,7 +283,7 @@ class Attempt:
 
             try:
                 with (
-                    in_task(),
+                    in_task(self.idle),
                     sklearn.config_context(**around.sklearn),
                     np.errstate(**around.numpy),
                 ):

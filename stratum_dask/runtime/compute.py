@@ -28,6 +28,12 @@ from stratum_dask.scheduler.client import LiveValues
 
 Done = Callable[[Key, Outcome], None]
 
+_FEW = 10
+"""Tasks per core that are ready from which on no core will be idle soon."""
+
+_SHORT = 0.1
+"""The share of a task's seconds below which another beside it does not count."""
+
 _WORTH_NOTING = 0.1
 """Seconds of work from which on it is worth milliseconds to note what each task took."""
 
@@ -116,7 +122,7 @@ def _run(
             return list(dask.get(dsk, list(keys)))
         seconds = {key: cost.seconds for key, cost in estimate(graph).items()}
         pooled = ThreadPoolExecutor(many, thread_name_prefix="stratum")
-        with CriticalFirst(graph, seconds, many), pooled as pool:
+        with CriticalFirst(graph, seconds, many), _IdleCores(many, seconds), pooled as pool:
             return list(dask.threaded.get(dsk, list(keys), pool=pool))
 
 
@@ -190,3 +196,19 @@ class _Watch(Callback):  # type: ignore[misc]  # dask is not typed
     def _posttask(self, key: Key, value: Any, *_: Any) -> None:
         if self._done is not None and isinstance(value, Outcome):
             self._done(key, value)
+
+
+class _IdleCores(Callback):  # type: ignore[misc]  # dask is not typed
+    """Tells tasks how many cores are theirs, where fewer long ones can run than there are cores."""
+
+    def __init__(self, cores: int, seconds: Mapping[Key, float]) -> None:
+        super().__init__()
+        self._cores, self._seconds = cores, seconds
+
+    def _pretask(self, key: Key, dsk: Mapping[Key, GraphNode], state: Mapping[str, Any]) -> None:
+        call, ready, running = call_of(dsk[key]), state["ready"], state["running"]
+        if call is None or not isinstance(call.func, Attempt) or len(ready) > _FEW * self._cores:
+            return
+        worth = _SHORT * self._seconds.get(key, 0.0)
+        beside = [one for one in (*ready, *running) if self._seconds.get(one, 0.0) > worth]
+        call.func.idle = max(self._cores // max(len(beside), 1), 1)

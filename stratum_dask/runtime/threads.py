@@ -22,6 +22,26 @@ _original: list[Any] = []
 _ALL_CORES = {"lightgbm": "n_jobs", "xgboost": "n_jobs", "catboost": "thread_count"}
 """Libraries that take all cores unless told, and the parameter that tells them."""
 
+INVARIANT = {
+    "sklearn.ExtraTreesClassifier": "n_jobs",
+    "sklearn.ExtraTreesRegressor": "n_jobs",
+    "sklearn.HistGradientBoostingClassifier": "openmp",
+    "sklearn.HistGradientBoostingRegressor": "openmp",
+    "sklearn.RandomForestClassifier": "n_jobs",
+    "sklearn.RandomForestRegressor": "n_jobs",
+}
+"""Estimators whose fits have the same bits whatever the number of threads, by how they take it.
+
+Each tree of a forest is grown by one thread, from its own seed; each histogram is added up by one
+thread, in the order of the rows. All others keep the one thread of the plan: LightGBM, XGBoost and
+what calls BLAS (linear models, PCA, k nearest neighbours by brute force) add up in blocks that
+depend on the number of threads, and so does the prediction of a forest. LightGBM and XGBoost often
+agree nevertheless, since sums of few numbers of like size are exact.
+"""
+
+_WORTH = 200_000
+"""Numbers in X from which on a fit takes much longer than it takes to set a limit."""
+
 
 class Threads(NamedTuple):
     """How many threads a task may use inside.
@@ -66,14 +86,63 @@ def limited(threads: Threads) -> Iterator[None]:
 
 
 @contextmanager
-def in_task() -> Iterator[None]:
-    """Mark the calling thread as one that runs a task."""
-    before = is_in_task()
-    _local.task = True
+def in_task(idle: int = 1) -> Iterator[None]:
+    """Mark the calling thread as one that runs a task, beside which some cores may be idle.
+
+    Parameters
+    ----------
+    idle : int
+        Cores that the task may use, its own included.
+    """
+    before = is_in_task(), getattr(_local, "idle", 1)
+    _local.task, _local.idle = True, idle
     try:
         yield
     finally:
-        _local.task = before
+        _local.task, _local.idle = before
+
+
+@contextmanager
+def idle_cores(estimator: Any, X: Any) -> Iterator[None]:
+    """Let a fit use cores that are idle, if that changes none of its bits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        About to be fitted in place, on X; its parameters are afterwards what they were.
+    X : array-like
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> forest = RandomForestRegressor(3, random_state=0)
+    >>> X = np.zeros((100_000, 2))
+    >>> with in_task(idle=2), idle_cores(forest, X):
+    ...     print(forest.n_jobs)
+    2
+    >>> print(forest.n_jobs)
+    None
+    """
+    cores = getattr(_local, "idle", 1)
+    kind = type(estimator)
+    how = INVARIANT.get(f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}")
+    if cores < 2 or how is None or getattr(X, "size", 0) < _WORTH or estimator.verbose:
+        yield
+    elif how == "n_jobs":
+        if estimator.n_jobs is not None:
+            yield
+            return
+        estimator.n_jobs = cores
+        try:
+            yield
+        finally:
+            estimator.n_jobs = None
+    else:
+        # OpenMP's limit is one of the calling thread, unlike that of BLAS.
+        with threadpool_limits(cores, user_api="openmp"):
+            yield
+        estimator._bin_mapper.n_threads = getattr(_local, "inner", 1)
 
 
 def is_in_task() -> bool:

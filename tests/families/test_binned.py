@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 from sklearn.model_selection import cross_val_score
+from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
 from stratum_dask.families import (
@@ -300,7 +301,8 @@ def test_fits_at_the_same_time(kind, same_model):
     each = [make(kind, learning_rate=rate) for rate in np.linspace(0.05, 0.5, 8)]
     name = family_of(each[0]).name
     rows = bin_rows(name, each[0], X, y)
-    with ThreadPoolExecutor(4) as pool:
+    # OpenMP has a limit per thread, and what is fitted notes it.
+    with ThreadPoolExecutor(4, initializer=threadpool_limits, initargs=(1,)) as pool:
         found = list(pool.map(lambda one: fit_binned(name, rows, one, X, y), each))
     for one, fitted in zip(each, found, strict=True):
         same_model(fitted, fit(one, X, y), X)

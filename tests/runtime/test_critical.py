@@ -139,4 +139,4 @@ def test_in_evaluate():
         found = sd.evaluate((Noted(), {"n_estimators": rounds}), X, X[:, 0], cv=2, progress=False)
     assert not found.errors
     assert sorted(fitted) == sorted(2 * rounds)
-    assert fitted.index(10_000) < 4
+    assert fitted.index(10_000) < 20  # in Dask's order 55

@@ -16,6 +16,7 @@ from stratum_dask.ops.direct.preprocessing import (
     bins,
     documents,
     labels,
+    learning,
     matrix,
     models,
     parts,
@@ -71,7 +72,7 @@ def _fit(estimator: Any, X: Any) -> Block:
     try:
         # Nobody hears of overflows here: what comes out infinite is refused.
         with np.errstate(all="ignore"):
-            estimator.fit(small)
+            learning.fit(estimator, small)
             return trees.refit(estimator, block)
     except Exception as error:
         for part, state in before:

@@ -283,9 +283,26 @@ def test_bins(encode, strategy, bins, dtype, subsample, rows, seed):
     event(f"natively: {sorted(check(binner, frame, frame[: rows // 2 + 1]))}")
 
 
-def test_bins_run_natively(table):
-    binner = KBinsDiscretizer(quantile_method="linear")
-    assert check(binner, table[["w", "i"]], table[["w", "i"]][:9]) == ALL - {"fit"}
+@pytest.mark.parametrize("encode", ["ordinal", "onehot", "onehot-dense"])
+def test_bins_run_natively(table, encode):
+    binner = KBinsDiscretizer(4, encode=encode, quantile_method="linear")
+    frame = table[["w", "i"]]
+    assert check(binner, frame, frame[:9]) == ALL - {"fit"}
+    array = frame.to_numpy(dtype="float64")
+    for data in (array, np.ascontiguousarray(array), np.asfortranarray(array), array[::2, ::-1]):
+        assert check(binner, data, data[:9]) == ALL - {"fit"}
+
+
+@pytest.mark.parametrize("encode", ["ordinal", "onehot"])
+def test_numbers_that_have_no_bin(table, encode):
+    binner = KBinsDiscretizer(3, encode=encode, quantile_method="linear")
+    frame = table[["w", "i"]].astype("float64")
+    for value in (np.nan, np.inf, -np.inf):
+        check(binner, frame, frame.assign(w=frame["w"].where(frame.index != 3, value)))
+    edges = clone(binner).fit(frame).bin_edges_[0]
+    on_edges = np.array([edges[1], np.nextafter(edges[1], 9), edges[0] - 1, edges[-1] + 1, -0.0])
+    test = pd.DataFrame({"w": on_edges, "i": 1.0})
+    assert "transform" in check(binner, frame, test)
 
 
 def test_a_sample_is_drawn_once(table):

@@ -1,38 +1,18 @@
-"""KBinsDiscretizer: finding bins is scikit-learn's own; their indicators are written at once."""
+"""KBinsDiscretizer: what the bins are, scikit-learn finds; where each number lies, kernels do."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 
+from stratum_dask import _native
 from stratum_dask.ops.direct.dictionary import Dictionary
 from stratum_dask.ops.direct.preprocessing import matrix
-from stratum_dask.ops.direct.preprocessing.cells import Block, OneHot
-from stratum_dask.ops.direct.preprocessing.standing_in import twin
+from stratum_dask.ops.direct.preprocessing.cells import Block, Code, Number, OneHot
+from stratum_dask.ops.direct.preprocessing.frame import block_of
 from stratum_dask.ops.steps import Unsupported
-
-
-class _Indicators:
-    """Stands in for the encoder of bins, which looks for each bin among the categories."""
-
-    def __init__(self, encoder: Any) -> None:
-        self.encoder = encoder
-        self.dtype = encoder.dtype
-
-    def transform(self, bins: np.ndarray) -> Any:
-        """Return a column for each bin."""
-        if self.dtype != np.float64:
-            raise Unsupported(f"bins of dtype {self.dtype}")
-        cells = []
-        for i, categories in enumerate(self.encoder.categories_):
-            codes = bins[:, i].astype(np.int32)
-            slots = np.arange(len(categories), dtype=np.int32)
-            found = Dictionary(codes, categories, slots.astype(np.int64), len(categories))
-            cells.append(OneHot(found, slots, len(categories)))
-        return matrix.write(
-            Block(tuple(cells), len(bins), order="C", sparse=self.encoder.sparse_output)
-        )
 
 
 def fit_transform(binner: Any, X: Any, y: Any = None, /) -> Any:
@@ -46,15 +26,63 @@ def fit_transform(binner: Any, X: Any, y: Any = None, /) -> Any:
 
 
 def transform(binner: Any, X: Any, /) -> Any:
-    """Return the bins of `X`."""
+    """Return the bins of `X`: their numbers, or a column for each.
+
+    Raises
+    ------
+    Unsupported
+        If `X` is not what it was fitted on, or holds other than finite numbers.
+    """
     _check(binner)
-    if not hasattr(binner, "_encoder"):
+    if not hasattr(binner, "bin_edges_"):
         raise Unsupported("not fitted")
-    return twin(binner, _encoder=_Indicators(binner._encoder)).transform(X)
+    block = _block(X)
+    if block.names != _names(binner) or len(block.cells) != binner.n_features_in_:
+        raise Unsupported("other columns than it was fitted on")
+    cells: list[Code | OneHot] = []
+    for cell, edges in zip(block.numbers(), binner.bin_edges_, strict=True):
+        count = len(edges) - 1
+        found = Dictionary(_bins(cell.values, edges[1:-1]), None, np.arange(count), count)
+        if binner.encode == "ordinal":
+            cells.append(Code(found, np.arange(count, dtype=np.float64)))
+        else:
+            cells.append(OneHot(found, np.arange(count, dtype=np.int32), count))
+    if binner.encode == "ordinal":
+        return matrix.write(block.then(cells, order=block.order))
+    return matrix.write(block.then(cells, order="C", sparse=binner._encoder.sparse_output))
 
 
 def _check(binner: Any) -> None:
-    if binner.encode not in ("onehot", "onehot-dense"):
-        raise Unsupported("numbers of bins are found as fast by scikit-learn")
     if binner.dtype not in (None, np.float64):
         raise Unsupported("dtype")
+    configured = getattr(binner, "_sklearn_output_config", None)
+    if configured or get_config()["transform_output"] != "default":
+        raise Unsupported("set_output")
+
+
+def _names(binner: Any) -> tuple[str, ...] | None:
+    names = getattr(binner, "feature_names_in_", None)
+    return None if names is None else tuple(names)
+
+
+def _block(X: Any) -> Block:
+    if type(X) is not np.ndarray:
+        return block_of(X)
+    if X.ndim != 2 or X.dtype != np.float64 or not X.dtype.isnative or not X.size:
+        raise Unsupported("no table of floats")
+    cells = tuple(Number(np.require(column, requirements=("C", "A"))) for column in X.T)
+    return Block(cells, len(X), None, "C" if X.flags.c_contiguous else "F")
+
+
+def _bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return how many edges each number reaches, as ``numpy.searchsorted(side="right")`` does."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise Unsupported("values that are not finite")
+    places = np.empty(len(values), dtype=np.int32)
+    try:
+        _native.places(values, np.ascontiguousarray(edges), places)
+    except ValueError as error:
+        raise Unsupported(str(error)) from error
+    places += 1  # 2 i below the i-th edge, 2 i + 1 on it
+    places >>= 1
+    return places

@@ -105,6 +105,10 @@ def evaluate(
     it; ``isolate="process"`` contains it. In scripts this needs ``if __name__ == "__main__":``,
     since the processes import the main module.
 
+    Before Python 3.14, filters for warnings belong to the whole process: while tasks on several
+    threads change them in turns, a warning can get lost or be seen twice. One thread
+    (``dask.config.set(num_workers=1)``) keeps them as they are.
+
     Examples
     --------
     >>> import stratum_dask as sd

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pytest
 from dask.dataframe.dask_expr import _expr as dask_expr
 from dask.utils import methodcaller
 
+from stratum_dask.ops.direct import lengths
 from stratum_dask.ops.frames import FusedFrame, with_column
 from stratum_dask.ops.steps import Step, resolve
 
@@ -38,6 +40,12 @@ class Outcome(NamedTuple):
     value: Any
     error: BaseException | None
     warned: list[tuple[type, str]]
+
+
+def every_length(patch: pytest.MonkeyPatch, least: int = 1) -> None:
+    """Let native forms run on few rows, too."""
+    for kind in lengths.LEAST:
+        patch.setitem(lengths.LEAST, kind, least)
 
 
 def observe(call: Callable[[], Any]) -> Outcome:

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct import bins
 from stratum_dask.ops.steps import Ref
 from tests.ops.generate import DTYPES, indexes, values_of
 from tests.ops.operands import FOREIGN, foreign
-from tests.ops.oracle import check, step
+from tests.ops.oracle import check, every_length, step
 
 EDGES = st.lists(
     st.sampled_from([-np.inf, -5, -1, -0.0, 0, 0.5, 1, 2.5, 3, 7, 100, np.inf, 1e300]),
@@ -43,7 +42,7 @@ OPTIONS = st.fixed_dictionaries(
 @pytest.fixture(autouse=True, scope="module")
 def _short_columns():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bins, "_LEAST", 1)
+        every_length(patch)
         yield
 
 

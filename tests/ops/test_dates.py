@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from pandas.core.arrays import DatetimeArray
 
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct import keys
 from stratum_dask.ops.direct.dates import FIELDS
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import indexes
-from tests.ops.oracle import check, step
+from tests.ops.oracle import check, every_length, step
 
 UNITS = ["s", "ms", "us", "ns"]
 LAYOUTS = [
@@ -140,7 +139,7 @@ def test_one_column_of_isocalendar(column, name, attribute):
 @given(columns(), st.sampled_from(["%Y-%m", "%H", "", "%", "%d.%m.%y"]))
 def test_dates_as_strings(column, date_format):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "_LEAST", 1)
+        every_length(patch)
         steps = [step("getattr", Ref(0), "dt"), step(".strftime", Ref(1), date_format)]
         check(steps, [column])
         check([*steps, step(".value_counts", Ref(2))], [column])

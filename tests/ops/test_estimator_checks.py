@@ -31,9 +31,8 @@ from sklearn.preprocessing import (
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from stratum_dask.ops import counters, direct
-from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.direct.preprocessing import entries
-from tests.ops.oracle import assert_same, observe
+from tests.ops.oracle import assert_same, every_length, observe
 from tests.ops.test_preprocessing import assert_same_matrix, assert_same_state
 
 METHODS = ("fit", "fit_transform", "transform")
@@ -43,7 +42,7 @@ METHODS = ("fit", "fit_transform", "transform")
 def _small_tables_too():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(entries, "WORTH", 0)
-        patch.setattr(dictionary, "_LEAST", 1)
+        every_length(patch)
         yield
 
 

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct import DIRECT_OPS, bins, categories, dictionary, keys, text
+from stratum_dask.ops.direct import DIRECT_OPS, dictionary
 from stratum_dask.ops.frames import SUPPORTED
 from stratum_dask.ops.steps import Ref, Step, Unsupported, resolve
 from tests.ops.generate import INTEGERS, SPECIAL, Pool
 from tests.ops.operands import STATES, check_under
-from tests.ops.oracle import copies, is_readable, observe
+from tests.ops.oracle import copies, every_length, is_readable, observe
 from tests.ops.themes import THEMES, Lead
 
 WORDS = np.array(["a", "B", " b ", "a-b", "longer than eight", "é", "12", "7.5", "", None])
@@ -37,10 +37,7 @@ FLOATS = (
 def _small_columns():
     """Let native forms run on few rows too."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (bins, dictionary, keys):
-            patch.setattr(module, "_LEAST", 1)
-        patch.setattr(text, "_WORTH_ADDING", 1)
-        patch.setattr(categories, "_WORTH_COUNTING", 1)
+        every_length(patch)
         yield
 
 

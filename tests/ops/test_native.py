@@ -10,7 +10,7 @@ from stratum_dask.ops import counters
 from stratum_dask.ops.frames import SUPPORTED, FusedFrame
 from stratum_dask.ops.steps import Ref
 from tests.ops.examples import chains, inputs
-from tests.ops.oracle import check, moved, step
+from tests.ops.oracle import check, every_length, moved, step
 
 
 @pytest.mark.parametrize("op", sorted(SUPPORTED))
@@ -44,7 +44,8 @@ def test_states_of_numpy(op):
                 check(steps, inputs())
 
 
-def test_kernels_between_rows_take_arrays_at_odd_addresses():
+def test_kernels_between_rows_take_arrays_at_odd_addresses(monkeypatch):
+    every_length(monkeypatch)
     rng = np.random.default_rng(0)
     n = 3_000
     here = pd.DataFrame(

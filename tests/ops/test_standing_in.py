@@ -29,10 +29,9 @@ from sklearn.preprocessing import (
 )
 
 from stratum_dask.ops import counters, direct
-from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.direct.preprocessing import documents, entries
 from stratum_dask.ops.steps import Unsupported
-from tests.ops.oracle import observe
+from tests.ops.oracle import every_length, observe
 from tests.ops.test_preprocessing import SLOW, assert_same_matrix, assert_same_state
 
 WORDS = ["a", "the", "Fox", "fox", "dog", "ÉTÉ", "x1", "over-under", "one two", "!"]
@@ -43,7 +42,7 @@ def _small_data_too():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(entries, "WORTH", 0)
         patch.setattr(documents, "_FEWEST", 0)
-        patch.setattr(dictionary, "_LEAST", 0)
+        every_length(patch, 0)
         yield
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_dask.ops import counters, direct
-from stratum_dask.ops.direct import dictionary
+from stratum_dask.ops.direct import dictionary, lengths
 from stratum_dask.ops.steps import Ref, Step, Unsupported
 from tests.ops.generate import indexes
-from tests.ops.oracle import check, step
+from tests.ops.oracle import check, every_length, step
 
 WORDS = [
     "",
@@ -51,7 +51,7 @@ WORDS = [
 def _small_columns():
     """Give small columns dictionaries too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dictionary, "_LEAST", 1)
+        every_length(patch)
         yield
 
 
@@ -379,7 +379,7 @@ def test_cheap_calls_wait_for_a_dictionary():
 
 
 def test_few_rows_are_left_to_pandas(monkeypatch):
-    monkeypatch.setattr(dictionary, "_LEAST", 10)
+    monkeypatch.setitem(lengths.LEAST, "strings", 10)
     assert not ran_natively([step(".nunique", Ref(0))], pd.Series(["a"] * 9))
     assert ran_natively([step(".nunique", Ref(0))], pd.Series(["a"] * 10))
 

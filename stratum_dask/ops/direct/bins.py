@@ -16,14 +16,13 @@ from pandas.core.reshape import tile
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import plain
 from stratum_dask.ops.direct.dictionary import series_like
+from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames import blocks, environment
 from stratum_dask.ops.steps import Unsupported
 
 _BINNED = frozenset({"float64", "int64", "int32", "int16", "int8"})
 #: More bins than this are rather a mistake than a feature.
 _MOST = 1_000
-#: The fewest rows for which looking at each kind of number pays off.
-_LEAST = 5_000
 
 
 def cut(
@@ -72,7 +71,7 @@ def qcut(
     Examples
     --------
     >>> qcut(pd.Series([1.0, 5.0, 9.0] * 2_000), 3, labels=False).tolist()[:3]
-    [0, 0, 2]
+    [0, 1, 2]
     """
     values = _values(x)
     if type(q) is not int or not 1 <= q <= _MOST:
@@ -92,8 +91,7 @@ def _values(x: pd.Series) -> np.ndarray:
     values = blocks.series_values(x)
     if not isinstance(values, np.ndarray) or values.dtype.name not in _BINNED:
         raise Unsupported(f"dtype {x.dtype}")
-    if len(x) < _LEAST:
-        raise Unsupported("few rows")
+    refuse_few(len(x), "bins")
     return np.require(values, requirements=("C", "A"))
 
 

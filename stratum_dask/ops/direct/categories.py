@@ -13,13 +13,12 @@ from pandas.core.dtypes.dtypes import CategoricalDtype
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import native
 from stratum_dask.ops.direct.dictionary import by_string, dictionary_of, series_like
+from stratum_dask.ops.direct.lengths import LEAST, refuse_few
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.steps import Unsupported
 
 #: More columns than this are rather a mistake than a feature.
 _MOST_DUMMIES = 1_000
-#: The fewest rows of which the most frequent string is found faster here, the dictionary included.
-_WORTH_COUNTING = 50_000
 #: The dtypes that strings are turned to, and dummies have.
 _NUMBERS = frozenset(("int", "float", "int64", "float64", "int32", "float32", "int8", "uint8"))
 
@@ -86,10 +85,10 @@ def mode(series: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> mode(pd.Series(["a", "b", "a", None] * 1_000, dtype="str")).tolist()
+    >>> mode(pd.Series(["a", "b", "a", None] * 20_000, dtype="str")).tolist()
     ['a']
     """
-    dictionary = dictionary_of(series, known=len(series) < _WORTH_COUNTING)
+    dictionary = dictionary_of(series, known=len(series) < LEAST["most frequent string"])
     if dictionary.count == 0:
         raise Unsupported("no strings")
     counts = dictionary.counts[: dictionary.count]
@@ -202,6 +201,7 @@ def get_dummies_of_columns(
     dtype: Any = None,
 ) -> pd.DataFrame:
     """Run ``pandas.get_dummies`` of a frame: of some columns, or all that hold strings."""
+    refuse_few(len(data), "dummies of frames")
     labels = data.columns
     if not labels.is_unique or not blocks.plain(data):
         raise Unsupported("repeated column labels, attrs or flags")

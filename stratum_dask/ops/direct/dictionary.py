@@ -20,6 +20,7 @@ import pandas as pd
 
 from stratum_dask import _native
 from stratum_dask.ops.direct import arrow
+from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
@@ -28,8 +29,6 @@ MANY = "many distinct strings"
 
 #: Of how many rows one may be distinct at most, for work on distinct strings to pay off.
 _SHARE = 2
-#: The fewest rows for which the work of planning pays off; pandas needs less than that for fewer.
-_LEAST = 2_000
 #: The kinds of the dtypes that are spread over rows.
 _GATHERED = "biuf"
 #: How many columns' dictionaries are kept, and bytes of codes.
@@ -145,8 +144,7 @@ def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False)
     [0, 1, 0, -1]
     """
     chunks = arrow.chunks_of(series)
-    if len(series) < _LEAST:
-        raise Unsupported("few rows")
+    refuse_few(len(series), "strings")
     if known and not _recall(chunks)[1]:
         raise Unsupported("cheap in pandas")
     return encoded(series.array, None if any_number else len(series) // _SHARE + 16)

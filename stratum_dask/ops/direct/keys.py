@@ -11,11 +11,9 @@ import pandas as pd
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import is_text, native, text_of
 from stratum_dask.ops.direct.dictionary import Dictionary, encoded, series_like
+from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames.symbols import CODES
 from stratum_dask.ops.steps import Unsupported
-
-#: The fewest dates for which looking at distinct ones pays off.
-_LEAST = 2_000
 
 
 class Codes(NamedTuple):
@@ -102,8 +100,7 @@ def by_number(series: pd.Series, call: Callable[[pd.Series], pd.Series]) -> pd.S
     Unsupported
         If most values are distinct, or pandas raises or returns no strings.
     """
-    if len(series) < _LEAST:
-        raise Unsupported("few rows")
+    refuse_few(len(series), "dates as strings")
     codes, firsts = encode(np.ascontiguousarray(series.array.asi8))
     if len(firsts) > len(series) // 2:
         raise Unsupported("many distinct values")

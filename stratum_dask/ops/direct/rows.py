@@ -131,11 +131,20 @@ def _dropna(
     columns = _columns(frame, subset)
     if how not in ("any", "all") or type(ignore_index) is not bool or not columns:
         raise Unsupported("arguments of dropna")
-    masks = [column.notna().to_numpy() for column in columns]
-    mask = masks[0].copy()
-    for other in masks[1:]:
-        (np.logical_and if how == "any" else np.logical_or)(mask, other, out=mask)
-    return _renumbered(_where(frame, mask, read), ignore_index)
+    looked_at = frame if subset is None else frame[[column.name for column in columns]]
+    return _renumbered(_where(frame, ~_missing(looked_at, how), read), ignore_index)
+
+
+def _missing(frame: pd.DataFrame, how: str) -> np.ndarray:
+    """Return whether any, or all, of each row is missing; block by block, as columns cost more."""
+    reduce = np.logical_or if how == "any" else np.logical_and
+    missing = np.full(len(frame), how == "all")
+    for block in frame._mgr.blocks:
+        found = np.asarray(pd.isna(block.values))
+        if found.ndim == 2:
+            found = reduce.reduce(found, axis=0)
+        reduce(missing, found, out=missing)
+    return missing
 
 
 def _drop_duplicates(

@@ -18,6 +18,7 @@ from stratum_dask.ops.direct.dictionary import (
     dictionary_of,
     series_like,
 )
+from stratum_dask.ops.direct.lengths import LEAST
 from stratum_dask.ops.steps import Unsupported
 
 #: Methods of ``.str`` whose result for a row depends on this row's string alone.
@@ -96,8 +97,6 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _PLAIN = frozenset(("contains",))
 _LITERALS = (str, int, float, bool, type(None))
 _NOTHING: Any = object()
-#: The fewest rows that pandas adds to others more slowly than it takes to number them.
-_WORTH_ADDING = 50_000
 
 PIECES: frozenset[str] = frozenset({"[]"})
 """What is read of lists of which later steps take single items."""
@@ -119,10 +118,11 @@ def method(name: str) -> Callable[..., Any]:
     def run(accessor: StringMethods, *args: Any, **kwargs: Any) -> Any:
         _literal(args, kwargs)
         cheap = name in _CHEAP or (name in _PLAIN and kwargs.get("regex") is False)
+        series = accessor._orig
         return by_string(
-            accessor._orig,
+            series,
             lambda distinct: getattr(distinct.str, name)(*args, **kwargs),
-            known=cheap,
+            known=cheap or (name == "replace" and len(series) < LEAST["replaced strings"]),
         )
 
     return run
@@ -206,7 +206,7 @@ def joined(left: Any, right: Any, /) -> Any:
     ['a-a', 'b-b']
     """
     column = right if type(left) is str else left
-    known = len(column) < _WORTH_ADDING
+    known = len(column) < LEAST["added strings"]
     if type(left) is str:
         return by_string(right, lambda distinct: left + distinct, known=known)
     if type(right) is str:

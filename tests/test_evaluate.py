@@ -66,6 +66,7 @@ from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
 from stratum_dask.errors import ConfigError
+from tests.ops.oracle import CROSS_FITTED
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +121,7 @@ REGRESSORS = {
     "instance": RandomForestRegressor(3, random_state=np.random.RandomState(1)),
     "union": make_pipeline(FeatureUnion([("p", PCA(3)), ("s", StandardScaler())]), Ridge()),
     "stack": StackingRegressor([("r", Ridge())], final_estimator=LinearRegression()),
-    "target": make_pipeline(TargetEncoder(target_type="continuous", cv=KFold(3)), Ridge()),
+    "target": make_pipeline(TargetEncoder(target_type="continuous", **CROSS_FITTED), Ridge()),
     "search": GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2),
     "no copies": make_pipeline(StandardScaler(copy=False), Ridge(copy_X=False)),
     "memory": Pipeline([("s", StandardScaler()), ("r", Ridge(2.0))], memory=None),

@@ -15,7 +15,7 @@ from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.direct.keys import encode
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import DTYPES, indexes, values_of
-from tests.ops.oracle import check, step
+from tests.ops.oracle import ALL_NATIVE, check, step
 
 REDUCTIONS = ["mean", "sum", "min", "max", "median", "std", "var", "first", "last"]
 COUNTS = ["count", "size", "nunique"]
@@ -171,6 +171,7 @@ def test_functions_of_the_user_run_once():
     assert len(calls) == 2 * 3
 
 
+@pytest.mark.skipif(not ALL_NATIVE, reason="pandas groups by itself")
 @pytest.mark.parametrize("how", REDUCTIONS + COUNTS)
 @pytest.mark.parametrize("by", ["text", "int", ["text", "int"]])
 def test_it_really_runs_natively(how, by):
@@ -187,6 +188,7 @@ def test_it_really_runs_natively(how, by):
     assert counters.snapshot().hits[".transform"] == 2
 
 
+@pytest.mark.skipif(not ALL_NATIVE, reason="pandas groups by itself")
 def test_groups_joins_and_strings_share_one_dictionary():
     series = pd.Series(["one", "two", None, "one"] * 600, dtype="str")
     found = dictionary.dictionary_of(series)

@@ -31,7 +31,7 @@ from sklearn.preprocessing import (
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.direct.preprocessing import documents, entries
 from stratum_dask.ops.steps import Unsupported
-from tests.ops.oracle import every_length, observe
+from tests.ops.oracle import CROSS_FITTED, every_length, observe
 from tests.ops.test_preprocessing import SLOW, assert_same_matrix, assert_same_state
 
 WORDS = ["a", "the", "Fox", "fox", "dog", "ÉTÉ", "x1", "over-under", "one two", "!"]
@@ -250,11 +250,11 @@ def test_targets(cv, smooth, target, columns, rows, seed):
 
 def test_targets_run_natively(table):
     y = table["w"].to_numpy()
-    encoder = TargetEncoder(cv=KFold(3))
+    encoder = TargetEncoder(**CROSS_FITTED)
     assert check(encoder, table[["s", "t", "i"]], table[["s", "t", "i"]][:50], y) == ALL
     unknown = table[["t"]].replace("x", "unseen")
     assert check(encoder, table[["t"]], unknown, y) == ALL
-    assert check(TargetEncoder(cv=KFold(3)), table[["v"]], table[["v"]], y) == set()
+    assert check(TargetEncoder(**CROSS_FITTED), table[["v"]], table[["v"]], y) == set()
 
 
 @SLOW
@@ -325,7 +325,7 @@ def mixed(**options):
         [
             ("numbers", numbers, ["v", "i"]),
             ("categories", OneHotEncoder(handle_unknown="ignore"), ["s"]),
-            ("targets", TargetEncoder(cv=KFold(3)), ["t", "s"]),
+            ("targets", TargetEncoder(**CROSS_FITTED), ["t", "s"]),
             ("text", TfidfVectorizer(), "text"),
             ("powers", PolynomialFeatures(2), ["w"]),
             ("log", FunctionTransformer(np.abs), ["w"]),

@@ -7,6 +7,7 @@ has, which errors are raised - is decided by pandas.
 from __future__ import annotations
 
 from functools import partial
+from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -117,7 +118,8 @@ def reduce(
     >>> reduce("sum", np.array([1.0, 2.0, 4.0]), 0, np.array([1, 0, 1]), 2).tolist()
     [2.0, 5.0]
     """
-    operation = _Operation(how=how, has_dropped_na=False)  # matters for transformations only
+    # What is dropped matters for transformations only.
+    operation = _Operation(**_KIND, how=how, has_dropped_na=False)
     return operation.cython_operation(
         values=values,
         axis=axis,
@@ -126,6 +128,10 @@ def reduce(
         ngroups=n_groups,
         **options,
     )
+
+
+#: pandas 3.0 is told that it aggregates, later versions do nothing else.
+_KIND = {"kind": "aggregate"} if "kind" in signature(WrappedCythonOp).parameters else {}
 
 
 class _Operation(WrappedCythonOp):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from packaging.version import Version
 
 from stratum_dask.ops.frames.builder import Builder, code_of
 from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Unsupported
@@ -17,8 +18,8 @@ from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Unsupported
 ROWWISE = frozenset({"sum", "count", "mean"})
 """The reductions of rows without parameters; there are also std and var."""
 
-#: Earlier versions of pandas add the columns of several blocks in another order.
-_BY_BLOCKS = hasattr(pd.DataFrame, "_reduce_axis1")
+#: Earlier versions of pandas add the columns of a row in another order.
+_BY_BLOCKS = Version(pd.__version__) >= Version("3.1")
 
 
 def reduce_rows(b: Builder, frame: Frame, name: str, numeric_only: bool, ddof: int = 1) -> Column:

@@ -41,9 +41,10 @@ build: own-cache $(VENV)/built  ## Make .venv and build the extension in release
 demo: build  ## Run the batch of candidates over the flight data, plain and optimized
 	$(BIN)/stratum-dask demo
 
-test: build  ## Run the Rust and Python tests
+test: build  ## Run the Rust and Python tests, and the examples in docstrings
 	cargo test --workspace --quiet --locked
 	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --doctest-modules stratum_dask
 
 lint: build  ## ruff, mypy --strict, rustfmt, clippy
 	$(BIN)/ruff check .

@@ -161,7 +161,9 @@ impl Fill<'_> {
     fn of_time<const SECOND: i64>(self, time: impl Fn(f64) -> f64) -> bool {
         for (out, &value) in self.out.iter_mut().zip(self.values) {
             let value = present(value);
-            let time_of_day = value.wrapping_sub(day::<SECOND>(value) * 86_400 * SECOND);
+            // Times outside mean nothing here, but must not overflow before they are refused.
+            let midnight = day::<SECOND>(value).wrapping_mul(86_400 * SECOND);
+            let time_of_day = value.wrapping_sub(midnight);
             *out = integer(time(float(time_of_day))) as i32;
         }
         self.inside(86_400 * SECOND)

@@ -31,6 +31,15 @@ def _book(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_processes_left():
+    """Stop the worker processes that a module's tests have started: Dask's tests count them."""
+    from stratum_dask.runtime.processes import stop_processes
+
+    yield
+    stop_processes()
+
+
 @pytest.fixture(autouse=True)
 def _verified():
     """Check the graph after every pass in all tests."""

@@ -28,14 +28,11 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _processes():
-    from stratum_dask.runtime.processes import stop_processes
-
+def _by_value():
     module = sys.modules[__name__]
     cloudpickle.register_pickle_by_value(module)
     yield
     cloudpickle.unregister_pickle_by_value(module)
-    stop_processes()
 
 
 class Deadly(RegressorMixin, BaseEstimator):

@@ -17,6 +17,8 @@ from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
 _BIG = 1 << 20
 _ROUNDS = 100
 """How often to submit again what was lost with workers."""
+_PAUSE = 0.05
+"""Seconds before data are sent again, times how often that was done."""
 
 
 def compute_on(
@@ -73,6 +75,9 @@ def compute_on(
                 )
             for key in lost:
                 del sent[key]
+            if lost:
+                # Their release travels by another way than the data, which it must not overtake.
+                time.sleep(min(number * _PAUSE, 1.0))
             sent.update(_send(client, lost))
         with dask.annotate(**{ANNOTATION: plan}):
             futures = client.get(tasks, left, sync=False)

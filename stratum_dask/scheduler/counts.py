@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from distributed.protocol import deserialize
-
 from stratum_dask.ops.counters import Counters, total
 from stratum_dask.runtime.counting import here
+from stratum_dask.scheduler.asking import ask_worker
 from stratum_dask.store.access import tally
 
 logger = logging.getLogger("distributed.stratum")
@@ -110,12 +108,8 @@ class Counts:
 
 async def _ask(scheduler: Any, address: str) -> Counted | None:
     try:
-        reply = await asyncio.wait_for(
-            scheduler.rpc(address).run(function=pickle.dumps(counted)), timeout=_PATIENCE
-        )
-        if reply["status"] == "OK":
-            sent = reply["result"]  # which the scheduler leaves as it came
-            return Counted(*deserialize(sent.header, sent.frames))
+        answer = await ask_worker(scheduler, address, counted, _PATIENCE)
+        return None if answer is None else Counted(*answer)
     except Exception as error:  # the worker is gone or busy, or has no stratum_dask
         logger.debug("worker %s did not say what it has counted: %r", address, error)
-    return None
+        return None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 from typing import Any
 
-from distributed.protocol import deserialize
-
+from stratum_dask.scheduler.asking import ask_worker
 from stratum_dask.scheduler.environment import Environment, report
 
 logger = logging.getLogger("distributed.stratum")
@@ -83,12 +81,9 @@ class Makers:
             return
         found = None
         try:
-            reply = await asyncio.wait_for(
-                scheduler.rpc(address).run(function=pickle.dumps(report)), timeout=_PATIENCE
-            )
-            if reply["status"] == "OK":
-                sent = reply["result"]  # which the scheduler leaves as it came
-                found = Environment(*deserialize(sent.header, sent.frames))
+            answer = await ask_worker(scheduler, address, report, _PATIENCE)
+            if answer is not None:
+                found = Environment(*answer)
         except Exception as error:  # the worker is gone, or has no stratum_dask
             logger.debug("worker %s did not say what it computes with: %r", address, error)
         if found is None and address in scheduler.workers:

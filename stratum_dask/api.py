@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from dask.highlevelgraph import HighLevelGraph
 
 from stratum_dask.config import options
-from stratum_dask.errors import ConfigError
 from stratum_dask.explanation import Explanation, Recorder, Work
 from stratum_dask.graph import Workers, emit, lower, merged_graph, rebuild
 from stratum_dask.ops.counters import Counters
@@ -139,11 +138,9 @@ def explain(
     0.0
     """
     chosen = options(numerics, disable)
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers is {workers}; there must be at least one")
+    alike = None if workers is None else Workers.alike(workers)
     graph, _ = lower(graphs, keys)
-    site = Site.plain().without_live()
-    site = replace(site, chosen=site.workers() if workers is None else Workers.alike(workers))
+    site = replace(Site.plain().without_live(), chosen=alike)
     recorder = Recorder()
     optimized = site.plan(graph, chosen, recorder)
     work = Work.estimated(graph, optimized)
@@ -152,7 +149,7 @@ def explain(
     names = explained.native.keys()
     told = names | ESTIMATOR_OPS if names & ESTIMATOR_OPS else names
     explained = replace(explained, calls=counters().of(told))
-    return explained.scheduled(workers) if schedule or workers is not None else explained
+    return explained.scheduled() if schedule or alike is not None else explained
 
 
 def delayed_optimize(dsk: Mapping[Hashable, Any], keys: Any, **kwargs: Any) -> HighLevelGraph:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 from dask.system import CPU_COUNT
 
-from stratum_dask.errors import ConfigError
 from stratum_dask.families.tasks import (
     apply_member,
     counted_as,
@@ -248,8 +247,6 @@ class Explanation:
         ConfigError
             If `workers` is not positive.
         """
-        if workers is not None and workers < 1:
-            raise ConfigError(f"workers is {workers}; there must be at least one")
         where = self.workers or Workers.here() if workers is None else Workers.alike(workers)
         if self.outline is None:
             return self

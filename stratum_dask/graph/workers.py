@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from dask.system import CPU_COUNT
 
+from stratum_dask.errors import ConfigError
+
 
 class Workers(NamedTuple):
     """Where tasks may run.
@@ -36,7 +38,15 @@ class Workers(NamedTuple):
 
     @classmethod
     def alike(cls, number: int, bandwidth: float = 1e8) -> Workers:
-        """Return workers with one thread and a machine each."""
+        """Return workers with one thread and a machine each.
+
+        Raises
+        ------
+        ConfigError
+            If `number` is not positive.
+        """
+        if number < 1:
+            raise ConfigError(f"workers is {number}; there must be at least one")
         names = tuple(f"worker {i}" for i in range(number))
         return cls(names, (1,) * number, names, (float("inf"),) * number, bandwidth)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from stratum_dask.config import Options
 from stratum_dask.graph import Graph, KnownValues, Workers
@@ -51,11 +52,15 @@ class Site:
         """Return the same without values that are alive on the cluster."""
         return replace(self, known=tuple(one for one in self.known if not one.live))
 
-    def workers(self) -> Workers | None:
-        """Return the workers to plan for, None if there is no cluster of any."""
+    @cached_property
+    def _workers(self) -> Workers | None:
         if self.chosen is not None or self.cluster is None:
             return self.chosen
         return self.cluster.workers()
+
+    def workers(self) -> Workers | None:
+        """Return the workers to plan for, None if there is no cluster of any; asks once."""
+        return self._workers
 
     def plan(self, graph: Graph, chosen: Options, observe: Observer | None = None) -> Graph:
         """Run the pipeline on a batch that will run here; nobody is told.

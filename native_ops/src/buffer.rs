@@ -20,27 +20,23 @@ const PAGE: usize = 1 << 21;
 
 /// Memory that is aligned for vectors and not initialised.
 #[derive(Debug)]
-pub struct Buffer {
-    start: NonNull<u8>,
-    layout: Layout,
-}
+pub struct Buffer(Region);
 
 // SAFETY: the memory is the buffer's own; who writes through `start` sees to it that nobody else
 // does.
-unsafe impl Send for Buffer {}
-// SAFETY: as above.
 unsafe impl Sync for Buffer {}
 
 /// Buffers without a user, the oldest first. Whoever finds it locked does without: a forked child
 /// may find it so for ever.
 static FREE: Mutex<VecDeque<Region>> = Mutex::new(VecDeque::new());
 
+#[derive(Clone, Copy, Debug)]
 struct Region {
     start: NonNull<u8>,
     layout: Layout,
 }
 
-// SAFETY: nobody uses the memory.
+// SAFETY: a region has one owner: a buffer, or the list of free ones.
 unsafe impl Send for Region {}
 
 impl Buffer {
@@ -56,35 +52,34 @@ impl Buffer {
     pub fn try_new(bytes: usize) -> Option<Self> {
         let layout = layout(bytes)?;
         if layout.size() >= BIG
-            && let Some(Region { start, layout }) = find(layout)
+            && let Some(found) = find(layout)
         {
-            return Some(Self { start, layout });
+            return Some(Self(found));
         }
         // SAFETY: the layout's size is not 0.
         let start = NonNull::new(unsafe { alloc(layout) })?;
         if layout.align() == PAGE {
             prefer_large_pages(start, layout);
         }
-        Some(Self { start, layout })
+        Some(Self(Region { start, layout }))
     }
 
     /// The first byte.
     #[must_use]
     pub fn start(&self) -> *mut u8 {
-        self.start.as_ptr()
+        self.0.start.as_ptr()
     }
 
     /// How many bytes there is room for.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.layout.size()
+        self.0.layout.size()
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let Self { start, layout } = *self;
-        keep_or_free(Region { start, layout });
+        keep_or_free(self.0);
     }
 }
 

@@ -66,8 +66,9 @@ fn evaluate(nodes: &[Node], inputs: &[Vec<f64>], rows: usize) -> Vec<Value> {
                     Reduction::Min => present.first().copied().unwrap_or(nan),
                     Reduction::Max => present.last().copied().unwrap_or(nan),
                     _ if n == 0 => nan,
-                    _ if n % 2 == 1 => present[n / 2],
-                    _ => (present[n / 2 - 1] + present[n / 2]) / 2.0,
+                    // NumPy takes the mean of the middle values, which it adds to 0.0: never -0.0.
+                    _ if n % 2 == 1 => present[n / 2] + 0.0,
+                    _ => (present[n / 2 - 1] + present[n / 2]) / 2.0 + 0.0,
                 })
             }
             ref op => panic!("not generated: {op:?}"),

@@ -1,7 +1,8 @@
 """Sharing inside fits: one batch per family, with and without the pass that shares them.
 
 Both sides merge what is identical, so that the ratio is the families' own. Each runs on one
-thread; results are compared, bits where the family is exact.
+thread; results are compared, bits where the family is exact. Linear models are also fitted alone,
+without taking rows and predicting.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
 from benchmarks.harness import Row, compare, timed
+from stratum_dask.families import cut_fold, learn_folds
+from stratum_dask.ops.fitting import fit
+from stratum_dask.ops.folds import rows as take
 
 COLUMNS = 48
 FOLDS = 5
@@ -51,11 +55,15 @@ def run(full: bool = False) -> list[Row]:
         "PCA 4/8/16/32, full": (X, components, (4, 8, 16, 32), "exact"),
     }
     cases |= boosters(X)
+    alone = {
+        "Ridge, fits alone, 20 alphas x 5 folds": list(map(Ridge, alphas)),
+        "Lasso, fits alone, 20 alphas x 5 folds": list(map(Lasso, np.logspace(-3, 0, 20))),
+    }
     with threadpool_limits(1):
         return [
             measure(name, partial(batch, data, y[: len(data)], list(models)), numerics, full)
             for name, (data, batch, models, numerics) in cases.items()
-        ]
+        ] + [fits_alone(name, models, X, y) for name, models in alone.items()]
 
 
 def rows(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,15 +119,14 @@ def grid(X: np.ndarray, y: np.ndarray, models: list[Any], folds: int = 1) -> lis
     data, target = delayed(X), delayed(y)
 
     def candidate(model: Any, fold: int) -> Delayed:
-        train, test = (split(target)[fold][part] for part in (0, 1))
+        train, test = (delayed(folds_of)(target)[fold][part] for part in (0, 1))
         fitted = delayed(model).fit(data[train], target[train])
         return delayed(r2_score)(target[test], fitted.predict(data[test]))
 
     return [candidate(model, fold) for model in models for fold in range(folds)]
 
 
-@delayed
-def split(y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds_of(y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the rows to train and to test on, fold by fold."""
     return list(KFold(FOLDS, shuffle=True, random_state=0).split(y))
 
@@ -129,6 +136,38 @@ def components(X: np.ndarray, y: np.ndarray, numbers: list[int]) -> list[Delayed
     data = delayed(X)
     fits = [delayed(PCA(n, svd_solver="full")).fit(data) for n in numbers]
     return [one.explained_variance_ratio_.sum() for one in fits]
+
+
+def fits_alone(case: str, models: list[Any], X: np.ndarray, y: np.ndarray) -> Row:
+    """Time all fits on all folds, by their sums and by themselves; the rows are there already."""
+    folds = [train for train, _ in folds_of(y)]
+    data = [(X[fold], y[fold]) for fold in folds]
+
+    def shared() -> list[Any]:
+        learned = learn_folds("linear models", models, take, X, y, *folds)
+        return [
+            cut_fold("linear models", learned, number, model, take, X, y, fold)
+            for number, fold in enumerate(folds)
+            for model in models
+        ]
+
+    def own() -> list[Any]:
+        return [fit(model, *rows) for rows in data for model in models]
+
+    scores = [
+        [one.score(*data[at // len(models)]) for at, one in enumerate(fits())]
+        for fits in (own, shared)
+    ]
+    seconds = compare({"shared": shared, "own": own}, 3)
+    return {
+        "case": case,
+        "own fits s": seconds["own"],
+        "shared s": seconds["shared"],
+        "ratio": seconds["own"] / seconds["shared"],
+        "sum / max": "",
+        "difference": float(np.abs(np.subtract(*scores)).max()),
+        "numerics": "close",
+    }
 
 
 def measure(case: str, batch: Callable[[], list[Delayed]], numerics: str, full: bool) -> Row:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from dask.system import CPU_COUNT
 
+from stratum_dask.families.folds import cut_fold
 from stratum_dask.families.tasks import (
     apply_member,
     counted_as,
@@ -162,7 +163,7 @@ def _operations(func: Any, args: tuple[Any, ...]) -> Iterable[str]:
         return _operations(func.func, args)
     if isinstance(func, Native):
         return [func.op]
-    if func is cut_member:
+    if func is cut_member or func is cut_fold:
         return [counted_as(args[0])]
     if func is fit_binned or func is learn_binned:
         return [counted_as(args[0], "rows")]

@@ -3,7 +3,8 @@
 Least squares with whatever penalty depends on the rows through X'X, X'y and the means only
 (A. Hoerl and R. Kennard, Ridge Regression, 1970; J. Friedman et al., Regularization Paths for
 Generalized Linear Models via Coordinate Descent, 2010, section 2.2, for the lasso). One pass over
-them replaces one or more per model.
+them replaces one or more per model. Of the folds of one X, too: rows that the same folds are fitted
+on are summed up once, and every fold adds what is its own.
 
 What comes back predicts the rows within ``1e-9`` spreads of y of what its own fit does, usually
 within ``1e-14``. Guards fit a model by itself where that would not hold: where columns are nearly
@@ -26,7 +27,7 @@ from sklearn.base import clone
 from sklearn.linear_model import enet_path
 from sklearn.utils.validation import validate_data
 
-from stratum_dask.families.gram import Gram, gram
+from stratum_dask.families.gram import Gram, gram, sums_of_folds
 from stratum_dask.families.protocol import FitDirectly, Refused, class_of, refuse_if
 
 _CONDITION = 1e7
@@ -81,29 +82,22 @@ class LinearModels:
         self, estimators: Sequence[Any], X: Any, y: Any, params: Mapping[str, Any]
     ) -> Learned:
         """Take the sums over the rows, once."""
-        if issparse(X):
-            raise FitDirectly("X is sparse")
-        template = clone(estimators[0])
-        X, y = validate_data(
-            template, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
-        )
-        if X.dtype != np.float64:
-            raise FitDirectly("X is of float32")
-        if X.shape[0] <= X.shape[1] or (y.ndim > 1 and y.shape[1] == 1):
-            raise FitDirectly("there are too few rows, or y is a column")
-        if X.shape[1] > _WIDE * len(estimators):
-            raise FitDirectly("there are too many columns for so few models")
-        one_target = y.ndim == 1
-        targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        found = gram(X, targets, _weights(params.get("sample_weight"), len(X)))
-        spread = np.sqrt(np.maximum(np.diag(found.xx), 0) / found.weight)
-        if ((spread > 0) & (spread <= _FLAT * np.abs(found.x_mean))).any():
-            raise FitDirectly("a column is nearly constant")
-        if not np.isfinite(found.xx).all() or not np.isfinite(found.xy).all():
-            raise FitDirectly("sums over the rows overflow")
-        names = ("n_features_in_", "feature_names_in_")
-        noted = {name: vars(template)[name] for name in names if name in vars(template)}
-        return Learned(found, noted, one_target)
+        rows = _validated(estimators, X, y)
+        weights = _weights(params.get("sample_weight"), len(rows.X))
+        return _learned(gram(rows.X, rows.targets, weights), rows)
+
+    def learn_folds(
+        self, estimators: Sequence[Any], X: Any, y: Any, folds: Sequence[np.ndarray]
+    ) -> list[Learned | FitDirectly]:
+        """Take the sums over all rows once, and add up those of every fold."""
+        rows = _validated(estimators, X, y)
+        found: list[Learned | FitDirectly] = []
+        for sums in sums_of_folds(rows.X, rows.targets, folds):
+            try:
+                found.append(_learned(sums, rows))
+            except FitDirectly as reason:
+                found.append(reason)
+        return found
 
     def cut(self, learned: Learned, estimator: Any) -> Any:
         """Solve for this model's penalty."""
@@ -124,6 +118,47 @@ class LinearModels:
         if not np.isfinite(coefficients).all():
             raise FitDirectly("coefficients overflow")
         return fresh
+
+
+class _Rows(NamedTuple):
+    """Rows that scikit-learn has looked at."""
+
+    X: np.ndarray
+    targets: np.ndarray
+    noted: dict[str, Any]
+    one_target: bool
+
+
+def _validated(estimators: Sequence[Any], X: Any, y: Any) -> _Rows:
+    """Let scikit-learn look at the rows, as each of the models would."""
+    if issparse(X):
+        raise FitDirectly("X is sparse")
+    template = clone(estimators[0])
+    X, y = validate_data(
+        template, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
+    )
+    if X.dtype != np.float64:
+        raise FitDirectly("X is of float32")
+    if y.ndim > 1 and y.shape[1] == 1:
+        raise FitDirectly("y is a column")
+    if X.shape[1] > _WIDE * len(estimators):
+        raise FitDirectly("there are too many columns for so few models")
+    targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    names = ("n_features_in_", "feature_names_in_")
+    noted = {name: vars(template)[name] for name in names if name in vars(template)}
+    return _Rows(X, targets, noted, y.ndim == 1)
+
+
+def _learned(sums: Gram, rows: _Rows) -> Learned:
+    """Return the sums if models can be solved from them."""
+    if sums.rows <= len(sums.xx):
+        raise FitDirectly("there are too few rows")
+    spread = np.sqrt(np.maximum(np.diag(sums.xx), 0) / sums.weight)
+    if ((spread > 0) & (spread <= _FLAT * np.abs(sums.x_mean))).any():
+        raise FitDirectly("a column is nearly constant")
+    if not np.isfinite(sums.xx).all() or not np.isfinite(sums.xy).all():
+        raise FitDirectly("sums over the rows overflow")
+    return Learned(sums, rows.noted, rows.one_target)
 
 
 def _weights(given: Any, rows: int) -> Any:

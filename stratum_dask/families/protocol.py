@@ -93,6 +93,25 @@ class SharesUse(Family, Protocol):
         """
 
 
+class SharesFolds(Family, Protocol):
+    """A family that also shares work between fits on several folds of the same rows."""
+
+    def learn_folds(
+        self, estimators: Sequence[Any], X: Any, y: Any, folds: Sequence[np.ndarray]
+    ) -> Sequence[Any]:
+        """Return what ``learn`` would on each fold, or the :class:`FitDirectly` that it raises.
+
+        Parameters
+        ----------
+        estimators : sequence of estimators
+            Of all folds.
+        X, y : array-like
+            All rows.
+        folds : sequence of arrays of int
+            Which rows each fold is fitted on, in any order.
+        """
+
+
 class SharesRows(Family, Protocol):
     """A family whose library bins the rows before it fits, alike for many parameters.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from stratum_dask.families.binned import Binned, of_rows
@@ -19,7 +19,7 @@ class Failed(NamedTuple):
     reason: str
 
 
-def _reason(found: Exception) -> str:
+def reason_of(found: Exception) -> str:
     """Say why shared work is not used: a guard said so, or it failed and the own fit may, too."""
     return (
         str(found) if isinstance(found, FitDirectly) else f"shared, raises {type(found).__name__}"
@@ -59,7 +59,7 @@ def learn_family(
     try:
         return FAMILIES[family].learn(estimators, X, y, params)
     except Exception as found:
-        return Failed(_reason(found))
+        return Failed(reason_of(found))
 
 
 def cut_member(
@@ -92,17 +92,24 @@ def cut_member(
     >>> cut_member("forests", learned, small, X, y)
     RandomForestRegressor(n_estimators=2, random_state=0)
     """
+    return cut_or_fit(family, learned, estimator, X, lambda: fit(estimator, X, y, **params))
+
+
+def cut_or_fit(
+    family: str, learned: Any, estimator: Any, X: Any, fit_directly: Callable[[], Any]
+) -> Any:
+    """Cut a member out of what was learned, or fit it by itself, counted as a fallback."""
     reason = learned.reason if isinstance(learned, Failed) else None
     if reason is None:
         try:
             member = FAMILIES[family].cut(learned, estimator)
         except Exception as found:
-            reason = _reason(found)
+            reason = reason_of(found)
         else:
             counters.hit(counted_as(family))
             return member
     counters.fallback(counted_as(family), (X,), reason)
-    return fit(estimator, X, y, **params)
+    return fit_directly()
 
 
 def bin_rows(
@@ -130,7 +137,7 @@ def bin_rows(
             return rows
         return Failed("this version of the library fits without asking for binned rows")
     except Exception as found:
-        return Failed(_reason(found))
+        return Failed(reason_of(found))
 
 
 def fit_binned(
@@ -153,7 +160,7 @@ def fit_binned(
         try:
             fitted = _fitted_on(rows, family, estimator, X, y, params)
         except Exception as found:
-            reason = _reason(found)
+            reason = reason_of(found)
         else:
             counters.hit(counted_as(family, "rows"))
             return fitted
@@ -169,7 +176,7 @@ def learn_binned(
     try:
         return fit_binned(family, rows, longest, X, y, **params)
     except Exception as found:
-        return Failed(_reason(found))
+        return Failed(reason_of(found))
 
 
 def _fitted_on(
@@ -201,7 +208,7 @@ def prepare_use(family: str, learned: Any, X: Any) -> Any:
     try:
         return cast(SharesUse, FAMILIES[family]).prepare(learned, X)
     except Exception as found:
-        return Failed(_reason(found))
+        return Failed(reason_of(found))
 
 
 def apply_member(
@@ -227,7 +234,7 @@ def apply_member(
                 prepared, member, method, X, args, kwargs
             )
         except Exception as found:
-            reason = _reason(found)
+            reason = reason_of(found)
         else:
             counters.hit(counted_as(family, method))
             return value

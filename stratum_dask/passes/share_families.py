@@ -9,6 +9,12 @@ Where the library bins its rows first, fits that grow other trees on them share 
     15 leaves fitted on X, y        bins of X, y            15 leaves fitted on the bins
     31 leaves fitted on X, y  ==>                           31 leaves fitted on the bins
 
+Linear models also share between folds, whose rows nobody has to take then:
+
+    Ridge(1) fitted on X[a], y[a]
+    Ridge(2) fitted on X[a], y[a]   sums of X, y by fold    cut Ridge(1) on a
+    Ridge(1) fitted on X[b], y[b]  ==>                      ...
+
 Members that are then applied to the same rows share that work, too, where the family can.
 """
 
@@ -21,7 +27,7 @@ from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from dask.utils import methodcaller
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 from stratum_dask.families import (
     FAMILIES,
@@ -30,47 +36,18 @@ from stratum_dask.families import (
     SharesRows,
     apply_member,
     bin_rows,
+    cut_fold,
     cut_member,
-    family_of,
     fit_binned,
     learn_binned,
     learn_family,
+    learn_folds,
     prepare_use,
 )
-from stratum_dask.graph import (
-    DataNode,
-    Graph,
-    GraphNode,
-    Key,
-    TaskRef,
-    call_of,
-)
-from stratum_dask.literals import Unknown
-from stratum_dask.ops.fitting import fit
+from stratum_dask.graph import Graph, Key, TaskRef, call_of
+from stratum_dask.passes.fits import Fit, Fold, fits_of, fold_of, is_task, same_values
 from stratum_dask.passes.replacing import Replacements
 from stratum_dask.semantics import writes_inputs
-
-
-class Fit(NamedTuple):
-    """A task that fits an estimator which is known already.
-
-    Attributes
-    ----------
-    key : key
-    family : Family
-    estimator : estimator
-    X, y : object
-        Literals or references.
-    params : dict
-        Further arguments of ``fit``.
-    """
-
-    key: Key
-    family: Family
-    estimator: Any
-    X: Any
-    y: Any
-    params: dict[str, Any]
 
 
 class Use(NamedTuple):
@@ -110,8 +87,8 @@ def _share_fits(graph: Graph) -> Graph:
     together: dict[Any, list[Fit]] = defaultdict(list)
     binned: dict[Any, list[Fit]] = defaultdict(list)
     alone: dict[Any, list[tuple[Key, str | None]]] = defaultdict(list)
-    for one in _fits(graph):
-        same = _same(graph, one.key, (one.X, one.y, one.params))
+    for one in fits_of(graph):
+        same = same_values(graph, one.key, (one.X, one.y, one.params))
         if same is None:
             continue
         reason = None
@@ -159,7 +136,8 @@ def _refuse_unclear(one: Fit, known: frozenset[str]) -> None:
 def _cut_out(graph: Graph, together: Sequence[list[Fit]], binned: Sequence[list[Fit]]) -> Graph:
     """Make one task per group that learns, and one per member; bins are tasks of their own."""
     plan = Replacements(graph)
-    families = dict(graph.families)
+    families = dict(graph.families) | _cut_folds(plan, together)
+    together = [fits for fits in together if fits[0].key not in plan.renamed]
     rows = _bins(plan, together, binned)
     for fits in together:
         first, names = fits[0], [one.key for one in fits]
@@ -177,12 +155,45 @@ def _cut_out(graph: Graph, together: Sequence[list[Fit]], binned: Sequence[list[
         else:
             learned = plan.shared(name, names, learn_binned, family, on, *given, **first.params)
         families[learned.key] = tuple(names)
-        # What is close to another value is not that value.
-        close = b"" if first.family.numerics == "exact" else b"close to"
         for one in fits:
             given = (family, learned, one.estimator, one.X, one.y)
-            plan.replace(one.key, f"cut-{family}", close, cut_member, *given, **one.params)
+            other = _other(first.family)
+            plan.replace(one.key, f"cut-{family}", other, cut_member, *given, **one.params)
     return plan.applied(families=families)
+
+
+def _cut_folds(plan: Replacements, together: Sequence[list[Fit]]) -> dict[Key, tuple[Key, ...]]:
+    """Make one task that learns on several folds of the same rows, and one per member."""
+    graph = plan.graph
+    groups: dict[Any, list[tuple[Fold, list[Fit]]]] = defaultdict(list)
+    for fits in together:
+        first = fits[0]
+        fold = fold_of(graph, first) if hasattr(first.family, "learn_folds") else None
+        same = None if fold is None else same_values(graph, first.key, (fold.X, fold.y))
+        with suppress(Refused):
+            if fold is not None and same is not None:
+                group = first.family.name, _group_key(first), fold.take, same
+                groups[group].append((fold, fits))
+    families: dict[Key, tuple[Key, ...]] = {}
+    for several in groups.values():
+        if len(several) == 1:
+            continue
+        names = [one.key for _, fits in several for one in fits]
+        estimators = tuple(one.estimator for _, fits in several for one in fits)
+        (take, X, y, _), family = several[0][0], several[0][1][0].family
+        given = (family.name, estimators, take, X, y, *(fold.numbers for fold, _ in several))
+        learned = plan.shared(f"learn-{family.name}", names, learn_folds, *given)
+        families[learned.key] = tuple(names)
+        for number, (fold, fits) in enumerate(several):
+            for one in fits:
+                given = (family.name, learned, number, one.estimator, *fold)
+                plan.replace(one.key, f"cut-{family.name}", _other(family), cut_fold, *given)
+    return families
+
+
+def _other(family: Family) -> bytes:
+    """Return what tells the values of a family from others: close to another is not the same."""
+    return b"" if family.numerics == "exact" else b"close to"
 
 
 def _bins(
@@ -201,46 +212,6 @@ def _bins(
     return rows
 
 
-def _fits(graph: Graph) -> Iterator[Fit]:
-    """Find the tasks that fit an estimator of some family."""
-    calls = [nodes for func, nodes in graph.calls if func is fit or _is_method(func, "fit")]
-    for node in chain.from_iterable(calls):
-        key, args = node.key, node.args
-        if key in graph.why_not or key in graph.edited:
-            continue
-        if len(args) < 2 or not graph.edited.isdisjoint(node.dependencies):
-            continue  # an order that the candidate relies on
-        estimator = _estimator(graph, args[0])
-        family = None if estimator is None else family_of(estimator, graph.numerics)
-        params = dict(node.kwargs)
-        args = args[1:]
-        if node.func is not fit and len(args) == 1:
-            args = (*args, params.pop("y", None))
-        if family is not None and len(args) <= 2 and "X" not in params:
-            X, y = (*args, None)[:2]
-            yield Fit(key, family, estimator, X, y, params)
-
-
-def _estimator(graph: Graph, argument: Any) -> Any:
-    """Return the estimator that an argument stands for, if that is known now."""
-    node = graph.tasks.get(argument.key) if isinstance(argument, TaskRef) else argument
-    if isinstance(node, DataNode):
-        node = node.value
-    if isinstance(node, BaseEstimator) and not isinstance(node, type):
-        return node
-    call = call_of(node) if isinstance(node, GraphNode) else None
-    if call is None or not (isinstance(call.func, type) and issubclass(call.func, BaseEstimator)):
-        return None
-    given = (*call.args, *call.kwargs.values())
-    if any(isinstance(value, GraphNode | TaskRef) for value in given):
-        return None
-    try:
-        # Estimators keep what they are given and do nothing else until they are fitted.
-        return call.func(*call.args, **call.kwargs)
-    except Exception:  # it fails when it runs, as the user wrote it
-        return None
-
-
 # -- uses --------------------------------------------------------------------------------------
 
 
@@ -250,7 +221,7 @@ def _share_uses(graph: Graph) -> Graph:
         return graph
     together: dict[Any, list[Use]] = defaultdict(list)
     for one in _uses(graph):
-        same = _same(graph, one.key, (one.learned, one.args[0]))
+        same = same_values(graph, one.key, (one.learned, one.args[0]))
         if same is not None:
             together[same].append(one)
     plan = Replacements(graph)
@@ -285,32 +256,9 @@ def _uses(graph: Graph) -> Iterator[Use]:
         if len(args) < 2:
             continue
         member = args[0]
-        made = call_of(graph.tasks[member.key]) if _is_task(graph, member) else None
+        made = call_of(graph.tasks[member.key]) if is_task(graph, member) else None
         if made is None or made.func is not cut_member:
             continue
         family, learned = made.args[:2]
         if method in FAMILIES[family].methods and graph.edited.isdisjoint({key, member.key}):
             yield Use(key, family, learned, member, method, args[1:], node.kwargs)
-
-
-# -- both --------------------------------------------------------------------------------------
-
-
-def _same(graph: Graph, key: Key, values: tuple[Any, ...]) -> Any:
-    """Return what equal arguments and equal annotations have in common; None if not known."""
-    notes = graph.annotations.get(key)
-    try:
-        return (
-            graph.fingerprinter.identity(values, graph.tokens),
-            repr(sorted(notes.items())) if notes else "",
-        )
-    except (Unknown, RecursionError):
-        return None
-
-
-def _is_method(func: Any, method: str) -> bool:
-    return type(func) is methodcaller and func.method == method
-
-
-def _is_task(graph: Graph, argument: Any) -> bool:
-    return type(argument) is TaskRef and argument.key in graph.tasks

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from stratum_dask.families import bin_rows, learn_binned, learn_family, prepare_use
+from stratum_dask.families import bin_rows, learn_binned, learn_family, learn_folds, prepare_use
 from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of
 from stratum_dask.ops.sharing import own
 from stratum_dask.ops.stored import load_stored
 
-_NEVER = (own, load_stored, bin_rows, learn_binned, learn_family, prepare_use)
+_NEVER = (own, load_stored, bin_rows, learn_binned, learn_family, learn_folds, prepare_use)
 """Values that are there already, or that only batches with the same family could use."""
 
 

@@ -32,6 +32,7 @@ _RETURN_ESTIMATORS = frozenset({".fit", "sklearn.base.clone"}) | {
     f"stratum.{name}"
     for name in (
         "assemble",
+        "cut_fold",
         "cut_member",
         "fit",
         "fit_binned",
@@ -39,6 +40,7 @@ _RETURN_ESTIMATORS = frozenset({".fit", "sklearn.base.clone"}) | {
         "fitted_of",
         "learn_binned",
         "learn_family",
+        "learn_folds",
         "own",
         "unite",
     )

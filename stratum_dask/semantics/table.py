@@ -112,9 +112,9 @@ SKLEARN = _names("""
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 OURS = _names("""
-    apply_member assemble bin_rows columns cut_member fit fit_binned fit_transform fitted_of
-    kernel_rows learn_binned learn_family load_stored of_length opaque_score own predictions
-    prepare_use rows score transform transformed_of unite with_column
+    apply_member assemble bin_rows columns cut_fold cut_member fit fit_binned fit_transform
+    fitted_of kernel_rows learn_binned learn_family learn_folds load_stored of_length opaque_score
+    own predictions prepare_use rows score transform transformed_of unite with_column
 """)
 OWN_FITS = _names("stratum.fit stratum.fit_transform stratum.unite")
 """Tasks that fit a clone: they change their input only if `writes_inputs`."""

@@ -241,11 +241,11 @@ class Dag:
         """
 
     def chains(self, packable: _Mask, color: _Ids, output: _Mask) -> list[list[int]]:
-        """Find the maximal chains of nodes that are each the only consumer of the one before.
+        """Find the maximal chains of nodes that only feed each other.
 
-        A node is linked to a dependency that has no other consumer, is no output, has the same
-        color, and is packable like itself, unless there are several such: these branches stay
-        apart, to run side by side.
+        A chain grows upwards from its last node: a node joins whose consumers are all in the chain,
+        that is no output, has the same color and is packable, unless a link leaves several such:
+        these branches stay apart, to run side by side. Linear in nodes and edges.
 
         Parameters
         ----------

@@ -3,13 +3,13 @@
 use crate::{Dag, NONE};
 
 impl Dag {
-    /// The maximal chains of at least two nodes, each the only consumer of the one before.
+    /// The maximal chains of at least two nodes that only feed each other.
     ///
-    /// A *candidate* of node `v` is a dependency that has no other consumer, is no output, has
-    /// `v`'s color and, like `v`, may be packed. If `v` has exactly one candidate, that one and `v`
-    /// are links of a chain. With two candidates or more none is, so that branches that can run
+    /// A chain grows upwards from its last node. A *candidate* is a node whose consumers are all in
+    /// the chain; it is no output, has the chain's color and may be packed. If a link leaves exactly
+    /// one candidate, that one joins. With two or more the chain ends, so that branches that can run
     /// side by side stay so; this is the only guard against lost parallelism. Chains come in the
-    /// order of their first members.
+    /// order of their first members. Linear in nodes and edges.
     pub fn chains(&self, packable: &[bool], color: &[u32], output: &[bool]) -> Vec<Vec<u32>> {
         assert_eq!(
             packable.len(),
@@ -19,31 +19,81 @@ impl Dag {
         assert_eq!(color.len(), self.len(), "one color per node");
         assert_eq!(output.len(), self.len(), "one entry of `output` per node");
 
-        let mut next = vec![NONE; self.len()];
-        let mut is_first = vec![true; self.len()];
-        for node in (0..self.len() as u32).filter(|&node| packable[node as usize]) {
-            let mut candidates = self.dependencies(node).iter().filter(|&&input| {
-                let i = input as usize;
-                self.dependents(input).len() == 1
-                    && !output[i]
-                    && packable[i]
-                    && color[i] == color[node as usize]
-            });
-            if let (Some(&only), None) = (candidates.next(), candidates.next()) {
-                next[only as usize] = node;
-                is_first[node as usize] = false;
+        let mut growing = Growing::new(self);
+        let mut beginning_at = vec![Vec::new(); self.len()];
+        let mut joined = vec![false; self.len()];
+        for &last in self.order().iter().rev() {
+            if !packable[last as usize] || joined[last as usize] {
+                continue;
+            }
+            let may_join = |node: u32| {
+                let i = node as usize;
+                !output[i] && packable[i] && color[i] == color[last as usize]
+            };
+            let mut chain = vec![last];
+            let mut link = last;
+            while let Some(only) = growing.only_candidate(last, link, may_join) {
+                joined[only as usize] = true;
+                chain.push(only);
+                link = only;
+            }
+            if chain.len() > 1 {
+                chain.reverse();
+                beginning_at[link as usize] = chain;
             }
         }
+        let at = |&node: &u32| std::mem::take(&mut beginning_at[node as usize]);
+        let found = self.order().iter().map(at);
+        found.filter(|chain| !chain.is_empty()).collect()
+    }
+}
 
-        let begins = |&&node: &&u32| is_first[node as usize] && next[node as usize] != NONE;
-        self.order()
-            .iter()
-            .filter(begins)
-            .map(|&first| {
-                let link = |&node: &u32| Some(next[node as usize]).filter(|&user| user != NONE);
-                std::iter::successors(Some(first), link).collect()
-            })
-            .collect()
+/// What chains need to know of the nodes above them while they grow.
+struct Growing<'a> {
+    dag: &'a Dag,
+    /// The last node of the chain that reached a node first; no other can hold all its consumers.
+    reached_by: Vec<u32>,
+    /// How many of a node's consumers are not in that chain.
+    outside: Vec<usize>,
+}
+
+impl<'a> Growing<'a> {
+    fn new(dag: &'a Dag) -> Self {
+        let nodes = 0..dag.len() as u32;
+        Self {
+            dag,
+            reached_by: vec![NONE; dag.len()],
+            outside: nodes.map(|node| dag.dependents(node).len()).collect(),
+        }
+    }
+
+    /// Tells the nodes above its new `link` of the chain; returns the candidate if there is one.
+    fn only_candidate(
+        &mut self,
+        last: u32,
+        link: u32,
+        may_join: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let mut candidates = Vec::new();
+        for &input in self.dag.dependencies(link) {
+            let (by, outside) = (
+                &mut self.reached_by[input as usize],
+                &mut self.outside[input as usize],
+            );
+            if *by == NONE {
+                *by = last;
+            }
+            if *by == last {
+                *outside -= 1;
+                if *outside == 0 && may_join(input) {
+                    candidates.push(input);
+                }
+            }
+        }
+        match candidates[..] {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 }
 
@@ -85,6 +135,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_only_its_own_chain_uses_joins_it() {
+        //  0 -> 1 -> 2 -> 3        a model, what it predicts, and their score
+        //  '---------'
+        let dag = graph(&[&[], &[0], &[0, 1], &[2]]);
+        assert_eq!(dag.chains(&[YES; 4], &[0; 4], &[NO; 4]), [[0, 1, 2, 3]]);
+        //  the same, but two predictions that could run side by side
+        let dag = graph(&[&[], &[0], &[0], &[0, 1, 2], &[3]]);
+        assert_eq!(dag.chains(&[YES; 5], &[0; 5], &[NO; 5]), [[3, 4]]);
+    }
+
+    #[test]
     fn colors_and_what_may_not_be_packed_cut() {
         //  0 -> 1 | 2 -> 3 -> 4 (not packable) -> 5
         let dag = graph(&[&[], &[0], &[1], &[2], &[3], &[4]]);
@@ -111,19 +172,25 @@ mod tests {
             let Labelled { dag, able, color, output } = &case;
             let chains = dag.chains(able, color, output);
             assert_contracts(dag, &chains);
-            let candidates = |user: u32| -> Vec<u32> {
+            // What could join the links from one on, of the nodes above that one.
+            let candidates = |links: &[u32]| -> Vec<u32> {
                 (0..dag.len() as u32)
-                    .filter(|&i| dag.dependents(i) == [user] && !output[i as usize])
-                    .filter(|&i| able[i as usize] && able[user as usize])
-                    .filter(|&i| color[i as usize] == color[user as usize])
+                    .filter(|&i| dag.dependents(i).contains(&links[0]))
+                    .filter(|&i| dag.dependents(i).iter().all(|user| links.contains(user)))
+                    .filter(|&i| !output[i as usize] && able[i as usize])
+                    .filter(|&i| color[i as usize] == color[links[0] as usize])
                     .collect()
             };
-            let links: Vec<(u32, u32)> =
-                chains.iter().flat_map(|chain| chain.windows(2).map(|w| (w[0], w[1]))).collect();
-            for user in 0..dag.len() as u32 {
-                let linked = links.iter().find(|link| link.1 == user).map(|link| link.0);
-                let expected = match candidates(user)[..] { [only] => Some(only), _ => None };
-                prop_assert_eq!(linked, expected);
+            let mut alone = vec![true; dag.len()];
+            for chain in &chains {
+                chain.iter().for_each(|&node| alone[node as usize] = false);
+                for at in 1..chain.len() {
+                    prop_assert_eq!(candidates(&chain[at..]), [chain[at - 1]]);
+                }
+                prop_assert_ne!(candidates(chain).len(), 1);
+            }
+            for node in (0..dag.len() as u32).filter(|&i| alone[i as usize] && able[i as usize]) {
+                prop_assert_ne!(candidates(&[node]).len(), 1);
             }
         }
 

@@ -13,10 +13,10 @@ from stratum_dask.semantics import name_of
 
 
 def pack_chains(graph: Graph) -> Graph:
-    """Pack each maximal chain of single-consumer tasks, and each partition's tasks.
+    """Pack each maximal chain of tasks that only feed each other, and each partition's tasks.
 
-    A task joins its only consumer if it is that consumer's only such predecessor: branches that
-    could run side by side stay tasks of their own. Those of one partition of a dask DataFrame
+    A task joins a chain that holds all its consumers if it is the only such predecessor: branches
+    that could run side by side stay tasks of their own. Those of one partition of a dask DataFrame
     don't: partitions run side by side.
 
     Parameters

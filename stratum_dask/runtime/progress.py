@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from stratum_dask.graph import Key
-from stratum_dask.ops.outcomes import Outcome, Spent
+from stratum_dask.ops.outcomes import Outcome
 
 
 class Progress:
@@ -37,8 +37,9 @@ class Progress:
         self._of = {key: name for name, keys in candidates.items() for key in keys}
         self._left = {name: len(keys) for name, keys in candidates.items()}
         self._broken: set[Hashable] = set()
-        self._tasks: dict[str, Spent] = {}
+        self._tasks: set[str] = set()
         self.done = 0
+        self.seconds = 0.0
         self.alone = 0.0
         console = Console(stderr=True)
         shown = show if show is not None else console.is_terminal or console.is_jupyter
@@ -57,11 +58,6 @@ class Progress:
         """Candidates of which a fold failed."""
         return len(self._broken)
 
-    @property
-    def seconds(self) -> float:
-        """What tasks took so far."""
-        return sum(one.seconds for one in self._tasks.values())
-
     def __enter__(self) -> Progress:
         self._bar.start()
         return self
@@ -77,7 +73,9 @@ class Progress:
         if outcome.failure is not None:
             self._broken.add(name)
         self.alone += outcome.seconds
-        self._tasks.update(outcome.spent)
+        others = outcome.spent.keys() - self._tasks
+        self.seconds += sum(outcome.spent[task].seconds for task in others)
+        self._tasks |= others
         self._left[name] -= 1
         self.done += self._left[name] == 0
         saved = max(self.alone - self.seconds, 0.0)

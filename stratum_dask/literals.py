@@ -73,6 +73,17 @@ def other(special: Special, value: Any) -> bytes:
     return tag + encode(parts, special)
 
 
+_SPARSE = {
+    "bsr": ("data", "indices", "indptr"),
+    "coo": ("data", "row", "col"),
+    "csc": ("data", "indices", "indptr"),
+    "csr": ("data", "indices", "indptr"),
+    "dia": ("data", "offsets"),
+    "lil": ("data", "rows"),
+}
+"""What sparse matrices hold, by their format."""
+
+
 def _parts(value: Any, kind: type) -> Sequence[Any] | None:
     """Return what tells a value from all others of its type; None if that is not known."""
     if kind is np.ndarray:
@@ -80,7 +91,7 @@ def _parts(value: Any, kind: type) -> Sequence[Any] | None:
     if kind is pd.DataFrame:
         return _frame(value)
     if kind is pd.Series:
-        return value.index, value.name, value.array, value.attrs
+        return value.index, value.name, value.array, value.attrs, _allows_duplicates(value)
     if isinstance(value, pd.MultiIndex):
         return list(value.names), list(value.levels), [np.asarray(code) for code in value.codes]
     if isinstance(value, pd.RangeIndex):
@@ -91,6 +102,8 @@ def _parts(value: Any, kind: type) -> Sequence[Any] | None:
         return value.categories, np.asarray(value.codes), value.ordered
     if isinstance(value, pd.api.extensions.ExtensionArray):
         return _extension(value)
+    if isinstance(value, pd.CategoricalDtype):  # whose repr leaves out the middle of many
+        return value.categories, value.ordered
     if isinstance(value, np.dtype | pd.api.extensions.ExtensionDtype):
         return (repr(value),)
     if isinstance(value, np.generic):
@@ -104,12 +117,12 @@ def _parts(value: Any, kind: type) -> Sequence[Any] | None:
     if kind in (date, datetime, time, timedelta, Decimal, Fraction) or isinstance(value, PurePath):
         return (repr(value),)
     if isinstance(value, Enum):
-        return (value.name,)
+        return value.name, value.value
     if value is pd.NA or value is pd.NaT or value is Ellipsis:
         return ()
     if issparse(value):
-        names = ("data", "indices", "indptr", "row", "col", "offsets")
-        return value.shape, *(getattr(value, name, None) for name in names)
+        names = _SPARSE.get(value.format) if value.ndim == 2 else None
+        return names and (value.shape, *(getattr(value, name) for name in names))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return value._fields, tuple(value)
     return None
@@ -119,9 +132,10 @@ def _array(value: np.ndarray) -> Sequence[Any]:
     dtype = repr(value.dtype.descr) if value.dtype.names else value.dtype.str
     flags = value.flags
     # Strides and writeability can be told, and change the bits of what is computed.
-    layout = flags.c_contiguous, flags.f_contiguous, flags.writeable
+    strides = None if flags.forc else value.strides
+    layout = flags.c_contiguous, flags.f_contiguous, flags.writeable, strides
     if value.dtype.hasobject:
-        return dtype, value.shape, layout, value.ravel(order="K").tolist()
+        return dtype, value.shape, layout, value.ravel().tolist()
     if not value.size or not value.dtype.itemsize:
         return dtype, value.shape, layout
     rows = value.T if flags.f_contiguous and not flags.c_contiguous else value
@@ -135,8 +149,12 @@ def _frame(value: pd.DataFrame) -> Sequence[Any]:
         for block in value._mgr.blocks
         if isinstance(block.values, np.ndarray)
     ]
-    duplicates = value.flags.allows_duplicate_labels
+    duplicates = _allows_duplicates(value)
     return value.index, value.columns, columns, value.attrs, layout, duplicates
+
+
+def _allows_duplicates(value: pd.DataFrame | pd.Series) -> bool:
+    return value.flags.allows_duplicate_labels
 
 
 def _extension(value: Any) -> Sequence[Any] | None:

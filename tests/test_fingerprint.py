@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from enum import Enum
 from functools import partial
 
 import dask
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from dask._task_spec import DataNode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,15 @@ DIFFERENT = [
     make_pipeline(StandardScaler(), Ridge(alpha=2)), RandomForestRegressor(random_state=0),
     RandomForestRegressor(random_state=1), Ridge, Lasso, np.log1p, np.log, operator.add,
     partial(operator.add, 1), partial(operator.add, 2),
+    pd.Series([1]).set_flags(allows_duplicate_labels=False),
+    # Long enough for pandas to leave out the middle when it writes them.
+    pd.CategoricalDtype(range(300)), pd.CategoricalDtype([*range(149), 150, 149, *range(151, 300)]),
+    pd.CategoricalDtype(range(300), ordered=True), pd.CategoricalDtype(["1"]),
+    *(kind(([1.0], ([0], [column])), shape=(1, 3)).asformat(form)
+      for kind in (scipy.sparse.coo_matrix, scipy.sparse.coo_array)
+      for column in (0, 2)
+      for form in ("bsr", "coo", "csc", "csr", "dia", "lil")),
+    *(Enum("Way", {"ONE": number}).ONE for number in (1, 2)),
 ]  # fmt: skip
 
 
@@ -110,6 +121,37 @@ def exact(value):
 def test_encodings_are_equal_only_for_equal_literals(one, two):
     assert (encode(one) == encode(two)) == (exact(one) == exact(two))
     assert encode([one, two]) != encode([[one], two])
+
+
+def test_the_order_of_keywords_counts():
+    """It is that of the columns which `assign` adds, and of what `**` catches."""
+    frame = pd.DataFrame({"a": [1]})
+    batch = [
+        dask.delayed(frame).assign(x=1, y=2),
+        dask.delayed(frame).assign(y=2, x=1),
+        dask.delayed(lambda **given: list(given))(x=1, y=2),
+        dask.delayed(lambda **given: list(given))(y=2, x=1),
+    ]
+    one, two, three, four = dask.compute(*sd.optimize(batch))
+    assert [*one] == ["a", "x", "y"] and [*two] == ["a", "y", "x"]
+    assert three == ["x", "y"] and four == ["y", "x"]
+
+
+def test_strided_arrays():
+    rows = np.array([[1, 2, 0], [3, 4, 0]], dtype=object)[:, :2]
+    columns = np.array([[1, 3], [2, 4], [0, 0]], dtype=object, order="F")[:2]
+    assert rows.ravel(order="K").tolist() == columns.ravel(order="K").tolist()
+    assert encode(rows) != encode(columns)
+    ones = np.ones((4, 4))[::2, ::2]
+    assert encode(ones) == encode(np.ones((4, 4))[::2, ::2])
+    # Of other strides are what is computed from it, and its last bits.
+    assert encode(ones) != encode(ones.T)
+
+
+def test_what_cannot_be_told_apart_is_kept_apart():
+    matrices = [scipy.sparse.eye(1, 3, k=column).todok() for column in (0, 2)]
+    assert "dok_matrix" in why_not(dask.delayed(identity)(matrices[0]))
+    assert not same(*(dask.delayed(identity)(one) for one in matrices))
 
 
 def test_same_function_in_two_files_is_the_same(tmp_path):

@@ -145,16 +145,11 @@ impl<'a, 'py> Writer<'a, 'py> {
         for arg in args.try_iter()? {
             self.write(&arg?, 0)?;
         }
-        if !kwargs.is_empty() {
-            let names = kwargs.keys();
-            names.sort()?;
-            for name in names {
-                self.out.push(b'=');
-                self.write(&name, 0)?;
-                if let Some(value) = kwargs.get_item(&name)? {
-                    self.write(&value, 0)?;
-                }
-            }
+        // In their order, which decides that of the columns in `assign` and of what `**` catches.
+        for (name, value) in kwargs {
+            self.out.push(b'=');
+            self.write(&name, 0)?;
+            self.write(&value, 0)?;
         }
         Ok(PyBytes::new(args.py(), &hash(&self.out)))
     }

@@ -11,25 +11,29 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from importlib import metadata
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from stratum_dask.bytecode import Effects, effects
 from stratum_dask.bytecode.bindings import is_current, is_settled, unwrapped
 from stratum_dask.literals import Unknown, digest, encode
 from stratum_dask.semantics import (
+    CLOCKS,
     MUTATING_METHODS,
     READERS,
     SEEDED,
     consumed_once,
     declared,
     is_pure,
+    may_draw,
     name_of,
     of_library,
+    uses_randomness,
 )
 from stratum_dask.writers import CALLED
 
@@ -46,18 +50,28 @@ class Function:
         Its canonical name, if the semantics table knows it.
     effects : Effects
         What it does besides returning a value.
+    draws : bool
+        Whether it is a class whose objects draw randomness if they get no seed.
     """
 
     token: bytes
     name: str | None
     effects: Effects
+    draws: bool = False
 
     @cached_property
     def looks_outside(self) -> bool:
-        """Whether its value depends on files, or on a seed among its arguments."""
+        """Whether its value may depend on more than its arguments: files, a seed, the clock."""
         found = self.effects
-        known = self.name in SEEDED or self.name in READERS
-        return known or bool(found.paths or found.seeds)
+        known = self.name in SEEDED or self.name in READERS or self.name in CLOCKS
+        return known or self.draws or bool(found.paths or found.seeds)
+
+    @property
+    def why_not_held(self) -> str | None:
+        """Why a call that may call it somehow is impure; None if it is not."""
+        if self.effects.reason is None and self.looks_outside and self.name not in CLOCKS:
+            return "draws randomness" if self.draws else "reads a path or takes a seed"
+        return self.effects.reason
 
 
 def describe(func: Any) -> Function:
@@ -79,7 +93,8 @@ def describe(func: Any) -> Function:
             "returns an iterator, which can be consumed only once" if consumed_once(name) else None
         )
         found = Effects(reason, changes=None if method in MUTATING_METHODS else frozenset())
-        return Function(digest(name.encode() + _version(func)), name, found)
+        draws = isinstance(func, type) and name.startswith("sklearn.") and may_draw(func)
+        return Function(digest(name.encode() + _version(func)), name, found, draws)
     inner, args, kwargs = unwrapped(func)
     if inner is not func:
         base = describe(inner)
@@ -87,14 +102,39 @@ def describe(func: Any) -> Function:
             fixed = encode([args, kwargs], _special)
         except Unknown as unknown:
             return Function(b"", None, Effects(str(unknown), changes=None))
-        return Function(digest(b"P" + base.token + fixed), None, base.effects)
+        name = base.name if base.name in READERS or base.name in SEEDED else None
+        return Function(digest(b"P" + base.token + fixed), name, base.effects, base.draws)
     if not isinstance(func, types.FunctionType):
         if declared(func):
-            return Function(digest(repr(type(func)).encode()), None, Effects(changes=None))
+            return _describe_declared(func)
         what = name or getattr(func, "__qualname__", type(func).__name__)
         token = digest(name.encode() + _version(func)) if name else b""
         return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
     return _describe_user(func)
+
+
+def _describe_declared(func: Any) -> Function:
+    """Identify what was declared pure and is no Python function: by its name, or what it holds."""
+    try:
+        return Function(digest(b"O" + _content(func)), None, Effects(changes=None))
+    except Unknown as unknown:
+        reason = f"is declared pure, but {unknown}"
+        return Function(b"", None, Effects(reason, changes=None))
+
+
+def _content(func: Any) -> bytes:
+    kind = type(func)
+    if isinstance(func, type):
+        return _class(func, pure=True)
+    if isinstance(func, types.MethodType):
+        return encode([func.__func__, func.__self__], _special)
+    if isinstance(func, types.BuiltinFunctionType | np.ufunc):
+        name = getattr(func, "__qualname__", func.__name__)
+        if getattr(sys.modules.get(str(func.__module__)), name, None) is func:
+            return encode([func.__module__, name, _version(func)])
+    elif hasattr(func, "__dict__"):
+        return _class(kind, pure=True) + encode(sorted(vars(func).items()), _special)
+    raise Unknown(f"a {kind.__name__} holds what cannot be identified")
 
 
 _State = tuple[types.CodeType, bool | None]
@@ -164,16 +204,28 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ..
         return b"recursive%d" % (len(callers) - callers.index(id(func)))
     callers = (*callers, id(func))
 
-    def special(value: Any) -> bytes | None:
+    def named(value: Any) -> bytes:
+        """Encode what a name stands for; what it does when it is called was looked at."""
         if isinstance(value, types.FunctionType) and name_of(value) is None:
             return b"F" + _code(value, effects(value).uses, callers)
+        if callable(value) and not isinstance(value, BaseEstimator):
+            function = describe(value)
+            if not function.token:
+                reason = function.effects.reason or f"uses {value!r}, which cannot be identified"
+                raise Unknown(reason)
+            return b"F" + function.token
+        return encode(value, held)
+
+    def held(value: Any) -> bytes | None:
+        """Encode what is held by containers and defaults, and may be called from there."""
+        if isinstance(value, types.FunctionType) and id(value) in callers:
+            return named(value)
         return _special(value)
 
-    outside = [(name, value) for name, value in sorted(uses.items())]
     parts = [
         _code_object(func.__code__),
-        encode([func.__defaults__, func.__kwdefaults__], special),
-        encode(outside, special),
+        encode([func.__defaults__, func.__kwdefaults__], held),
+        encode([(name, named(value)) for name, value in sorted(uses.items())]),
     ]
     return digest(b"U" + b"".join(parts))
 
@@ -204,11 +256,13 @@ def _special(value: Any) -> bytes | None:
             b"M" + value.__name__.encode() + _distribution_version(value.__name__.partition(".")[0])
         )
     if isinstance(value, BaseEstimator):
+        if uses_randomness(value):
+            raise Unknown("holds an estimator that draws randomness without an int random_state")
         return encode_estimator(value)
     if callable(value):
         function = describe(value)
-        if not function.token:
-            raise Unknown(function.effects.reason or f"uses {value!r}, which cannot be identified")
+        if why := function.why_not_held:
+            raise Unknown(f"holds {value!r}, which {why}")
         return b"F" + function.token
     return None
 
@@ -222,17 +276,14 @@ def encode_estimator(value: BaseEstimator) -> bytes:
     kind = type(value)
     name: list[Any] = [kind.__module__, kind.__qualname__, _version(kind)]
     if of_library(kind) is None:
-        name.append(_users_class(kind))
+        name.append(_class(kind))
     return b"E" + encode([name, sorted(vars(value).items())], _inside)
 
 
 def _inside(value: Any) -> bytes | None:
-    """Encode what an estimator or a scorer holds: functions among it are called."""
-    if isinstance(value, types.FunctionType | partial) and not declared(value):
-        found = describe(value).effects
-        if found.reason or found.paths or found.seeds:
-            why = found.reason or "reads a path or takes a seed"
-            raise Unknown(f"has an estimator or scorer that calls {value!r}, which {why}")
+    """Encode what an estimator or a scorer holds; of its randomness its parameters tell."""
+    if isinstance(value, BaseEstimator):
+        return encode_estimator(value)
     if type(value).__module__ == SCORERS:
         return encode_scorer(value)
     return _special(value)
@@ -246,15 +297,17 @@ def encode_scorer(value: Any) -> bytes:
     return b"S" + encode([kind, _version(type(value)), sorted(held.items())], _inside)
 
 
-def _users_class(kind: type) -> bytes:
-    """Identify an estimator's class that the user wrote, by the code of what is called of it.
+def _class(kind: type, pure: bool | None = None) -> bytes:
+    """Identify a class: a library's by its name, the user's by the code of what is called of it.
 
     Raises
     ------
     Unknown
-        If that is not known to be pure.
+        If that is neither known to be pure nor said to be.
     """
-    said = declared(kind)
+    if of_library(kind) is not None:
+        return encode([kind.__module__, kind.__qualname__, _version(kind)])
+    said = declared(kind) if pure is None else pure
     if said is False:
         raise Unknown(f"has an estimator of the class {kind.__name__}, declared impure")
     parts: list[bytes] = []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from stratum_dask._native import identify_calls, identity
@@ -32,12 +33,17 @@ from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.semantics import (
+    CLOCKS,
     READERS,
     SEEDED,
+    may_draw,
+    reads_clock,
     uses_randomness,
 )
 
 _WRITES = frozenset({"inplace", "out"})
+_LATER = ("chunksize", "iterator", "mmap_mode")
+_DRAWING = "uses an estimator that draws randomness without an int random_state"
 
 
 @dataclass
@@ -75,6 +81,7 @@ class Fingerprinter:
         self._functions: dict[int, tuple[Any, Function]] = {}
         self._literals: dict[int, tuple[Any, bytes]] = {}
         self._reads: dict[Key, tuple[FileIdentity | RemoteIdentity, ...]] = {}
+        self._tasks: Mapping[Key, Any] = {}
         self._tokens: dict[Key, bytes] = {}
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
@@ -96,7 +103,7 @@ class Fingerprinter:
         -------
         Identities
         """
-        tasks = graph.tasks
+        tasks = self._tasks = graph.tasks
         # A reference to an estimator that draws randomness finds no token, and is refused.
         known = {key: one for key, one in graph.tokens.items() if key not in self._random}
         found = Identities(known, {})
@@ -117,6 +124,7 @@ class Fingerprinter:
             (func, self._call + function.token)
             for func, _ in graph.calls
             if not ((function := self.function(func)).effects.reason or function.looks_outside)
+            and function.name != ".split"
         ]
         identify_calls(
             [key for key in graph.topology.order if key not in tokens],
@@ -173,6 +181,9 @@ class Fingerprinter:
         """Return the token of a task; None for an estimator that draws randomness."""
         kind = type(node)
         if kind is self.nodes.task:
+            if self.function(node.func).draws and _draws(node):
+                self._random.add(key)
+                return None
             return self._task(key, node)
         if kind is self.nodes.data:
             if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
@@ -193,12 +204,25 @@ class Fingerprinter:
             raise Unknown(found.reason)
         head = self._call + function.token
         args, kwargs = node.args, node.kwargs
-        if function.looks_outside:
+        if self._splits(node, function):
+            raise Unknown("returns an iterator, which can be consumed only once")
+        if function.draws:
+            if _draws(node):
+                raise Unknown(_DRAWING)
+        elif function.looks_outside:
             head += b"".join(self._outside(key, node, function))
             args, kwargs = _without_paths(node, function)
         if kwargs and not _WRITES.isdisjoint(kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
         return self._token(head, args, kwargs)
+
+    def _splits(self, node: Any, function: Function) -> bool:
+        """Tell whether a task calls ``split`` of what another makes: folds, one after another."""
+        if function.name != ".split":
+            return False
+        maker: Any = self._tasks.get(getattr(node.args[0], "key", None))
+        name = self.function(maker.func).name if type(maker) is self.nodes.task else None
+        return name is not None and name.startswith("sklearn.model_selection.")
 
     def _token(self, head: bytes, args: Iterable[Any], kwargs: dict[str, Any]) -> bytes:
         # Made anew each time: kept, it would hold this object in a circle.
@@ -207,7 +231,10 @@ class Fingerprinter:
 
     def _outside(self, key: Key, node: Any, function: Function) -> list[bytes]:
         """Return the content of the files that a task reads, and check its seeds."""
-        given = dict(node.kwargs)
+        func, args, kwargs = unwrapped(node.func)
+        args, given = (*args, *node.args), {**kwargs, **node.kwargs}
+        if reads_clock(function.name, (*args, *given.values())):
+            raise Unknown("looks at the clock")
         options = None
         paths: list[Any] = [one.value for one in function.effects.paths if one.value is not None]
         if function.name in SEEDED:
@@ -215,13 +242,16 @@ class Fingerprinter:
             if not isinstance(seed, int):
                 raise Unknown(f"calls {function.name} without an int random_state")
             return []
+        if function.name in CLOCKS:
+            return []
         if function.name in READERS:
-            paths.append(node.args[0] if node.args else None)
+            if any(given.get(name) for name in _LATER):
+                raise Unknown(f"reads only as its value is used ({', '.join(_LATER)})")
+            paths.append(args[0] if args else None)
             options = given.get("storage_options") or {}
         else:
-            func, args, kwargs = unwrapped(node.func)
             try:
-                given = dict(arguments(func, (*args, *node.args), {**kwargs, **given}))
+                given = dict(arguments(func, args, given))
             except TypeError as error:  # the call fails when it runs, as the user wrote it
                 raise Unknown(f"does not fit its function: {error}") from None
             for seed in function.effects.seeds:
@@ -260,10 +290,8 @@ class Fingerprinter:
             token = encode_scorer(value)
         elif callable(value):
             function = self.function(value)
-            if function.effects.reason is not None:
-                raise Unknown(f"is given {value!r}, which {function.effects.reason}")
-            if function.effects.paths or function.effects.seeds:
-                raise Unknown(f"is given {value!r}, which reads a path or takes a seed")
+            if why := function.why_not_held:
+                raise Unknown(f"is given {value!r}, which {why}")
             token = b"F" + function.token
         else:
             return None
@@ -272,7 +300,7 @@ class Fingerprinter:
 
     def _value(self, key: Key) -> bytes:
         if key in self._random:  # what uses it is impure, each time anew
-            raise Unknown("uses an estimator that draws randomness without an int random_state")
+            raise Unknown(_DRAWING)
         return self._tokens.get(key) or self._external(key)
 
     def _external(self, key: Key) -> bytes:
@@ -281,12 +309,21 @@ class Fingerprinter:
         return token
 
 
+def _draws(node: Any) -> bool:
+    """Tell whether a task that makes an estimator or splitter may make one that needs a seed."""
+    kind, _, kwargs = unwrapped(node.func)
+    given = {**kwargs, **node.kwargs}
+    return not isinstance(given.get("random_state"), int | np.integer) and may_draw(kind, given)
+
+
 def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments of a reading task without the paths, whose content counts instead."""
+    only_read = {one.parameter for one in function.effects.paths if one.only_read}
+    if unwrapped(node.func)[0] is not node.func:
+        return list(node.args), node.kwargs
     if function.name in READERS:
         return list(node.args[1:]), node.kwargs
-    only_read = {one.parameter for one in function.effects.paths if one.only_read}
-    if not only_read or unwrapped(node.func)[0] is not node.func:
+    if not only_read:
         return list(node.args), node.kwargs
     names = list(inspect.signature(node.func).parameters)[: len(node.args)]
     args = [None if name in only_read else a for name, a in zip(names, node.args, strict=False)]

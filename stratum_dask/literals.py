@@ -154,7 +154,7 @@ def _frame(value: pd.DataFrame) -> Sequence[Any]:
 
 
 def _allows_duplicates(value: pd.DataFrame | pd.Series) -> bool:
-    return value.flags.allows_duplicate_labels
+    return bool(value.flags.allows_duplicate_labels)
 
 
 def _extension(value: Any) -> Sequence[Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import operator
 import os
 import shutil
@@ -19,10 +20,12 @@ import scipy.sparse
 from dask._task_spec import DataNode
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import Lasso, Ridge
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.model_selection import KFold, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import stratum_dask as sd
 from stratum_dask.errors import InputChangedError
@@ -73,7 +76,8 @@ DIFFERENT = [
     Ridge(), Ridge(alpha=2), Ridge(alpha=1), Lasso(), StandardScaler(),
     StandardScaler().set_output(transform="pandas"), make_pipeline(StandardScaler(), Ridge()),
     make_pipeline(StandardScaler(), Ridge(alpha=2)), RandomForestRegressor(random_state=0),
-    RandomForestRegressor(random_state=1), Ridge, Lasso, np.log1p, np.log, operator.add,
+    RandomForestRegressor(random_state=1), LinearRegression, StandardScaler, np.log1p, np.log,
+    operator.add,
     partial(operator.add, 1), partial(operator.add, 2),
     pd.Series([1]).set_flags(allows_duplicate_labels=False),
     # Long enough for pandas to leave out the middle when it writes them.
@@ -330,3 +334,128 @@ def test_remembered_functions_are_looked_at_again_when_something_changed(monkeyp
     monkeypatch.undo()
     sd.impure(helper)
     assert "declared impure" in why_not(call)
+
+
+def shuffled(values):
+    return np.random.permutation(values)
+
+
+def apply(values, func=None):
+    return func(values)
+
+
+def fit(X, y, model):
+    return clone(model).fit(X, y)
+
+
+STEPS = [shuffled]
+MODELS = {"forest": RandomForestRegressor(3), "ridge": Ridge()}
+CLASSES = {"forest": RandomForestRegressor}
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda x: STEPS[0](x), "numpy.random.permutation"),
+        (partial(apply, func=shuffled), "numpy.random.permutation"),
+        (lambda x, func=shuffled: list(map(func, x)), "numpy.random.permutation"),
+        (partial(apply, func=FunctionTransformer(np.random.permutation)), "permutation"),
+        (lambda x: clone(MODELS["forest"]).fit(x), "draws randomness"),
+        (lambda x, model=MODELS["forest"]: clone(model).fit(x), "draws randomness"),
+        (lambda x: CLASSES["forest"]().fit(x), "draws randomness"),
+        (partial(fit, model=MODELS["forest"]), "draws randomness"),
+        (partial(apply, func=RandomForestRegressor), "draws randomness"),
+        (partial(train_test_split, test_size=0.5), "without an int random_state"),
+        (partial(apply, func=train_test_split), "takes a seed"),
+        (partial(apply, func=pd.read_csv), "reads a path"),
+    ],
+)
+def test_what_a_function_holds_and_may_call_counts(call, reason):
+    """In containers, defaults, partials and estimators: nobody says when it is called."""
+    assert reason in why_not(dask.delayed(call)(1))
+
+
+@pytest.mark.parametrize("value", [shuffled, MODELS["forest"], RandomForestRegressor, Ridge])
+def test_impure_arguments(value):
+    assert why_not(dask.delayed(apply)([1], value)) is not None
+
+
+def test_pure_things_that_are_held_are_fine():
+    table = {"log": np.log1p, "mine": identity, "ridge": Ridge()}
+    for call in (lambda x: table["mine"](x), partial(apply, func=identity)):
+        assert why_not(dask.delayed(call)(1)) is None
+    assert why_not(dask.delayed(partial(train_test_split, random_state=0))([1])) is None
+
+
+def test_estimators_that_tasks_make():
+    def fitted(**params):
+        return dask.delayed(RandomForestRegressor)(**params).fit([[1]], [2])
+
+    assert same(fitted(random_state=0), fitted(random_state=0))
+    assert not same(fitted(), fitted())
+    assert not same(fitted(random_state=None), fitted(random_state=None))
+    assert same(*(dask.delayed(Ridge)(alpha=2).fit([[1]], [2]) for _ in range(2)))
+
+
+def test_iterators_that_tasks_make(tmp_path):
+    """Two candidates could not both go through one."""
+    path = tmp_path / "data.csv"
+    path.write_text("a\n1\n2\n3\n")
+
+    def batch():
+        chunks = dask.delayed(pd.read_csv)(str(path), chunksize=2)
+        folds = dask.delayed(KFold)(2).split([1, 2])
+        return [
+            dask.delayed(lambda n, it: (n, len(list(it))))(n, it)
+            for n, it in enumerate((chunks, folds))
+        ]
+
+    results = dask.compute(*sd.optimize([*batch(), *batch()]))
+    assert results == ((0, 2), (1, 2)) * 2
+
+
+def test_the_clock_is_looked_at_by_everyone():
+    for text in ("now", "today"):
+        assert "clock" in why_not(dask.delayed(pd.to_datetime)(text))
+    assert why_not(dask.delayed(pd.to_datetime)("2024-02-29")) is None
+
+
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return x * self.factor
+
+
+class Shift:
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, x):
+        return x + self.by
+
+
+def test_declared_objects_are_what_they_hold():
+    double, again, triple, one, two = Scale(2), Scale(2), Scale(3), Shift(2), Shift(object())
+    for each in (double, again, triple, one, two, binascii.hexlify, binascii.b2a_hex, Scale, Shift):
+        sd.pure(each)
+    call = [dask.delayed(each)(3) for each in (double, again, triple, one, Scale, Shift)]
+    assert same(call[0], call[1])
+    tokens = [token(each) for each in call[1:]]
+    assert len({*tokens}) == len(tokens)
+    assert not same(*(dask.delayed(f)(b"a") for f in (binascii.hexlify, binascii.b2a_base64)))
+    assert same(*(dask.delayed(binascii.hexlify)(b"a") for _ in range(2)))
+    assert "cannot be identified" in why_not(dask.delayed(two)(3))
+
+
+def test_content_counts_through_partials_of_readers(tmp_path):
+    path = tmp_path / "data.csv"
+
+    def read():
+        return dask.delayed(partial(pd.read_csv, sep=";"))(str(path))
+
+    path.write_text("a;b\n1;2\n")
+    before = token(read())
+    path.write_text("a;b\n1;3\n")
+    assert token(read()) != before

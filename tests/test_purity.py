@@ -15,7 +15,8 @@ import pandas as pd  # noqa: F401
 import pytest
 import scipy.special
 import scipy.stats  # noqa: F401
-from sklearn.ensemble import RandomForestRegressor  # noqa: F401
+from sklearn.base import clone  # noqa: F401
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge  # noqa: F401
 from sklearn.model_selection import KFold, train_test_split  # noqa: F401
 
@@ -25,6 +26,7 @@ from stratum_dask.bytecode import Path, effects
 log = logging.getLogger(__name__)
 PATH = "data.csv"
 SEED = 7
+SEEDED = RandomForestRegressor(random_state=0)
 seen: list = []
 counter = 0
 
@@ -58,6 +60,21 @@ PURE = [
     "def f(x):\n log.info('seen %s', x); return x",
     "def f(x): return type(x)(3), type(x).__name__, x.__class__ is int",
     "def f(x):\n if x < 0: raise ValueError('negative')\n return x",
+    "def f(x): return dict(zip(x, map(str, x)))",
+    "def f(x):\n pairs = itertools.combinations(x, 2)\n return [a + b for a, b in pairs]",
+    "def g(x): return map(str, x)\ndef f(x): return ','.join(g(x))",
+    "def f(x): return [getattr(x, 'mean')(), x.std()]",
+    "def f(x): return getattr(x, 'shape', None)",
+    "def f(x, p): return RandomForestRegressor(random_state=0, **p).fit(x)",
+    "def f(x, p): return RandomForestRegressor(n_jobs=1, random_state=0, **p).fit(x)",
+    "def f(x, p): return RandomForestRegressor(**p, random_state=0).fit(x)",
+    "def f(x):\n from sklearn.ensemble import RandomForestRegressor as R\n R(random_state=0)",
+    "def f(x):\n import sklearn.ensemble as e\n return e.RandomForestRegressor(random_state=0)",
+    "def f(x):\n R = RandomForestRegressor\n return [R(random_state=0), R(random_state=1)]",
+    "def f(x):\n def g(d):\n  d['x'] = 0\n  return d\n return g(x).sample(3, random_state=0)",
+    "def f(x): return [RandomForestRegressor(n, random_state=SEED) for n in x]",
+    "def f(x): return pd.Timestamp('2024-02-29') - pd.to_datetime(x)",
+    "def f(x): return clone(SEEDED).fit(x)",
 ]
 
 IMPURE = {
@@ -80,7 +97,35 @@ IMPURE = {
     "def f(x): return time.time()": "time.time",
     "def f(x):\n import time\n return time.time()": "time.time",
     "def f(x):\n yield x": "generator",
-    "def f(x): return (a for a in x)": "generator",
+    "def f(x): return (a for a in x)": "iterator",
+    "def f(x):\n g = (a for a in x)\n return g": "iterator",
+    "def f(x):\n z = map(str, x)\n return z": "iterator",
+    "def f(x): return x, zip(x, x)": "iterator",
+    "def f(x): return {'folds': enumerate(x)}": "iterator",
+    "def f(x):\n out = []\n out.append(zip(x, x))\n return out": "iterator",
+    "def f(x):\n out = {}\n out['a'] = reversed(x)\n return out": "iterator",
+    "def f(x, y): return zip(x, x) if y else []": "iterator",
+    "def f(x): return KFold(5).split(x)": "iterator",
+    "def f(x): return pd.read_csv('data.csv', chunksize=3)": "iterator",
+    "def g(x): return map(str, x)\ndef f(x): return g(x)": "iterator",
+    "def f(x): return (lambda y: map(str, y))(x)": "iterator",
+    "def f(x):\n Ridge(random_state=0)\n return x.sample(3)": "without an int seed",
+    "def f(x): return train_test_split(x, random_state=None, test_size=x // 4)": "an int seed",
+    "def f(x, seed):\n seed = None\n return x.sample(3, random_state=seed)": "without an int seed",
+    "def f(x, seed):\n if x: seed = None\n x.sample(3, random_state=seed)": "without an int seed",
+    "def f(x):\n R = RandomForestRegressor\n R(random_state=0), R()": "without an int seed",
+    "def f(x, p): return RandomForestRegressor(**p).fit(x)": "without an int seed",
+    "def f(x, p): return Ridge(**p).fit(x)": "without an int seed",
+    "def f(x):\n p = {'random_state': 0}\n p['random_state'] = None\n Ridge(**p)": "an int seed",
+    "def f(x): return (lambda seed: x.sample(3, random_state=seed))(None)": "without an int seed",
+    "def f(x):\n save = x.to_pickle\n save('x')": "to_pickle",
+    "def f(x): return list(map(x.to_pickle, ['x']))": "to_pickle",
+    "def f(x): return getattr(x, 'to_pickle')('x')": "to_pickle",
+    "def f(x, how): return getattr(x, how)()": "whose name is not known",
+    "def f(x): return pd.Timestamp('now') - x": "clock",
+    "def f(x): return (pd.to_datetime('today') - x).dt.days": "clock",
+    "def f(p): return pd.read_csv(p.strip())": "not known at plan time",
+    "def f(p): return pd.read_csv('data.csv'.replace('data', p))": "not known at plan time",
     "def f(df): df.to_csv('x')": "to_csv",
     "def f(p): return open(p).read()": "builtins.open",
     "def f(p): return pd.read_csv(p + '.gz')": "not known at plan time",

@@ -28,6 +28,8 @@ class Effects:
         Why it is impure; None if it is pure.
     changes : frozenset of str or None
         The parameters whose objects it may change; None for any.
+    iterates : bool
+        Whether it may return an iterator, which can be consumed only once.
     makes_writers : bool
         Whether it may make an estimator that writes into its input (``copy_X=False``).
     paths : list of Path
@@ -40,6 +42,7 @@ class Effects:
 
     reason: str | None = None
     changes: frozenset[str] | None = frozenset()
+    iterates: bool = False
     makes_writers: bool = False
     paths: list[Path] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ import types
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
-from stratum_dask.bytecode.origins import FRESH, UNKNOWN, Value, either
+from stratum_dask.bytecode.origins import FRESH, UNKNOWN, Parameter, Value, either
 
 _ENDS = ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_")
 
@@ -46,12 +46,17 @@ class Flow(ABC):
 
     def __init__(self, code: types.CodeType) -> None:
         self.instructions = list(dis.get_instructions(code))
-        count = code.co_argcount + code.co_kwonlyargcount
-        count += bool(code.co_flags & inspect.CO_VARARGS) + bool(
-            code.co_flags & inspect.CO_VARKEYWORDS
+        named = code.co_argcount + code.co_kwonlyargcount
+        count = (
+            named
+            + bool(code.co_flags & inspect.CO_VARARGS)
+            + bool(code.co_flags & inspect.CO_VARKEYWORDS)
         )
         self.parameters = {
-            name: Value(frozenset([name]), frozenset([name])) for name in code.co_varnames[:count]
+            name: Value(
+                frozenset([name]), frozenset([name]), Parameter(name) if i < named else None
+            )
+            for i, name in enumerate(code.co_varnames[:count])
         }
         self.ever = dict(self.parameters)
         self.handlers = {

@@ -44,6 +44,29 @@ class Method(NamedTuple):
     receiver: Value
 
 
+class Parameter(NamedTuple):
+    """What a parameter is until something else is stored under its name."""
+
+    name: str
+
+
+class Made(NamedTuple):
+    """An object that the function makes of a class."""
+
+    kind: type
+
+
+class Keywords(NamedTuple):
+    """The keywords of a call that are written out, before those that ``**`` adds."""
+
+    values: tuple[tuple[str, Value], ...]
+
+
+ITERATOR = object()
+"""What an iterator is, and a container that holds one: it can be consumed only once."""
+DYNAMIC = object()
+"""What an attribute is whose name is not known."""
+
 FRESH = Value()
 """A new value, or one that cannot be changed."""
 UNKNOWN = Value(frozenset([ANYTHING]), frozenset([ANYTHING]))
@@ -52,6 +75,8 @@ UNKNOWN = Value(frozenset([ANYTHING]), frozenset([ANYTHING]))
 def either(one: Value, two: Value) -> Value:
     """Return what may be one or the other."""
     what = one.what if one.what is two.what else None
+    if ITERATOR in (one.what, two.what):
+        what = ITERATOR
     return Value(one.own | two.own, one.inner | two.inner, what)
 
 

@@ -14,17 +14,25 @@ from __future__ import annotations
 
 import dis
 import logging
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
+from stratum_dask.bytecode.calls import Calls, Given, holding, returns_iterator
+from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.flow import Flow, Lost
 from stratum_dask.bytecode.origins import (
     ANYTHING,
     CLASS,
+    DYNAMIC,
     FRESH,
+    ITERATOR,
     NOTHING,
     UNKNOWN,
+    Keywords,
+    Made,
     Method,
     Origins,
     Value,
@@ -48,12 +56,31 @@ _ELEMENTS_OF = frozenset(
 _STORES = ("STORE_SUBSCR", "STORE_ATTR", "STORE_SLICE", "DELETE_SUBSCR", "DELETE_ATTR")
 
 
-def changed(
+class Followed(NamedTuple):
+    """What is known of a function whose values were followed.
+
+    Attributes
+    ----------
+    changed : frozenset of str
+        Names of the parameters that it may change; globals and closure variables as
+        ``"global NAME"``; :data:`ANYTHING` if more cannot be said.
+    makes_writers : bool
+        Whether it may make an estimator that writes into its input (``copy_X=False``).
+    calls : Calls or None
+        What its calls do; None if they could not be followed.
+    """
+
+    changed: Origins
+    makes_writers: bool
+    calls: Calls | None
+
+
+def follow(
     code: types.CodeType,
     lookup: Callable[[str], Any],
-    mutates: Callable[[Any], bool],
-) -> tuple[Origins, bool]:
-    """Return the parameters and globals that a function may change.
+    known: Callable[[Any], Effects | None],
+) -> Followed:
+    """Follow the values of a function through its code.
 
     Parameters
     ----------
@@ -61,16 +88,12 @@ def changed(
         Of a function without generators.
     lookup : callable
         Gives the value of a global or closure variable; raises ``KeyError`` if there is none.
-    mutates : callable
-        Tells whether a Python function that is called may change its arguments.
+    known : callable
+        Gives what is known of a Python function that is called.
 
     Returns
     -------
-    origins : frozenset of str
-        Names of parameters; globals and closure variables as ``"global NAME"``; :data:`ANYTHING`
-        if more cannot be said.
-    makes_writers : bool
-        Whether it may make an estimator that writes into its input (``copy_X=False``).
+    Followed
 
     Notes
     -----
@@ -82,15 +105,15 @@ def changed(
     ...     df = df.copy()
     ...     df[column] = 0
     ...     return df
-    >>> changed(edit.__code__, {}.__getitem__, lambda func: True)
-    (frozenset(), False)
+    >>> follow(edit.__code__, {}.__getitem__, lambda func: None).changed
+    frozenset()
     """
-    walk = _Walk(code, lookup, mutates)
+    walk = _Walk(code, lookup, known)
     try:
         walk.run()
-        return walk.changed, walk.makes_writers
     except (Lost, IndexError, ValueError):
-        return frozenset([ANYTHING]), True
+        return Followed(frozenset([ANYTHING]), True, None)
+    return Followed(walk.changed, walk.makes_writers, walk.seen)
 
 
 class _Walk(Flow):
@@ -98,10 +121,13 @@ class _Walk(Flow):
         self,
         code: types.CodeType,
         lookup: Callable[[str], Any],
-        mutates: Callable[[Any], bool],
+        known: Callable[[Any], Effects | None],
     ) -> None:
         super().__init__(code)
-        self.lookup, self.mutates = lookup, mutates
+        self.lookup, self.known, self.code = lookup, known, code
+        self.seen = Calls()
+        self.iterating: set[types.CodeType] = set()  # nested functions that return iterators
+        self.at = 0
         self.free = frozenset(code.co_freevars)
         self.constants = code.co_consts
         self.stored: Origins = NOTHING  # what has been put into some container
@@ -117,6 +143,7 @@ class _Walk(Flow):
 
     def step(self, instruction: dis.Instruction, stack: list[Value]) -> None:
         op, arg, name = instruction.opname, instruction.arg or 0, instruction.argval
+        self.at = instruction.offset
         effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
         if op.startswith(("LOAD_FAST", "STORE_FAST")):
             self.locals(op, name if isinstance(name, tuple) else (name,), stack)
@@ -158,7 +185,12 @@ class _Walk(Flow):
             stack.append(self.nested([stack.pop() for _ in range(1 - effect)]))
         elif op.startswith("BUILD_"):
             taken = [stack.pop() for _ in range(1 - effect)]
-            stack.append(Value(NOTHING, union(taken)))
+            value = Value(NOTHING, union(taken), _keywords(op, taken))
+            stack.append(holding(value, taken))
+        elif op == "DICT_MERGE":  # for the keywords of a call
+            parts = stack.pop(), stack.pop()
+            written = [one.what.values for one in parts if isinstance(one.what, Keywords)]
+            stack.append(Value(NOTHING, union(parts), Keywords(tuple(chain(*written)))))
         elif op in ("COMPARE_OP", "IS_OP", "CONTAINS_OP"):
             del stack[-2:]
             stack.append(FRESH)
@@ -169,11 +201,16 @@ class _Walk(Flow):
             stack.append(stack[-arg])
         elif op == "SWAP":
             stack[-1], stack[-arg] = stack[-arg], stack[-1]
-        elif op in ("PUSH_NULL", "LOAD_ASSERTION_ERROR", "IMPORT_FROM", "RETURN_GENERATOR"):
+        elif op in ("PUSH_NULL", "LOAD_ASSERTION_ERROR", "RETURN_GENERATOR"):
             stack.append(FRESH)
+        elif op == "IMPORT_FROM":
+            stack.append(self.global_(name, getattr(stack[-1].what, name, None)))
         elif op == "IMPORT_NAME":
-            del stack[-2:]
-            stack.append(FRESH)
+            named, _ = stack.pop(), stack.pop()
+            module = name if named.what else name.partition(".")[0]
+            stack.append(Value(what=sys.modules.get(module)))
+        elif op == "RETURN_VALUE":
+            self.hands_out([stack.pop()])
         elif op.startswith("POP_"):
             del stack[len(stack) + effect :]
         else:
@@ -200,6 +237,8 @@ class _Walk(Flow):
             stack += [self.variables.get(name, FRESH) for name in names]
 
     def store(self, name: str, value: Value) -> None:
+        if isinstance(value.what, Keywords):  # a dict, which may change
+            value = value._replace(what=None)
         self.variables[name] = value
         self.ever[name] = either(self.ever.get(name, value), value)
 
@@ -208,10 +247,15 @@ class _Walk(Flow):
         code = next((one.what for one in taken if isinstance(one.what, types.CodeType)), None)
         if code is None or any(one.opname == "STORE_DEREF" for one in dis.get_instructions(code)):
             raise Lost
-        walk = _Walk(code, self.within, self.mutates)
+        walk = _Walk(code, self.within, self.known)
         walk.run()
         if walk.changed:
-            raise Lost
+            self.changed |= {ANYTHING}
+        for site, (what, seed) in walk.seen.draws.items():  # its parameters are not ours
+            self.seen.draws[site] = what, seed is True
+        self.seen.reasons.update(walk.seen.reasons)
+        if walk.seen.iterates or code.co_name == "<genexpr>":
+            self.iterating.add(code)
         return Value(NOTHING, union(taken), code)
 
     def within(self, name: str) -> Any:
@@ -225,6 +269,10 @@ class _Walk(Flow):
             value = self.lookup(name)
         except KeyError:
             return UNKNOWN
+        return self.global_(name, value)
+
+    @staticmethod
+    def global_(name: str, value: Any) -> Value:
         if isinstance(value, types.ModuleType | logging.Logger) or callable(value):
             return Value(what=value)
         if isinstance(value, int | float | str | bytes | type(None)):
@@ -246,9 +294,14 @@ class _Walk(Flow):
         at = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}.get(op, 0)
         container = taken[at]
         self.changed |= container.own
+        self.hands_out(taken)
         if isinstance(container.what, types.ModuleType | types.FunctionType | type):
             self.changed |= {f"global {container.what.__name__}"}
         self.stored |= union(taken)
+
+    def hands_out(self, values: Iterable[Value]) -> None:
+        """Note that values are returned, or put into what may be."""
+        self.seen.iterates |= any(one.what is ITERATOR for one in values)
 
     def element(self, of: Iterable[Value]) -> Value:
         reached = union(of) | self.stored
@@ -257,22 +310,66 @@ class _Walk(Flow):
     # -- calls ----------------------------------------------------------------------------------
 
     def calls(self, op: str, arg: int, effect: int, stack: list[Value]) -> Value:
+        keywords, self.keywords = self.keywords, ()
         if op == "CALL_FUNCTION_EX":
             taken = [stack.pop() for _ in range(1 - effect)]
-            # What ** holds is not known.
-            self.keywords = ("out",) if len(taken) > 3 and not _is_class(taken[-2:]) else ()
-            return self.call(taken[-2:], taken)
+            if len(taken) <= 3:
+                return self.call(taken[-2:], taken, (), Given({}))
+            written = taken[0].what.values if isinstance(taken[0].what, Keywords) else ()
+            given = Given(dict(written), others=True)
+            keywords = () if _is_class(taken[-2:]) else ("out",)  # what ** holds is not known
+            return self.call(taken[-2:], taken, keywords, given)
         if op == "CALL_KW":
             names = stack.pop().what
-            self.keywords = names if isinstance(names, tuple) else ("out",)
+            keywords = names if isinstance(names, tuple) else ("out",)
         taken = [stack.pop() for _ in range(arg + 2)]
-        return self.call(taken[arg:], taken[:arg])
+        given = Given(dict(zip(reversed(keywords), taken, strict=False)))
+        return self.call(taken[arg:], taken[:arg], keywords, given)
 
-    def call(self, callee: Sequence[Value], args: Sequence[Value]) -> Value:
-        keywords, self.keywords = self.keywords, ()
-        given = union(args)
+    def call(
+        self,
+        callee: Sequence[Value],
+        args: Sequence[Value],
+        keywords: Sequence[str],
+        given: Given,
+    ) -> Value:
         what = next((one.what for one in callee if one.what is not None), None)
-        if any(_writes(name) for name in keywords):
+        if isinstance(what, Method):
+            name: str | None = f".{what.name}"
+            if what.name in ("append", "insert"):
+                self.hands_out(args)
+            self.seen.call((id(self.code), self.at), (name, name), args, given)
+        else:
+            name = None if what is None else name_of(what)
+            self.seen.call((id(self.code), self.at), (name, what), args, given)
+        if name == "getattr":
+            return self.named_attribute(args)
+        value = self.result(name, what, callee, args, keywords)
+        if returns_iterator(name, what, keywords, self.iterates):
+            return value._replace(what=ITERATOR)
+        if isinstance(what, type) and name and name.startswith("sklearn.model_selection."):
+            return value._replace(what=Made(what))
+        return value
+
+    def named_attribute(self, args: Sequence[Value]) -> Value:
+        """Return what ``getattr(value, name, *default)`` does; the last argument comes first."""
+        name = args[-2].what if len(args) > 1 else None
+        if isinstance(name, str):
+            found = self.attribute(args[-1], name)
+            return found if len(args) == 2 else either(found, args[0])
+        return self.element(args)._replace(what=DYNAMIC)
+
+    def result(
+        self,
+        name: str | None,
+        what: Any,
+        callee: Sequence[Value],
+        args: Sequence[Value],
+        keywords: Sequence[str],
+    ) -> Value:
+        """Return what a call may return, and note what it may change."""
+        given = union(args)
+        if any(_writes(keyword) for keyword in keywords):
             self.changed |= given
         if isinstance(what, Method):
             if "inplace" in keywords:
@@ -281,20 +378,28 @@ class _Walk(Flow):
         if isinstance(what, types.CodeType):  # a nested function: see `nested`
             reached = given | union(callee) | self.stored
             return Value(reached, reached)
-        self.makes_writers |= any(name.startswith(("copy", "overwrite")) for name in keywords)
-        name = name_of(what) if what is not None else None
+        self.makes_writers |= any(one.startswith(("copy", "overwrite")) for one in keywords)
         if name is not None and is_pure(name, what):
             if name == "builtins.type":
                 return Value(CLASS, given)
             if name in VIEWS or name in _ELEMENTS_OF:
                 return Value(given | self.stored, given | self.stored)
             return Value(NOTHING, given)
-        if not (isinstance(what, types.FunctionType) and not self.mutates(what)):
+        inner = self.known(what) if isinstance(what, types.FunctionType) else None
+        if inner is None or inner.mutates:
             self.changed |= given
         return Value(given | self.stored, given | self.stored)
 
+    def iterates(self, what: Any) -> bool:
+        """Tell whether a function of the user returns an iterator."""
+        if isinstance(what, types.FunctionType):
+            inner = self.known(what)
+            return inner is not None and inner.iterates
+        return isinstance(what, types.CodeType) and what in self.iterating
+
     def method(self, method: Method, given: Origins) -> Value:
         name, receiver = method
+        self.seen.method(name)
         reached = receiver.all | given
         if name in MUTATING_METHODS:
             self.changed |= receiver.own
@@ -307,6 +412,18 @@ class _Walk(Flow):
         if name not in PURE_METHODS and name not in LOGGING:
             self.changed |= reached
         return Value(reached | self.stored, reached | self.stored)
+
+
+def _keywords(op: str, taken: Sequence[Value]) -> Keywords | None:
+    """Return what a dict holds that is written out, the last first, as keywords of a call."""
+    names: Sequence[Any] = ()
+    if op == "BUILD_CONST_KEY_MAP":
+        names, taken = tuple(reversed(taken[0].what)), taken[1:]
+    elif op == "BUILD_MAP":
+        names, taken = [key.what for key in taken[1::2]], taken[::2]
+    else:
+        return None
+    return Keywords(tuple((n, v) for n, v in zip(names, taken, strict=True) if isinstance(n, str)))
 
 
 def _is_class(callee: Iterable[Value]) -> bool:

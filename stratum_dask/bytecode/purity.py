@@ -15,16 +15,18 @@ import dis
 import inspect
 import logging
 import types
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from stratum_dask.bytecode.arguments import may_draw, path_read, returns_iterator, seeds
+from stratum_dask.bytecode.arguments import path_read
 from stratum_dask.bytecode.bindings import CONSTANT, MISSING
+from stratum_dask.bytecode.calls import Calls
 from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.origins import ANYTHING
-from stratum_dask.bytecode.ownership import changed
+from stratum_dask.bytecode.ownership import follow
 from stratum_dask.semantics import (
     DRAWING,
     GENERATORS,
@@ -33,9 +35,9 @@ from stratum_dask.semantics import (
     PURE_METHODS,
     READERS,
     SEEDED,
-    consumed_once,
     declared,
     is_pure,
+    may_draw,
     name_of,
     of_library,
 )
@@ -67,7 +69,10 @@ def effects(func: Callable[..., Any]) -> Effects:
     >>> effects(lambda df: df.to_csv("x")).reason
     'calls .to_csv, which is not known to be pure'
     """
-    return _of(func, frozenset())
+    found = _of(func, frozenset())
+    if found.iterates:
+        found.reason = found.reason or "returns an iterator, which can be consumed only once"
+    return found
 
 
 def _of(func: Any, callers: frozenset[int]) -> Effects:
@@ -97,7 +102,7 @@ def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
         return Effects("uses a closure variable that is not set yet", changes=None)
     walk = _Walk(func, free, found, callers | {id(func)})
     walk.code(func.__code__, outer=True)
-    walk.ownership()
+    walk.values()
     for default in (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()):
         if not isinstance(default, CONSTANT) and found.mutates:
             found.reason = found.reason or "may change a mutable default argument"
@@ -116,9 +121,9 @@ class _Walk:
     ) -> None:
         self.func, self.free, self.found, self.callers = func, free, found, callers
         self.inner: dict[types.FunctionType, Effects] = {}
-        self.random_calls = 0
+        self.random: Counter[Any] = Counter()
+        self.takes_seeds = False
         self.has_generator = False
-        self.seeded_calls = 0
 
     def fail(self, reason: str) -> None:
         self.found.reason = self.found.reason or reason
@@ -134,24 +139,28 @@ class _Walk:
         position = 0
         while position < len(instructions):
             position = self.instruction(instructions, position, code, imported, outer)
-        if outer and self.random_calls > self.seeded_calls:
-            self.fail("draws randomness without an int seed (random_state=)")
 
-    def ownership(self) -> None:
-        """Note which parameters the function may change, and that it changes no global."""
-
-        def mutates(func: types.FunctionType) -> bool:
-            inner = self.inner.get(func)
-            return inner is None or inner.mutates
-
-        origins, makes_writers = changed(self.func.__code__, self.visible, mutates)
+    def values(self) -> None:
+        """Note which parameters the function may change, and what its calls do with values."""
+        origins, makes_writers, calls = follow(self.func.__code__, self.visible, self.inner.get)
         self.found.makes_writers |= makes_writers
+        self.called(calls)
         outside = sorted(one[7:] for one in origins if one.startswith("global "))
         if ANYTHING in origins:
             outside += [path for path, value in self.found.uses.items() if _is_mutable(value)]
         for path in outside:
             self.fail(f"may change the global or closure value {path}")
         self.found.changes = None if ANYTHING in origins else origins
+
+    def called(self, calls: Calls | None) -> None:
+        seeds = None if calls is None else calls.seeds(self.random)
+        if seeds is None and (self.random or self.takes_seeds):
+            self.fail("may draw randomness without an int seed (random_state=)")
+        self.found.seeds += seeds or []
+        if calls is not None:
+            self.found.iterates = calls.iterates
+            for reason in calls.reasons:
+                self.fail(reason)
 
     def visible(self, name: str) -> Any:
         value = self.free[name] if name in self.free else self.lookup(name)
@@ -183,23 +192,9 @@ class _Walk:
             return self.named(str(value), imported[str(value)], all_, at)
         elif op in ("LOAD_METHOD", "LOAD_ATTR"):
             self.method(str(value), called=op == "LOAD_METHOD" or "|self" in all_[at].argrepr)
-        elif op in ("KW_NAMES", "LOAD_CONST"):
-            names = code.co_consts[all_[at].arg or 0] if op == "KW_NAMES" else value
-            if isinstance(names, tuple):
-                for seed in seeds(names, all_[:at], self.parameters(code), self.bound):
-                    self.seeded_calls += 1
-                    self.found.seeds += [seed] if isinstance(seed, str) else []
         elif op == "LOAD_BUILD_CLASS":
             self.fail("defines a class")
-        elif op == "RETURN_VALUE" and returns_iterator(all_[:at]):
-            self.fail("returns a generator, whose value can be consumed only once")
         return at + 1
-
-    def parameters(self, code: types.CodeType) -> tuple[str, ...]:
-        """Return the parameters of the function, as far as this code of it can load them."""
-        if code is not self.func.__code__:
-            return ()
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
     def bound(self, load: dis.Instruction) -> Any:
         """Return the global or closure value that is loaded, `MISSING` if it is neither."""
@@ -217,20 +212,24 @@ class _Walk:
         """Bind the local names of an import statement; it ran before, or it is unknown."""
         import sys
 
-        module = sys.modules.get(str(all_[at].argval))
+        name, names = str(all_[at].argval), all_[at - 1].argval
+        value: Any = sys.modules.get(name)
         at += 1
-        if module is None:
-            self.fail(f"imports {all_[at - 1].argval}, which is not loaded here")
-            return at
-        if all_[at].opname == "IMPORT_FROM":
+        if value is None:
+            self.fail(f"imports {name}, which is not loaded here")
+        elif names is not None:  # from name import names
             while all_[at].opname == "IMPORT_FROM" and at + 1 < len(all_):
-                imported[str(all_[at + 1].argval)] = getattr(module, all_[at].argval, MISSING)
+                imported[str(all_[at + 1].argval)] = getattr(value, all_[at].argval, MISSING)
                 at += 2
-        elif all_[at].opname.startswith("STORE_"):
-            plain = str(all_[at - 1].argval).partition(".")[0]
-            stored = str(all_[at].argval)
-            imported[stored] = sys.modules.get(plain) if stored == plain else module
-            at += 1
+        else:  # import name [as ...]
+            value = sys.modules.get(name.partition(".")[0])
+            while all_[at].opname in ("IMPORT_FROM", "SWAP", "POP_TOP"):
+                if all_[at].opname == "IMPORT_FROM":
+                    value = getattr(value, all_[at].argval, MISSING)
+                at += 1
+            if all_[at].opname.startswith("STORE_"):
+                imported[str(all_[at].argval)] = value
+                at += 1
         return at
 
     def named(self, name: str, value: Any, all_: list[dis.Instruction], at: int) -> int:
@@ -280,7 +279,7 @@ class _Walk:
             else:
                 self.found.paths.append(found)
         elif name in SEEDED:
-            self.random_calls += 1
+            self.random[value] += 1
         elif name in GENERATORS:
             self.has_generator = all_[at].opname in ("LOAD_CONST", "LOAD_SMALL_INT")
             self.has_generator &= isinstance(all_[at].argval, int)
@@ -289,15 +288,15 @@ class _Walk:
         elif not is_pure(name, value):
             self.fail(f"calls {name}, which is not known to be pure")
         elif isinstance(value, type) and name.startswith("sklearn."):
-            self.random_calls += may_draw(value, self.func.__code__)
-        elif consumed_once(name) and at + 2 < len(all_) and all_[at + 2].opname == "RETURN_VALUE":
-            self.fail("returns an iterator, which can be consumed only once")
+            self.takes_seeds |= may_draw(value)
+            if may_draw(value, ()):
+                self.random[value] += 1
 
     def method(self, name: str, called: bool) -> None:
         if name in MUTATING_METHODS:  # of what, see `ownership`
             return
         if f".{name}" in SEEDED:
-            self.random_calls += 1
+            self.random[f".{name}"] += 1
         elif name in DRAWING and self.has_generator:
             pass  # of the generator with a constant seed that this function made
         elif called and name not in PURE_METHODS and name not in LOGGING:

@@ -7,6 +7,7 @@ from stratum_dask.semantics.declared import (
 )
 from stratum_dask.semantics.estimators import (
     asks_to_write,
+    may_draw,
     uses_randomness,
     writes_inputs,
 )
@@ -15,8 +16,10 @@ from stratum_dask.semantics.names import (
     is_pure,
     name_of,
     of_library,
+    reads_clock,
 )
 from stratum_dask.semantics.table import (
+    CLOCKS,
     DRAWING,
     FITTING,
     GENERATORS,
@@ -33,6 +36,7 @@ from stratum_dask.semantics.table import (
 )
 
 __all__ = [
+    "CLOCKS",
     "DRAWING",
     "FITTING",
     "GENERATORS",
@@ -52,8 +56,10 @@ __all__ = [
     "declare_pure",
     "declared",
     "is_pure",
+    "may_draw",
     "name_of",
     "of_library",
+    "reads_clock",
     "uses_randomness",
     "writes_inputs",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,45 @@ def uses_randomness(estimator: Any) -> bool:
         if params["random_state"] is not None or condition is None or not condition(params):
             return True
     return any(map(_holds_random, params.values()))
+
+
+def may_draw(kind: type, keywords: Iterable[str] | None = None) -> bool:
+    """Tell whether an object of a class may draw randomness if it is made without a seed.
+
+    Parameters
+    ----------
+    kind : type
+    keywords : iterable of str, optional
+        What it is made with, positions apart; None if that is not known.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from sklearn.linear_model import LinearRegression, Ridge
+    >>> may_draw(LinearRegression), may_draw(RandomForestRegressor, ["n_estimators"])
+    (False, True)
+    >>> may_draw(Ridge, ["alpha"]), may_draw(Ridge, ["solver"]), may_draw(Ridge)
+    (False, True, True)
+    """
+    if not _has_seed(kind):
+        return False
+    if keywords is None or not _DECIDING.isdisjoint(keywords):
+        return True
+    try:
+        return uses_randomness(kind())
+    except TypeError:  # has required arguments, as meta-estimators do
+        return True
+
+
+_DECIDING = frozenset({"shuffle", "solver", "selection", "svd_solver", "probability"})
+
+
+@cache
+def _has_seed(kind: type) -> bool:
+    try:
+        return "random_state" in inspect.signature(kind).parameters
+    except ValueError:  # written in C, without a signature
+        return False
 
 
 def writes_inputs(estimator: Any) -> bool:

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 
 from stratum_dask.semantics.table import (
     BUILTINS,
+    CLOCKS,
     CONSUMED_ONCE,
     LIBRARIES,
     MUTATING_METHODS,
@@ -128,6 +129,17 @@ def consumed_once(name: str) -> bool:
         ".iterrows",
         ".itertuples",
     )
+
+
+def reads_clock(name: str | None, args: Iterable[Any]) -> bool:
+    """Tell whether a call asks for the present time by one of its arguments.
+
+    Examples
+    --------
+    >>> reads_clock("pandas.Timestamp", ["now"]), reads_clock("pandas.Timestamp", ["2024-02-29"])
+    (True, False)
+    """
+    return name in CLOCKS and any(type(one) is str and one in ("now", "today") for one in args)
 
 
 @lru_cache(maxsize=1024)

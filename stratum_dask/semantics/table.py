@@ -69,6 +69,13 @@ DRAWING = _names("""
 """)
 """Methods of such generators."""
 
+CLOCKS = _names("""
+    numpy.array numpy.asarray pandas.DataFrame pandas.DatetimeIndex pandas.Index pandas.Period
+    pandas.Series pandas.Timestamp pandas.array pandas.bdate_range pandas.date_range
+    pandas.to_datetime
+""")
+"""Callables to which the strings "now" and "today" may mean the time of the call."""
+
 READERS = _names("""
     pandas.read_csv pandas.read_parquet pandas.read_feather pandas.read_table pandas.read_json
     pandas.read_excel pandas.read_orc pandas.read_fwf numpy.load numpy.loadtxt numpy.genfromtxt

@@ -1,0 +1,174 @@
+"""What the calls of a function do besides computing: draw randomness, look at the clock.
+
+RandomForestRegressor(random_state=0)      seeded
+RandomForestRegressor(random_state=seed)   seeded, if the parameter `seed` is an int
+RandomForestRegressor(**params)            may draw
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from stratum_dask.bytecode.origins import (
+    DYNAMIC,
+    FRESH,
+    ITERATOR,
+    Made,
+    Method,
+    Parameter,
+    Value,
+)
+from stratum_dask.semantics import (
+    DRAWING,
+    LOGGING,
+    MUTATING_METHODS,
+    PURE_METHODS,
+    READERS,
+    SEEDED,
+    consumed_once,
+    may_draw,
+    reads_clock,
+)
+
+Site = tuple[int, int]
+"""Where a call is: the code's id, and the offset of the instruction."""
+
+_KNOWN_METHODS = PURE_METHODS | MUTATING_METHODS | LOGGING | DRAWING
+
+
+class Given(NamedTuple):
+    """The keywords of a call, as far as they are written out.
+
+    Attributes
+    ----------
+    values : mapping of str to Value
+    others : bool
+        Whether ``**`` may add more.
+    """
+
+    values: Mapping[str, Value]
+    others: bool = False
+
+
+@dataclass
+class Calls:
+    """What was seen of the calls of a function and of those nested in it.
+
+    Attributes
+    ----------
+    draws : dict of site to (callable, seed)
+        Calls of what draws randomness without a seed. Their seed is True if they have one, the
+        name of the parameter that must be one, or False.
+    reasons : dict of str to None
+        Why the function is impure.
+    iterates : bool
+        Whether it may return an iterator.
+    """
+
+    draws: dict[Site, tuple[Any, bool | str]] = field(default_factory=dict)
+    reasons: dict[str, None] = field(default_factory=dict)
+    iterates: bool = False
+
+    def call(
+        self,
+        site: Site,
+        func: tuple[str | None, Any],
+        args: Sequence[Value],
+        given: Given,
+    ) -> None:
+        """Note a call.
+
+        Parameters
+        ----------
+        site : Site
+        func : tuple
+            Its canonical name and what is called, None if that is not known.
+        args : sequence of Value
+            All that it is given.
+        given : Given
+        """
+        name, what = func
+        for one in args:
+            if isinstance(one.what, Method):  # which may be called there
+                self.method(one.what.name)
+        if reads_clock(name, [one.what for one in args]):
+            self.reasons["looks at the clock"] = None
+        if what is DYNAMIC:
+            self.reasons["calls an attribute whose name is not known"] = None
+        if _may_draw(name, what):
+            self.draws[site] = what, _seed(what, given)
+
+    def method(self, name: str) -> None:
+        """Note that a method of this name may be called."""
+        if name not in _KNOWN_METHODS and f".{name}" not in SEEDED:
+            self.reasons[f"calls .{name}, which is not known to be pure"] = None
+
+    def seeds(self, loads: Mapping[Any, int]) -> list[str] | None:
+        """Return the parameters that must be ints so that no randomness is drawn.
+
+        Parameters
+        ----------
+        loads : mapping of callable to int
+            How often the function names each that draws.
+
+        Returns
+        -------
+        list of str or None
+            None if it is drawn anyway, or may be where no call was seen.
+        """
+        found = list(self.draws.values())
+        for func, count in loads.items():
+            if sum(one is func or one == func for one, _ in found) < count:
+                return None
+        if any(seed is False for _, seed in found):
+            return None
+        return [*dict.fromkeys(seed for _, seed in found if isinstance(seed, str))]
+
+
+def returns_iterator(
+    name: str | None, what: Any, keywords: Collection[str], iterates: Callable[[Any], bool]
+) -> bool:
+    """Tell whether a call returns an iterator.
+
+    Parameters
+    ----------
+    name : str or None
+        Canonical name.
+    what : object
+        What is called.
+    keywords : collection of str
+    iterates : callable
+        Tells of a function of the user whether it does.
+    """
+    if isinstance(what, Method):
+        splits = what.name == "split" and isinstance(what.receiver.what, Made)
+        return splits or consumed_once(f".{what.name}")
+    if name is not None:
+        lazy = name in READERS and ("chunksize" in keywords or "iterator" in keywords)
+        return lazy or consumed_once(name)
+    return iterates(what)
+
+
+def holding(value: Value, parts: Iterable[Value]) -> Value:
+    """Return a new container's value, which is no better than an iterator if it holds one."""
+    held = any(one.what is ITERATOR for one in parts)
+    return value._replace(what=ITERATOR) if held else value
+
+
+def _may_draw(name: str | None, what: Any) -> bool:
+    if name is None:
+        return False
+    return name in SEEDED or (
+        isinstance(what, type) and name.startswith("sklearn.") and may_draw(what)
+    )
+
+
+def _seed(what: Any, given: Given) -> bool | str:
+    seed = given.values.get("random_state", FRESH).what
+    if isinstance(seed, Parameter):
+        return seed.name
+    if isinstance(seed, int):
+        return True
+    return isinstance(what, type) and not may_draw(what, None if given.others else given.values)

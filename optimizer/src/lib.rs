@@ -22,6 +22,7 @@ mod peak;
 mod plans;
 mod pull;
 mod reach;
+mod run;
 mod sections;
 mod simulate;
 mod stock;

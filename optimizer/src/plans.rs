@@ -2,7 +2,8 @@
 
 use crate::cluster::{Cluster, Costs};
 use crate::pull::Pool;
-use crate::simulate::{Plan, Run, Schedule};
+use crate::run::Run;
+use crate::simulate::{Plan, Schedule};
 use crate::{Dag, NONE};
 
 /// Where and in which order nodes should run, and what that is predicted to give.

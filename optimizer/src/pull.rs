@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::Dag;
-use crate::simulate::Run;
+use crate::run::Run;
 
 /// Nodes that wait for a worker.
 pub(crate) struct Pool {

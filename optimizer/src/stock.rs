@@ -5,7 +5,7 @@
 
 use crate::Dag;
 use crate::NONE;
-use crate::simulate::Run;
+use crate::run::Run;
 
 /// More room than threads, so that the next node is there when one ends.
 const SATURATION: f64 = 1.1;

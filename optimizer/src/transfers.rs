@@ -1,6 +1,6 @@
 //! Values on workers during a simulated run: fetched, held, dropped.
 
-use crate::simulate::Run;
+use crate::run::Run;
 
 impl Run<'_> {
     /// The seconds that fetching the inputs would take.

@@ -7,27 +7,23 @@ and left alone for a while.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from stratum_dask._native import digest
 from stratum_dask.store.container import VERSION, Bad, Opened, check, key_id, seal, unseal
 from stratum_dask.store.files import Entry, Files, LocalFiles, open_files
+from stratum_dask.store.inventory import Inventory
 from stratum_dask.store.keys import load_key
-from stratum_dask.store.retention import room_of, to_remove
+from stratum_dask.store.retention import to_remove
 from stratum_dask.store.speed import Speed
 from stratum_dask.store.trouble import pause_after, say
 from stratum_dask.store.values import Encoded, Refused, encode
 
 T = TypeVar("T")
 
-_TRUST = 64
-"""The part of the budget after whose writing it is looked again what others have written."""
-_SPARE = 16
-"""The part of the budget that is freed at once when it is used up."""
 _FOREIGN = ("other version", "foreign key")
 
 
@@ -119,22 +115,17 @@ class Store:
         self.counts: Counter[str] = Counter()
         near = isinstance(self.files, LocalFiles)
         self.speed = Speed(0.0002, 1e9) if near else Speed(0.05, 5e7)
-        self._known: dict[bytes, list[Entry]] = {}
-        self._bad: set[str] = set()
-        self._total: int | None = None
-        self._written = 0
+        self._inventory = Inventory(self.files, budget)
         self._asleep = 0.0
-        self._lock = threading.RLock()
 
     # -- what tasks ask ---------------------------------------------------------------------------
 
     def contains(self, tokens: Iterable[bytes]) -> dict[bytes, Entry]:
         """Return the entries of those values that are there; from one listing."""
-        if self._attempt("listed", self._look) is None:
+        if self._attempt("listed", self._inventory.look) is None:
             return {}
-        known = self._known
-        names = {token: self._name(token) for token in tokens}
-        return {token: known[name][0] for token, name in names.items() if known.get(name)}
+        there = {token: self._inventory.find(self._name(token)) for token in tokens}
+        return {token: entries[0] for token, entries in there.items() if entries}
 
     def get(self, token: bytes) -> Opened:
         """Return a value of its own, and what computing it took.
@@ -144,10 +135,10 @@ class Store:
         Missing
             If it is not there or cannot be used. An entry that was torn or altered is removed.
         """
-        if self._total is None:
-            self._attempt("listed", self._look)
+        if not self._inventory.is_listed:
+            self._attempt("listed", self._inventory.look)
         reason = "not there"
-        for entry in tuple(self._known.get(self._name(token), ())):
+        for entry in self._inventory.find(self._name(token)):
             try:
                 return self.load(entry)
             except Missing as why:
@@ -170,7 +161,7 @@ class Store:
         reason = found or "no store"
         self.counts[f"miss: {reason}"] += 1
         if found is not None:
-            self._forget(entry)
+            self._inventory.forget(entry)
         raise Missing(reason)
 
     def put(self, token: bytes, value: Any, seconds: float) -> bool:
@@ -198,11 +189,11 @@ class Store:
     def put_encoded(self, token: bytes, encoded: Encoded, seconds: float) -> bool:
         """Keep a value that is bytes already."""
         name = self._name(token)
-        if self._known.get(name):
+        if self._inventory.find(name):
             return True
         parts = seal(name, encoded, seconds, self.key)
         entry = Entry(name, sum(map(len, parts)), seconds, time.time())
-        if not self._attempt("written", lambda: self._write(entry, parts)):
+        if not self._attempt("written", lambda: self._inventory.add(entry, parts)):
             self.refuse("no room for it, or no store")
             return False
         self.counts["written"] += 1
@@ -243,13 +234,13 @@ class Store:
         once = {entry.token: entry for entry in entries}  # some wrote the same at the same time
         gone = [entry for entry in entries if once[entry.token] is not entry]
         gone += to_remove(once.values(), self.budget if budget is None else budget, time.time())
-        self._remove(gone)
+        self._inventory.remove(gone)
         return gone
 
     def clear(self) -> list[Entry]:
         """Remove all entries."""
         gone = list(self.files.list())
-        self._remove(gone)
+        self._inventory.remove(gone)
         return gone
 
     # -- inside -----------------------------------------------------------------------------------
@@ -257,18 +248,6 @@ class Store:
     def _name(self, token: bytes) -> bytes:
         """Return what a value is called here; with another key or format, something else."""
         return digest(self._head + token)
-
-    def _look(self) -> bool:
-        """List what is there now."""
-        known: dict[bytes, list[Entry]] = defaultdict(list)
-        total = 0
-        for entry in self.files.list():
-            total += room_of(entry)
-            if entry.name not in self._bad:
-                known[entry.token].append(entry)
-        with self._lock:
-            self._known, self._total, self._written = dict(known), total, 0
-        return True
 
     def _open(self, entry: Entry) -> Opened | str:
         """Return what an entry holds, or why it cannot be used."""
@@ -282,44 +261,6 @@ class Store:
             return str(why)
         self.files.touch(entry)
         return opened
-
-    def _forget(self, entry: Entry) -> None:
-        with self._lock:
-            self._bad.add(entry.name)
-            left = [one for one in self._known.get(entry.token, ()) if one.name != entry.name]
-            self._known[entry.token] = left
-
-    def _write(self, entry: Entry, parts: list[Any]) -> bool:
-        with self._lock:
-            if not self._has_room(entry):
-                return False
-            # Counted before it is there, so that writers of this process know of each other.
-            self._total = (self._total or 0) + room_of(entry)
-            self._written += room_of(entry)
-        self.files.write(entry, parts)
-        with self._lock:
-            self._known.setdefault(entry.token, []).append(entry)
-        return True
-
-    def _has_room(self, new: Entry) -> bool:
-        """Tell whether there is room; what saves less than the new entry makes some."""
-        if self._total is None or self._written + room_of(new) > self.budget // _TRUST:
-            self._look()
-        if (self._total or 0) + room_of(new) <= self.budget:
-            return True
-        self.files.tidy()  # what dead writers left takes room as well
-        entries, now = [*self.files.list(times=True), new], time.time()
-        if new in to_remove(entries, self.budget, now):
-            return False
-        gone = to_remove(entries, self.budget - self.budget // _SPARE, now)
-        self._remove(entry for entry in gone if entry is not new)
-        return True
-
-    def _remove(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            self.files.remove(entry)
-            self.counts["removed"] += 1
-        self._look()
 
     def _attempt(self, what: str, call: Callable[[], T]) -> T | None:
         """Return what a call gives, or None while the store fails; say so once."""

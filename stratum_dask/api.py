@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from dask.highlevelgraph import HighLevelGraph
 
 from stratum_dask.config import options
-from stratum_dask.explanation import Explanation, Recorder, Work
+from stratum_dask.explanation import Explanation, Work
 from stratum_dask.graph import Workers, emit, lower, merged_graph, rebuild
 from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import ESTIMATOR_OPS
 from stratum_dask.pipeline import run
+from stratum_dask.recording import Recorder
 from stratum_dask.runtime.counting import counters
 from stratum_dask.runtime.site import Site
 

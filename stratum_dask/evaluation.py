@@ -16,7 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from stratum_dask.config import options
 from stratum_dask.errors import ConfigError
-from stratum_dask.explanation import Recorder, Work
+from stratum_dask.explanation import Work
 from stratum_dask.frontends.builder import Builder
 from stratum_dask.frontends.candidates import Candidate, expand
 from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
@@ -24,6 +24,7 @@ from stratum_dask.frontends.inputs import read_inputs
 from stratum_dask.graph import Key
 from stratum_dask.ops.counters import total
 from stratum_dask.ops.outcomes import Failure, Outcome, failure_of, seconds_of
+from stratum_dask.recording import Recorder
 from stratum_dask.results import CandidateResult, Results
 from stratum_dask.runtime.batch import run_batch
 from stratum_dask.runtime.progress import Progress

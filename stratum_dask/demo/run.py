@@ -21,10 +21,11 @@ from threadpoolctl import threadpool_limits
 
 from stratum_dask.api import optimize
 from stratum_dask.errors import StratumError
-from stratum_dask.explanation import Explanation, Recorder, Work
+from stratum_dask.explanation import Explanation, Work
 from stratum_dask.graph import Graph, lower
 from stratum_dask.ops import counters
 from stratum_dask.pipeline import run as run_pipeline
+from stratum_dask.recording import Recorder
 
 
 class ScoresDifferError(StratumError):

@@ -126,31 +126,22 @@ def tiny(i: int) -> int:
     return i + 1
 
 
+def brief(i: int) -> int:
+    """Take longer than what is not worth keeping."""
+    return i + work(1)
+
+
 def overhead(tasks: int, repeats: int) -> list[Row]:
     """Compare tiny tasks with and without the plugin, one cluster after the other in turns."""
     found: dict[bool, list[float]] = {False: [], True: []}
     busy: dict[bool, list[float]] = {False: [], True: []}
-    spent = 0.0
     for number in range(repeats):
         for plugin in (False, True) if number % 2 == 0 else (True, False):
-            with cluster(plugin) as started:
-                if plugin:
-                    one = started.scheduler.plugins["stratum"]
-                    hook = one.transition
-                    total = [0.0]
-
-                    def timed(*args: Any, hook: Any = hook, total: Any = total, **kw: Any) -> None:
-                        began = time.thread_time()
-                        hook(*args, **kw)
-                        total[0] += time.thread_time() - began
-
-                    one.transition = timed
+            with cluster(plugin):
                 graphs = [dask.delayed(tiny)(number * tasks + i) for i in range(tasks)]
                 began = time.process_time()
                 found[plugin].append(seconds(lambda g=graphs: dask.compute(*sd.optimize(g)))[0])
                 busy[plugin].append(time.process_time() - began)
-                if plugin:
-                    spent = total[0] / tasks
     plain, shared = min(found[False]), min(found[True])
     return [
         {
@@ -159,9 +150,57 @@ def overhead(tasks: int, repeats: int) -> list[Row]:
             "peer": plain,
             "ours / peer": shared / plain,
             "CPU, client and scheduler": min(busy[True]) / min(busy[False]),
-            "us per task in hooks": spent * 1e6,
         }
     ]
+
+
+class Stopwatch:
+    """Adds up the CPU time of a function's calls, less what measuring itself takes."""
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self._func, self._spent, self._calls = func, 0.0, 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        time.thread_time()  # the first call takes longest
+        began = time.thread_time()
+        result = self._func(*args, **kwargs)
+        self._spent += time.thread_time() - began
+        self._calls += 1
+        return result
+
+    @property
+    def seconds(self) -> float:
+        """The time of all calls."""
+        idle = Stopwatch(lambda *_, **__: None)
+        for _ in range(10_000):
+            idle("key", "waiting", "processing", stimulus_id="", worker="")
+        return self._spent - idle._spent / idle._calls * self._calls
+
+
+def hooks(tasks: int) -> list[Row]:
+    """Time the plugin's hooks: tasks of which nothing is kept, and tasks that are all kept."""
+    rows = []
+    for case, func in (("tiny", tiny), ("that are kept", brief)):
+        with cluster(plugin=True) as started:
+            plugin = started.scheduler.plugins["stratum"]
+            watches = {}
+            for name in ("update_graph", "transition"):
+                watches[name] = Stopwatch(getattr(plugin, name))
+                setattr(plugin, name, watches[name])
+            dask.compute(*sd.optimize([dask.delayed(func)(i) for i in range(tasks)]))
+            time.sleep(2)  # until all are forgotten, and looked at
+            kept = len(plugin.pins.retention)
+            each = {name: watch.seconds / tasks * 1e6 for name, watch in watches.items()}
+        rows.append(
+            {
+                "case": f"{tasks:,} tasks {case}",
+                "kept": kept,
+                "us per task in hooks": sum(each.values()),
+                **{f"us in {name}": one for name, one in each.items()},
+            }
+        )
+    return rows
 
 
 def fairness(huge: int = 400, small: int = 10) -> list[Row]:
@@ -250,6 +289,7 @@ def run(full: bool) -> list[Row]:
     return [
         *sharing(),
         *overhead(10_000 if full else 2_000, 3 if full else 2),
+        *hooks(2_000),
         *fairness(),
         *bookkeeping(),
         *chaos(500, 5.0),

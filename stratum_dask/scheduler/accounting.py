@@ -34,31 +34,29 @@ class Candidate:
 class Accounting:
     """Follows candidates by the tasks that each ends with.
 
-    What happens is only noted, and looked at together when somebody asks: that costs a third.
+    Parameters
+    ----------
+    scheduler : distributed.Scheduler
+        Is asked which of them run, when somebody wants to know.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
         self._of: dict[Key, list[Candidate]] = {}
         self._open: dict[tuple[str, str], Candidate] = {}
         self._ended: deque[Candidate] = deque(maxlen=_FINISHED)
         self._counts = dict.fromkeys(("waiting", "running", "done", "failed", "cancelled"), 0)
-        self._news: list[tuple[Key, str]] = []
-
-    def note(self, key: Key, status: str) -> None:
-        """Take note that a task is "running", "done", "failed", or "cancelled" if not done."""
-        self._news.append((key, status))
 
     @property
     def counts(self) -> dict[str, int]:
         """How many candidates have each status."""
-        self.settle()
+        self._look()
         return self._counts
 
     def announce(
         self, plan: str, client: str, candidates: Sequence[tuple[str, Sequence[Key]]]
     ) -> None:
         """Take note of the candidates of a plan; of those that are known already, nothing."""
-        self.settle()
         for name, ends in candidates:
             if (plan, name) in self._open or not ends:
                 continue
@@ -67,24 +65,19 @@ class Accounting:
             for key in ends:
                 self._of.setdefault(key, []).append(one)
 
-    def settle(self) -> None:
-        """Look at what was noted."""
-        news, self._news = self._news, []
-        for key, status in news:
-            if status == "running":
-                for one in self._of.get(key, ()):
-                    if one.status == "waiting":
-                        self._move(one, status)
+    def ended(self, key: Key, status: str) -> None:
+        """Take note that a task is "done", "failed", or "cancelled" if it was not done."""
+        for one in self._of.pop(key, ()):
+            one.left -= 1
+            if one.status not in ("waiting", "running"):
                 continue
-            for one in self._of.pop(key, ()):
-                one.left -= 1
-                is_over = not one.left or status != "done"
-                if is_over and one.status in ("waiting", "running"):
-                    self._end(one, status)
+            if not one.left or status != "done":
+                self._end(one, status)
+            elif one.status == "waiting":
+                self._move(one, "running")
 
     def forget(self, plan: str) -> None:
         """Remove a plan that was never submitted."""
-        self.settle()
         for key, those in list(self._of.items()):
             left = [one for one in those if one.plan != plan]
             if left:
@@ -96,12 +89,22 @@ class Accounting:
 
     def listed(self, most: int = 1_000) -> list[dict[str, Any]]:
         """Return candidates as plain data: those that run or wait, then those that have ended."""
-        self.settle()
+        self._look()
         found = [*self._open.values(), *reversed(self._ended)][:most]
         return [
             {"plan": one.plan, "client": one.client, "name": one.name, "status": one.status}
             for one in found
         ]
+
+    def _look(self) -> None:
+        """Look which candidates have begun."""
+        tasks = self._scheduler.tasks
+        for key, those in self._of.items():
+            ts = tasks.get(key)
+            if ts is not None and ts.state == "processing":
+                for one in those:
+                    if one.status == "waiting":
+                        self._move(one, "running")
 
     def _move(self, one: Candidate, status: str) -> None:
         self._counts[one.status] -= 1

@@ -117,7 +117,7 @@ class Answers:
             plugin.pins.hold(keys)
         plugin.counters["misses"] += len(question.tokens) - len(found)
         others = plugin.makers.others(question.environment)
-        time, costs = plugin.learning.since(question.learned)
+        time, costs = plugin.journal.learning.since(question.learned)
         return {
             "status": "OK",
             "found": found,
@@ -146,7 +146,7 @@ class Answers:
         plugin, said = self._plugin, messages.unpack_announcement(sent)
         new = said.plan not in plugin.registry.plans
         plugin.registry.announce(said, time.time())
-        plugin.accounting.announce(said.plan, said.client, said.candidates)
+        plugin.journal.accounting.announce(said.plan, said.client, said.candidates)
         plugin.counts.told(said.process, said.store)
         if new:
             counters = plugin.counters

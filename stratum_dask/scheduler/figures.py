@@ -42,8 +42,8 @@ def state(plugin: StratumPlugin) -> dict[str, Any]:
     return {
         "version": messages.version(),
         "off": plugin.off,
-        "candidates": dict(plugin.accounting.counts),
-        "named": plugin.accounting.listed(),
+        "candidates": dict(plugin.journal.accounting.counts),
+        "named": plugin.journal.accounting.listed(),
         **plugin.counters,
         "retention": {
             "values": len(kept),
@@ -84,7 +84,7 @@ def figures(plugin: StratumPlugin) -> dict[str, Any]:
             }
             for key, one in kept
         ],
-        "paces": plugin.paces.listed(),
+        "paces": plugin.journal.paces.listed(),
         "kernels": plugin.counts.kernels(),
     }
 

@@ -37,42 +37,36 @@ class Sums(NamedTuple):
 
 
 class Learning:
-    """Sums by kind and size; what is noted is looked at together when somebody asks."""
+    """Sums by kind and size."""
 
     def __init__(self) -> None:
-        self._news: list[tuple[str, int, int, float, int]] = []
         self._sums: OrderedDict[Entry, tuple[int, Sums]] = OrderedDict()
         self._time = 0
 
-    def note(self, kind: str, rounds: int, given: int, seconds: float, nbytes: int) -> None:
+    def add(self, kind: str, rounds: int, given: int, seconds: float, nbytes: int) -> None:
         """Take note of a task."""
-        self._news.append((kind, rounds, given, seconds, nbytes))
-
-    def settle(self) -> None:
-        """Look at what was noted."""
-        news, self._news = self._news, []
-        self._time += bool(news)
-        for kind, rounds, given, seconds, nbytes in news:
-            entry = Kind(kind, given, rounds).entry
-            _, old = self._sums.pop(entry, (0, Sums(0, 0.0, 0.0, 0.0, 0.0)))
-            new = Sums(
-                old.times + 1,
-                old.seconds + seconds,
-                old.nbytes + nbytes,
-                old.given + given,
-                old.rounds + rounds,
-            )
-            self._sums[entry] = self._time, new
-        while len(self._sums) > _MOST:
+        entry = Kind(kind, given, rounds).entry
+        _, old = self._sums.pop(entry, (0, Sums(0, 0.0, 0.0, 0.0, 0.0)))
+        new = Sums(
+            old.times + 1,
+            old.seconds + seconds,
+            old.nbytes + nbytes,
+            old.given + given,
+            old.rounds + rounds,
+        )
+        self._sums[entry] = self._time, new
+        if len(self._sums) > _MOST:
             self._sums.popitem(last=False)
 
     def since(self, time: int) -> tuple[int, list[tuple[Entry, Sums]]]:
         """Return what has changed since a time that this gave before, and the time now."""
-        self.settle()
-        return self._time, list(self._changed(time))
+        known = time if time <= self._time else 0  # asked of a scheduler that was restarted
+        found = list(self._changed(known))
+        self._time += 1  # what is added now is news for whoever has asked
+        return self._time, found
 
     def _changed(self, time: int) -> Iterator[tuple[Entry, Sums]]:
         for entry, (changed, sums) in reversed(self._sums.items()):
-            if changed <= time:
+            if changed < time:
                 return
             yield entry, sums

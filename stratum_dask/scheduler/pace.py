@@ -35,23 +35,13 @@ class Pace:
 
 
 class Paces:
-    """The plans that ran last; what is noted is looked at together when somebody asks."""
+    """The plans that ran last."""
 
     def __init__(self) -> None:
         self._plans: OrderedDict[str, Pace] = OrderedDict()
-        self._news: list[tuple[str, float, float, int]] = []
 
-    def note(self, plan: str, start: float, stop: float, threads: int) -> None:
-        """Take note of a task that ran from `start` to `stop`."""
-        self._news.append((plan, start, stop, threads))
-
-    def settle(self) -> None:
-        """Look at what was noted."""
-        news, self._news = self._news, []
-        for one in news:
-            self._add(*one)
-
-    def _add(self, plan: str, start: float, stop: float, threads: int) -> None:
+    def add(self, plan: str, start: float, stop: float, threads: int) -> None:
+        """Take note of a task that ran from `start` to `stop`, on so many threads."""
         pace = self._plans.get(plan)
         if pace is None:
             pace = self._plans[plan] = Pace(max(threads, 1), start, stop)
@@ -68,7 +58,6 @@ class Paces:
         ``floor`` are the seconds below which the tasks could not get: all of them divided by the
         threads, or the longest; ``achieved`` are those from the first's begin to the last's end.
         """
-        self.settle()
         return [
             {
                 "plan": name,

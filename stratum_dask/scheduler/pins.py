@@ -38,6 +38,8 @@ class Pins:
         The name under which the scheduler is told to keep values: one that no other plugin has,
         or it would release what this one keeps.
     retention : Retention
+    kept : mapping of key to Kept
+        What is kept.
     refused : int
         How many values were not kept.
     """
@@ -46,8 +48,10 @@ class Pins:
         self._scheduler, self._share = scheduler, share
         self.client = f"stratum-retention-{uuid.uuid4().hex[:12]}"
         self.retention = Retention(budget)
+        self.kept = self.retention.kept
         self.refused = 0
         self._releases: deque[Key] = deque()
+        self._rooms: dict[str, int | None] = {}
         self._held: dict[str, asyncio.TimerHandle] = {}
 
     def offer(self, value: Value, ts: Any, ws: Any) -> None:
@@ -60,12 +64,12 @@ class Pins:
             seconds=value.seconds,
             reuse=value.reuse,
             worker=ws.address,
-            share=self._room(ws),
+            share=self._room_on(ws),
         )
         for key in dropped:
             self._release(key)
         if kept:
-            self._scheduler.client_desires_keys([value.key], self.client)
+            self._want(ts)
         else:
             self.refused += 1
 
@@ -86,11 +90,13 @@ class Pins:
 
     def drop(self, key: Key) -> None:
         """Keep a value no longer, if it is kept."""
-        if self.retention.drop(key):
+        if key in self.kept:
+            self.retention.drop(key)
             self._release(key)
 
     def relieve(self) -> None:
-        """Keep less on workers that hold more than their target."""
+        """Keep less on workers that hold more than their target, and none more where they spill."""
+        self._rooms.clear()
         target = dask.config.get("distributed.worker.memory.target") or 1.0
         for ws in self._scheduler.workers.values():
             if not ws.memory_limit or ws.address not in self.retention.by_worker:
@@ -107,13 +113,33 @@ class Pins:
         for holder in self._held:
             asyncio.get_running_loop().call_soon(self._let_go, holder)
 
-    def _room(self, ws: Any) -> int | None:
-        """Return how many bytes may be kept on a worker; none where values are spilled."""
+    def _room_on(self, ws: Any) -> int | None:
+        """Return how many bytes may be kept on a worker: as it was when it was looked last."""
+        address = ws.address
+        if address not in self._rooms:
+            self._rooms[address] = self._room_now(ws)
+        return self._rooms[address]
+
+    def _room_now(self, ws: Any) -> int | None:
         if not ws.memory_limit:
             return None
         if ws.memory.spilled:
             return self.retention.by_worker.get(ws.address, 0)
         return int(ws.memory_limit * self._share)
+
+    def _want(self, ts: Any) -> None:
+        """Want a task as ``Scheduler.client_desires_keys`` does.
+
+        Which would tell all other clients of the value, too, who have just been told.
+        """
+        clients = self._scheduler.clients
+        if self.client not in clients:
+            self._scheduler.client_desires_keys([], self.client)
+        me = clients[self.client]
+        if ts.who_wants is None:
+            ts.who_wants = set()
+        ts.who_wants.add(me)
+        me.wants_what.add(ts)
 
     def _release(self, key: Key) -> None:
         self._releases.append(key)

@@ -10,7 +10,7 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import dask
@@ -20,14 +20,12 @@ from tornado.ioloop import PeriodicCallback
 
 from stratum_dask.graph import ANNOTATION
 from stratum_dask.scheduler import figures, messages
-from stratum_dask.scheduler.accounting import Accounting
 from stratum_dask.scheduler.answers import Answers
 from stratum_dask.scheduler.counts import Counts
 from stratum_dask.scheduler.dashboard import add_routes
-from stratum_dask.scheduler.learning import Learning
+from stratum_dask.scheduler.journal import Journal
 from stratum_dask.scheduler.makers import Makers
 from stratum_dask.scheduler.messages import Key
-from stratum_dask.scheduler.pace import Paces
 from stratum_dask.scheduler.pins import Pins
 from stratum_dask.scheduler.placing import Placing
 from stratum_dask.scheduler.registry import Registry, Value
@@ -43,8 +41,6 @@ _PATIENCE = 600.0
 """Seconds until a plan that was announced but not submitted is forgotten."""
 _ON_THE_WAY = frozenset({"waiting", "queued", "no-worker"})
 """States that tell nothing of a value."""
-_OVER = frozenset({"memory", "erred", "forgotten"})
-"""States in which a task waits for nothing any more."""
 _FAILURES = "stratum_dask.ops.outcomes.NoValue"
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -120,10 +116,8 @@ class StratumPlugin(SchedulerPlugin):
         """Know nothing yet."""
         self.registry = Registry()
         self.pins = Pins(self.scheduler, self._budget, self._share)
-        self.accounting = Accounting()
+        self.journal = Journal(self.scheduler)
         self.placing = Placing()
-        self.paces = Paces()
-        self.learning = Learning()
         self.turns = Turns(self.scheduler.generation) if self._is_fair else None
         self.makers = Makers(self.scheduler)
         self.counters: dict[str, float] = dict.fromkeys(
@@ -164,11 +158,9 @@ class StratumPlugin(SchedulerPlugin):
     def _look(self) -> None:
         self.pins.relieve()
         self.placing.give_up(self.scheduler, time.time())
-        self.accounting.settle()
-        self.paces.settle()
-        self.learning.settle()
+        self.journal.settle()
         for plan in self.registry.expire(time.time() - _PATIENCE):
-            self.accounting.forget(plan)
+            self.journal.accounting.forget(plan)
 
     def state(self) -> dict[str, Any]:
         """Return what is going on; see :func:`stratum_dask.scheduler.figures.state`."""
@@ -231,53 +223,51 @@ class StratumPlugin(SchedulerPlugin):
         if finish in _ON_THE_WAY or self.off:
             return
         try:
-            ran = [(one["start"], one["stop"]) for one in startstops if one["action"] == "compute"]
-            if self.turns is not None and finish in _OVER:
-                self.turns.done(key, sum([stop - start for start, stop in ran]))
-            value = self.registry.values.get(key)
-            if value is not None:
-                self._follow(value, start, finish, ran)
             if key in self.placing.wishes:
                 self.placing.follow(self.scheduler, key, finish)
+            if finish == "processing":
+                return
+            seconds = ended = 0.0
+            for one in startstops:
+                if one["action"] == "compute":
+                    ended = one["stop"]
+                    seconds += ended - one["start"]
+            if self.turns is not None and finish != "released":
+                self.turns.done(key, seconds)
+            value = self.registry.values.get(key)
+            if value is None:
+                return
+            if finish == "memory":
+                self._computed(value, seconds, ended)
+            elif finish == "erred":
+                self.journal.ended(value, "failed")
+            elif finish == "forgotten":
+                self.journal.ended(value, "cancelled")
+                if key in self.pins.kept:
+                    self.pins.drop(key)
+                self.registry.forget(value)
+            elif start == "memory":
+                self.registry.vanish(value)
+                self.pins.drop(key)
         except Exception as error:
             self.switch_off(f"its hook 'transition' failed: {error!r}", error)
 
-    def _follow(
-        self, value: Value, start: str, finish: str, ran: Sequence[tuple[float, float]]
-    ) -> None:
-        if finish == "processing":
-            self.accounting.note(value.key, "running")
-        elif finish == "memory":
-            self._computed(value, ran)
-            return
-        elif finish == "erred":
-            self.accounting.note(value.key, "failed")
-        elif finish == "forgotten":
-            self.accounting.note(value.key, "cancelled")
-            self.pins.drop(value.key)
-            self.registry.forget(value)
-            return
-        if start == "memory":
-            self._lost(value)
-
-    def _computed(self, value: Value, ran: Sequence[tuple[float, float]]) -> None:
-        ts = self.scheduler.tasks[value.key]
+    def _computed(self, value: Value, seconds: float, ended: float) -> None:
+        scheduler, values = self.scheduler, self.registry.values
+        ts = scheduler.tasks[value.key]
         self.counters["tasks"] += 1
         if ts.type == _FAILURES:
-            self.accounting.note(value.key, "failed")
+            self.journal.ended(value, "failed")
             return
-        self.accounting.note(value.key, "done")
-        seconds = 0.0
-        for began, ended in ran:
-            seconds += ended - began
-            self.paces.note(value.plan, began, ended, self.scheduler.total_nthreads)
-        if value.work is not None and value.ours and ran:
-            given = sum([one.nbytes for one in ts.dependencies if one.nbytes > 0])
-            self.learning.note(*value.work, given, seconds, max(ts.nbytes, 0))
+        kept, given, before = self.pins.kept, 0, 0.0
         for dependency in ts.dependencies:
-            known = self.registry.values.get(dependency.key)
-            if known is not None and known.key not in self.pins.retention:
-                seconds += known.seconds
+            given += max(dependency.nbytes, 0)
+            known = values.get(dependency.key)
+            if known is not None and known.key not in kept:
+                before += known.seconds
+        threads = scheduler.total_nthreads
+        self.journal.computed(value, seconds, ended, threads, given, max(ts.nbytes, 0))
+        seconds += before
         ws = next(iter(ts.who_has), None)
         if ws is None:
             return
@@ -287,7 +277,3 @@ class StratumPlugin(SchedulerPlugin):
         self.registry.appear(value, seconds, ws.server_id)
         if value.ours and seconds * value.reuse >= _WORTH_SECONDS:
             self.pins.offer(value, ts, ws)
-
-    def _lost(self, value: Value) -> None:
-        self.registry.vanish(value)
-        self.pins.drop(value.key)

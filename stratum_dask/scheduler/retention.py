@@ -121,18 +121,38 @@ class Retention:
         dropped : list of keys
             What must be released now; empty if the value is not kept.
         """
-        self.drop(key)
-        room = self.budget if share is None else min(self.budget, share)
-        if nbytes > room:
-            return False, []
-        rank = self._mark + self._worth(seconds, reuse, nbytes)
+        if key in self._kept:
+            self.drop(key)
+        one = Kept(nbytes, seconds, reuse, worker, self._rank(seconds, reuse, nbytes))
+        chosen: list[Key] = []
+        here = self.by_worker.get(worker, 0)
+        if self.nbytes + nbytes > self.budget or (share is not None and here + nbytes > share):
+            found = self._worth_less(one, share)
+            if found is None:
+                return False, []
+            chosen = found
+            for old in chosen:
+                self._mark = max(self._mark, self._kept[old].rank)
+                self.drop(old)
+                self.evictions += 1
+        self._kept[key] = one
+        self._push(key, one)
+        self.nbytes += nbytes
+        self.by_worker[worker] = self.by_worker.get(worker, 0) + nbytes
+        return True, chosen
+
+    def _worth_less(self, new: Kept, share: int | None) -> list[Key] | None:
+        """Return what may make room for a value; None if all that could is worth more."""
+        nbytes, worker = new.nbytes, new.worker
+        if nbytes > (self.budget if share is None else min(self.budget, share)):
+            return None
         chosen: list[Key] = []
         passed: list[tuple[float, int, Key]] = []
         here = self.by_worker.get(worker, 0)
         total, enough = self.nbytes, True
         while total + nbytes > self.budget or (share is not None and here + nbytes > share):
             entry = self._least()
-            if entry is None or entry[0] >= rank:
+            if entry is None or entry[0] >= new.rank:
                 enough = False
                 break
             heapq.heappop(self._heap)
@@ -144,25 +164,15 @@ class Retention:
                 here -= one.nbytes if one.worker == worker else 0
         for entry in passed:
             heapq.heappush(self._heap, entry)
-        if not enough:
-            return False, []
-        for old in chosen:
-            self._mark = max(self._mark, self._kept[old].rank)
-            self.drop(old)
-            self.evictions += 1
-        self._kept[key] = Kept(nbytes, seconds, reuse, worker, rank)
-        self._push(key)
-        self.nbytes += nbytes
-        self.by_worker[worker] = self.by_worker.get(worker, 0) + nbytes
-        return True, chosen
+        return chosen if enough else None
 
     def used(self, key: Key) -> None:
         """Take note that a value was used again: it is worth more than was thought."""
         one = self._kept.get(key)
         if one is not None:
             one.reuse += 1
-            one.rank = self._mark + self._worth(one.seconds, one.reuse, one.nbytes)
-            self._push(key)
+            one.rank = self._rank(one.seconds, one.reuse, one.nbytes)
+            self._push(key, one)
 
     def drop(self, key: Key) -> bool:
         """Forget a value that is gone or to be released; tell whether it was kept."""
@@ -205,12 +215,10 @@ class Retention:
             dropped.append(key)
         return dropped
 
-    @staticmethod
-    def _worth(seconds: float, reuse: float, nbytes: int) -> float:
-        return seconds * reuse / max(nbytes, 1)
+    def _rank(self, seconds: float, reuse: float, nbytes: int) -> float:
+        return self._mark + seconds * reuse / max(nbytes, 1)
 
-    def _push(self, key: Key) -> None:
-        one = self._kept[key]
+    def _push(self, key: Key, one: Kept) -> None:
         self._number += 1
         one.number = self._number
         heapq.heappush(self._heap, (one.rank, one.number, key))

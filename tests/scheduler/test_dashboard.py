@@ -232,9 +232,9 @@ def test_metrics_escape_labels():
 def test_the_floor_of_a_plan():
     paces = Paces()
     for start, stop in [(0.0, 1.0), (0.0, 3.0), (3.0, 4.0)]:
-        paces.note("p", start, stop, 2)
+        paces.add("p", start, stop, 2)
     (found,) = paces.listed()
     assert found == {"plan": "p", "tasks": 3, "work": 5.0, "floor": 3.0, "achieved": 4.0}
     for i in range(100):
-        paces.note(f"p{i}", 0.0, 1.0, 0)
+        paces.add(f"p{i}", 0.0, 1.0, 0)
     assert len(paces.listed()) == 50

@@ -260,7 +260,7 @@ def test_what_users_functions_took_is_learned(client, monkeypatch, tmp_path):
         assert kept[1] > kept[0]  # all of the second step, by its costs on values that are there
         times = [
             times
-            for ((name, _), (times, *_)) in plugin_of(client).learning.since(0)[1]
+            for ((name, _), (times, *_)) in plugin_of(client).journal.learning.since(0)[1]
             if name == kind.name
         ]
         # Which calls are kept at first, and so are tasks of one kind, is left open.

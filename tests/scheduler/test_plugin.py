@@ -224,7 +224,7 @@ async def test_cancelled_batches_stop(c, s, plugin, a, b):
     await until(lambda: key_of("z") in s.tasks)
     await future.cancel()
     await until(lambda: all(ts.state != "processing" for ts in s.tasks.values()))
-    await until(lambda: plugin.accounting.counts["cancelled"] == 1)
+    await until(lambda: plugin.journal.accounting.counts["cancelled"] == 1)
     assert plugin.state()["named"][0]["status"] == "cancelled"
 
 
@@ -242,7 +242,7 @@ async def test_a_client_that_vanishes_leaves_what_is_kept(c, s, plugin, a, b):
 async def test_a_failing_hook_leaves_plain_dask(c, s, plugin, a, b):
     plugin.answers.announce(**announcement(["x"]))
     await computed(c, ["x"])
-    plugin.accounting.note = None  # is called by the hook
+    plugin.registry.appear = None  # is called by the hook
     names = ["p", "q"]
     plugin.answers.announce(**announcement(names))
     future = await computed(c, names)
@@ -312,6 +312,7 @@ async def test_workers_short_of_memory_keep_less(c, s, plugin, a, b):
     for ws in s.workers.values():
         ws.memory_limit = 1_000_000
         ws.metrics["spilled_bytes"] = {"memory": 1, "disk": 1}
+    plugin._look()  # as once a second
     plugin.answers.announce(**announcement(["p", "q"]))
     other = await computed(c, ["p", "q"])
     assert len(plugin.pins.retention) == 0

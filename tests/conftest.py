@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +40,17 @@ def _no_processes_left():
 
     yield
     stop_processes()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_sockets_left(request):
+    """Collect what a module's clusters have left open: else a later test would be blamed for it."""
+    yield
+    items = [one for one in request.session.items if getattr(one, "module", None) is request.module]
+    marks = [mark for one in items for mark in one.iter_markers()]
+    if any(mark.name == "cluster" or "ignore::ResourceWarning" in mark.args for mark in marks):
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()
 
 
 @pytest.fixture(autouse=True)

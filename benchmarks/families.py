@@ -21,7 +21,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestRegressor,
 )
-from sklearn.linear_model import Lasso, Ridge
+from sklearn.linear_model import Lasso, Ridge, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsRegressor
@@ -58,6 +58,10 @@ def run(full: bool = False) -> list[Row]:
     alone = {
         "Ridge, fits alone, 20 alphas x 5 folds": list(map(Ridge, alphas)),
         "Lasso, fits alone, 20 alphas x 5 folds": list(map(Lasso, np.logspace(-3, 0, 20))),
+        "RidgeCV, fits alone, 2 sweeps of 20 alphas x 5 folds": [
+            RidgeCV(alphas),
+            RidgeCV(10 * alphas),
+        ],
     }
     with threadpool_limits(1):
         return [

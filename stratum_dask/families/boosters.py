@@ -159,10 +159,13 @@ class LightBoosting:
         """
         booster, rounds = learned._Booster, int(estimator.n_estimators)
         text = booster.model_to_string(num_iteration=rounds)
-        state = {**booster.__getstate__(), "params": dict(booster.params)}
+        # Without a model, what else it holds: writing all rounds takes as long as reading them.
+        fresh = object.__new__(type(booster))
+        vars(fresh).update(vars(booster), _handle=None)
+        state = fresh.__getstate__() | {"params": dict(booster.params)}
         state["params"]["num_iterations"] = rounds
         state["_handle"] = re.sub(r"(?m)^\[num_iterations: \d+\]$", _noted(rounds), text)
-        fresh = object.__new__(type(booster))
+        vars(fresh).clear()
         fresh.__setstate__(state)
         return fitted_like(estimator, learned, _Booster=fresh)
 

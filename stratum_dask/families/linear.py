@@ -10,7 +10,8 @@ What comes back predicts the rows within ``1e-9`` spreads of y of what its own f
 within ``1e-14``. Guards fit a model by itself where that would not hold: where columns are nearly
 dependent or nearly constant, or where there are fewer rows than columns. Coordinate descent
 starts cold and takes the same steps as on the rows, rounded differently; it ends after as many
-of them unless the step that ends it is within rounding of the tolerance.
+of them unless the step that ends it is within rounding of the tolerance. ``RidgeCV`` chooses among
+the penalties of all sweeps, unless two of its own leave errors that rounding could exchange.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sklearn.utils.validation import validate_data
 
 from stratum_dask.families.gram import Gram, gram, sums_of_folds
 from stratum_dask.families.protocol import FitDirectly, Refused, class_of, refuse_if
+from stratum_dask.families.sweeps import Errors, best, errors_of, refuse_unlike_sweep
 
 _CONDITION = 1e7
 """The largest condition number with which normal equations are solved, after scaling."""
@@ -41,11 +43,21 @@ _WIDE = 500
 
 
 class Learned(NamedTuple):
-    """The sums, and what scikit-learn notes of the data."""
+    """The sums, and what scikit-learn notes of the data.
+
+    Attributes
+    ----------
+    centred : Gram
+    noted : dict
+    one_target : bool
+    left_out : dict of bool to dict of float to float
+        What :func:`errors_of` returned for the sweeps.
+    """
 
     centred: Gram
     noted: dict[str, Any]
     one_target: bool
+    left_out: Errors
 
 
 class LinearModels:
@@ -54,7 +66,8 @@ class LinearModels:
     name = "linear models"
     numerics = "close"
     classes = frozenset(
-        f"sklearn.{name}" for name in ("LinearRegression", "Ridge", "Lasso", "ElasticNet")
+        f"sklearn.{name}"
+        for name in ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "ElasticNet")
     )
     params = frozenset({"sample_weight"})
     methods: frozenset[str] = frozenset()
@@ -62,6 +75,9 @@ class LinearModels:
     def key(self, estimator: Any) -> Hashable:
         """Refuse what another algorithm computes; all others share."""
         kind = class_of(estimator)
+        if kind == "sklearn.RidgeCV":
+            refuse_unlike_sweep(estimator)
+            return "gram"
         if kind != "sklearn.LinearRegression":
             alpha = estimator.alpha
             if not isinstance(alpha, Real) or not 0 <= float(alpha) < np.inf:
@@ -84,7 +100,8 @@ class LinearModels:
         """Take the sums over the rows, once."""
         rows = _validated(estimators, X, y)
         weights = _weights(params.get("sample_weight"), len(rows.X))
-        return _learned(gram(rows.X, rows.targets, weights), rows)
+        found = _learned(gram(rows.X, rows.targets, weights), rows)
+        return found if weights is not None else _left_out(found, estimators, rows.X, rows.targets)
 
     def learn_folds(
         self, estimators: Sequence[Any], X: Any, y: Any, folds: Sequence[np.ndarray]
@@ -92,9 +109,10 @@ class LinearModels:
         """Take the sums over all rows once, and add up those of every fold."""
         rows = _validated(estimators, X, y)
         found: list[Learned | FitDirectly] = []
-        for sums in sums_of_folds(rows.X, rows.targets, folds):
+        for sums, fold in zip(sums_of_folds(rows.X, rows.targets, folds), folds, strict=True):
             try:
-                found.append(_learned(sums, rows))
+                learned = _learned(sums, rows)
+                found.append(_left_out(learned, estimators, rows.X, rows.targets, fold))
             except FitDirectly as reason:
                 found.append(reason)
         return found
@@ -105,7 +123,13 @@ class LinearModels:
         fresh = clone(estimator)
         for name, value in learned.noted.items():
             setattr(fresh, name, value.copy() if isinstance(value, np.ndarray) else value)
-        coefficients, extra = _SOLVERS[class_of(estimator)](sums, estimator)
+        extra: dict[str, Any]
+        if class_of(estimator) == "sklearn.RidgeCV":
+            alpha, error = best(learned.left_out, estimator)
+            extra = {"alpha_": alpha, "best_score_": -np.float64(error)}
+            coefficients = _solve(sums, alpha)
+        else:
+            coefficients, extra = _SOLVERS[class_of(estimator)](sums, estimator)
         one = learned.one_target
         for name, value in extra.items():
             setattr(fresh, name, value[0] if one and isinstance(value, list) else value)
@@ -158,7 +182,19 @@ def _learned(sums: Gram, rows: _Rows) -> Learned:
         raise FitDirectly("a column is nearly constant")
     if not np.isfinite(sums.xx).all() or not np.isfinite(sums.xy).all():
         raise FitDirectly("sums over the rows overflow")
-    return Learned(sums, rows.noted, rows.one_target)
+    return Learned(sums, rows.noted, rows.one_target, {})
+
+
+def _left_out(
+    learned: Learned, estimators: Sequence[Any], X: np.ndarray, y: np.ndarray, rows: Any = None
+) -> Learned:
+    """Add the errors of rows that are left out, for all penalties that any sweep asks about."""
+    sweeps = [one for one in estimators if class_of(one) == "sklearn.RidgeCV"]
+    if not sweeps:
+        return learned
+    if rows is not None:
+        X, y = X[rows], y[rows]
+    return learned._replace(left_out=errors_of(sweeps, X, y, learned.centred))
 
 
 def _weights(given: Any, rows: int) -> Any:

@@ -13,7 +13,7 @@ from dask import compute, delayed
 from packaging.version import Version
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge, RidgeCV
 
 import stratum_dask as sd
 from stratum_dask.families import Refused, family_of
@@ -190,6 +190,13 @@ def test_warnings_are_the_models_own(cut, rows):
         (Ridge(alpha=np.ones(2)), "alpha"),
         (Ridge(alpha=-1.0), "alpha"),
         (LinearRegression(positive=True), "positive"),
+        (RidgeCV(cv=3), "cv=3"),
+        (RidgeCV(scoring="r2"), "scoring"),
+        (RidgeCV(store_cv_results=True), "store_cv_results"),
+        (RidgeCV(alpha_per_target=True), "alpha_per_target"),
+        (RidgeCV((1.0,)), "single"),
+        (RidgeCV(1.0), "no list"),
+        (RidgeCV([0.0, 1.0]), "no positive number"),
         (Lasso(selection="random"), "selection"),
         (Lasso(warm_start=True), "warm_start"),
         (Lasso(precompute=np.eye(2)), "precompute"),
@@ -201,6 +208,59 @@ def test_what_is_refused(model, reason):
     with pytest.raises(Refused, match=reason):
         family_of(model, "close").key(model)
     assert family_of(model) is None
+
+
+SWEPT = [RidgeCV([0.1, 1.0, 10.0, 1e3]), RidgeCV(np.logspace(-3, 5, 9), fit_intercept=False)]
+SWEPT += [RidgeCV([2, 30]), RidgeCV()]
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_sweeps_over_penalties(cut, rows, targets):
+    X, y = rows
+    y = y + 40 * np.random.default_rng(4).normal(size=len(y))  # so that penalties matter
+    if targets > 1:
+        y = np.column_stack([y, y[::-1], np.sin(y)])
+    models = [*SWEPT, Ridge(3.0), Lasso(0.1)]
+    counters.reset()
+    members = cut(models, X[:400], y[:400], numerics="close")
+    assert not counters.snapshot().fallbacks
+    for model, member in zip(SWEPT, members, strict=False):
+        own = fit(model, X[:400], y[:400])
+        assert vars(member).keys() == vars(own).keys()
+        assert (type(member.alpha_), member.alpha_) == (type(own.alpha_), own.alpha_)
+        assert type(member.best_score_) is type(own.best_score_)
+        np.testing.assert_allclose(member.best_score_, own.best_score_, rtol=1e-9)
+        expected = own.predict(X)
+        spread = np.std(y, axis=0).max()
+        np.testing.assert_allclose(member.predict(X), expected, rtol=0, atol=BOUND * spread)
+        assert pickle.loads(pickle.dumps(member)).alpha_ == own.alpha_
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-3, 1e-6, 0.0])
+@pytest.mark.parametrize("count", [7, 40])
+def test_sweeps_that_cannot_be_told_apart_or_hardly_solved(cut, assert_same, apart, count):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(count, 6))
+    X[:, 5] = X[:, 4] + apart * X[:, 5]
+    y = X.sum(axis=1) + rng.normal(size=count)
+    models = [RidgeCV([1.0, 1.0 + 1e-14]), RidgeCV([1e-12, 1e-11]), RidgeCV([0.5, 5.0])]
+    counters.reset()
+    members = cut(models, X, y, numerics="close")
+    assert 1 <= sum(counters.snapshot().fallbacks.values()) <= 2
+    assert_same(members[0], fit(models[0], X, y))
+    for model, member in zip(models, members, strict=True):
+        own = fit(model, X, y)
+        assert member.alpha_ == own.alpha_
+        np.testing.assert_allclose(member.predict(X), own.predict(X), atol=BOUND * y.std())
+
+
+def test_sweeps_with_weights_are_fitted_by_themselves(cut, assert_same, rows):
+    weights = np.random.default_rng(1).uniform(0, 3, size=len(rows[1]))
+    models = [RidgeCV([1.0, 10.0]), RidgeCV([2.0, 20.0])]
+    for model, member in zip(
+        models, cut(models, *rows, numerics="close", sample_weight=weights), strict=True
+    ):
+        assert_same(member, fit(model, *rows, sample_weight=weights))
 
 
 def score(fitted, X, y):

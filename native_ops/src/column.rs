@@ -99,6 +99,14 @@ impl<T: Element> Arg<'_, T> {
         }
     }
 
+    /// The values of a column, or the one of all rows.
+    pub(crate) fn values(&self) -> &[T] {
+        match self {
+            Self::Column(values) => values,
+            Self::Scalar(value) => std::slice::from_ref(value),
+        }
+    }
+
     /// The value of a row.
     pub(crate) fn at(&self, row: usize) -> T {
         match self {

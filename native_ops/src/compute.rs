@@ -121,6 +121,18 @@ pub(crate) unsafe fn compute(
         Op::Lookup(a, ref table) => with_any!(nodes[a].dtype, K => with_any!(dtype, V => {
             table.map::<K, V>(out!(V), block.arg(a));
         })),
+        Op::Listed(a, ref values) => with_any!(dtype, V => {
+            values.map::<V>(out!(V), block.arg(a));
+        }),
+        Op::Date(part, a) => {
+            let inside = match part.reads() {
+                DType::I64 => part.of_times(out!(i32), block.arg(a).values()),
+                _ => part.of_days(out!(i32), block.arg(a).values()),
+            };
+            if !inside {
+                *flagged |= flags::DATE_OUT_OF_RANGE;
+            }
+        }
         Op::Mean { sum, count, of } => {
             let (sum, count) = (scalar::<f64>(block, sum), scalar::<i64>(block, count));
             let count = if of == DType::F32 {

@@ -13,3 +13,5 @@ pub const AMBIGUOUS_ZERO: u32 = 64;
 pub const NEGATIVE_POWER: u32 = 128;
 /// A reduction of nothing has no value of its dtype.
 pub const EMPTY: u32 = 256;
+/// A year is outside -32,800 to 32,767.
+pub const DATE_OUT_OF_RANGE: u32 = 512;

@@ -46,13 +46,14 @@ mod reduce;
 mod simd;
 mod stream;
 mod table;
+mod tabulate;
 mod text;
 
 pub use bins::places;
 pub use buffer::Buffer;
 pub use column::{Column, ColumnMut, Position};
 pub use dates::{
-    DateError, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
+    DateError, DatePart, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
 };
 pub use dtype::{Bool, DType, Element, Scalar};
 pub use gather::gather;
@@ -61,5 +62,5 @@ pub use matrix::{Feature, MatrixError, SparseRows, Step, write_columns, write_ro
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};
-pub use table::{LookupTable, Set};
+pub use table::{Listed, LookupTable, Set};
 pub use text::{Chunk, Strings, TextError, order};

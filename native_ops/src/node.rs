@@ -1,8 +1,9 @@
 //! The nodes of a program and the rules that make them well-formed.
 
+use crate::dates::DatePart;
 use crate::dtype::{DType, Scalar};
 use crate::kernels::ufunc::UfuncLoop;
-use crate::table::{LookupTable, Set};
+use crate::table::{Listed, LookupTable, Set};
 use std::fmt;
 
 /// Index of a node in its program.
@@ -104,6 +105,10 @@ pub enum Op {
     IsIn(NodeId, Set),
     /// The value that the table has for the operand.
     Lookup(NodeId, LookupTable),
+    /// The value that the list has at the operand, an i32.
+    Listed(NodeId, Listed),
+    /// A part of a date: i64, or days as i32, to i32.
+    Date(DatePart, NodeId),
     /// A reduction of a column.
     Reduce(Reduction, NodeId),
     /// A sum (f64) over a count (i64), as the first pass of a variance of `of` divides them.
@@ -133,7 +138,9 @@ impl Op {
         match &mut op {
             Self::Input(_) | Self::Const(_) => {}
             Self::Cast(a) | Self::Unary(_, a) | Self::IsNan(a) => *a = to(*a),
-            Self::IsIn(a, _) | Self::Lookup(a, _) => *a = to(*a),
+            Self::IsIn(a, _) | Self::Lookup(a, _) | Self::Listed(a, _) | Self::Date(_, a) => {
+                *a = to(*a);
+            }
             Self::Arithmetic(_, a, b) | Self::Compare(_, a, b) | Self::Logic(_, a, b) => {
                 (*a, *b) = (to(*a), to(*b));
             }
@@ -161,7 +168,9 @@ impl Op {
             | Self::Unary(_, a)
             | Self::IsNan(a)
             | Self::IsIn(a, _)
-            | Self::Lookup(a, _) => [Some(a), None, None],
+            | Self::Lookup(a, _)
+            | Self::Listed(a, _)
+            | Self::Date(_, a) => [Some(a), None, None],
             Self::Reduce(Reduction::SquaredDistances(mean), a) => [Some(a), Some(mean), None],
             Self::Reduce(_, a) => [Some(a), None, None],
             Self::Arithmetic(_, a, b) | Self::Compare(_, a, b) | Self::Logic(_, a, b) => {
@@ -293,6 +302,14 @@ fn check_dtypes(nodes: &[Node], node: &Node) -> Result<(), String> {
         Op::Lookup(a, ref table) => {
             same(&[a], table.key_dtype())?;
             require(dtype == table.value_dtype())
+        }
+        Op::Listed(a, ref values) => {
+            same(&[a], DType::I32)?;
+            require(dtype == values.dtype())
+        }
+        Op::Date(part, a) => {
+            same(&[a], part.reads())?;
+            require(dtype == DType::I32)
         }
         Op::Mean { sum, count, .. } => {
             same(&[sum], DType::F64)?;

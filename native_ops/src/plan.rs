@@ -71,14 +71,16 @@ pub(crate) struct Plan {
 }
 
 /// Columns that cost at most this many simple steps are computed again in each phase.
-const CHEAP: u32 = 6;
+pub(crate) const CHEAP: u32 = 6;
 const EXPENSIVE: u32 = 100;
 
-fn own_cost(op: &Op) -> u32 {
+/// What a node costs by itself, in simple steps for a row.
+pub(crate) fn own_cost(op: &Op) -> u32 {
     match op {
         Op::Input(_) | Op::Const(_) => 0,
         Op::Ufunc(..) | Op::IsIn(..) | Op::Lookup(..) => EXPENSIVE,
         Op::Arithmetic(Arithmetic::FloorDiv | Arithmetic::Mod | Arithmetic::Power, ..) => EXPENSIVE,
+        Op::Date(..) => CHEAP,
         _ => 1,
     }
 }

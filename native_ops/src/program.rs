@@ -12,6 +12,7 @@ use crate::pool::together;
 use crate::reduce::Partial;
 use crate::reduce::pairwise::{BLOCK, blocks};
 use crate::stream::{LARGE, settle, write};
+use crate::tabulate::tabulate;
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,7 +54,8 @@ impl Program {
             return Err(ProgramError(format!("output {id} is not a node")));
         }
         let inputs = inputs(nodes)?;
-        let (nodes, origin, internal) = lower(nodes);
+        let (mut nodes, origin, internal) = lower(nodes);
+        tabulate(&mut nodes)?;
         let columns = check(&nodes)?;
         let (outputs, results): (Vec<_>, Vec<_>) = outputs
             .iter()

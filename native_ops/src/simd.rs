@@ -66,6 +66,19 @@ fn level() -> u8 {
     }
 }
 
+#[cfg(all(test, target_arch = "x86_64"))]
+#[test]
+fn the_baseline_is_x86_64_v2() {
+    let instructions = [
+        cfg!(target_feature = "sse4.2"),
+        cfg!(target_feature = "popcnt"),
+    ];
+    assert_eq!(
+        instructions, [true; 2],
+        "built without .cargo/config.toml, or with RUSTFLAGS?"
+    );
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn with_avx2<K: Kernel>(kernel: K) -> K::Output {

@@ -72,6 +72,17 @@ fn keys_of(column: Column<'_>) -> Result<Vec<u64>, ProgramError> {
     ))
 }
 
+fn cells(column: Column<'_>) -> Arc<[Cell]> {
+    macro_rules! cells {
+        ($($name:ident),*) => {
+            match column {
+                $(Column::$name(values) => values.iter().map(|&v| Cell::new(v)).collect()),*
+            }
+        };
+    }
+    cells!(F64, F32, I64, I32, I16, I8, U64, U32, U16, U8, Bool)
+}
+
 /// The values that `isin` looks for.
 #[derive(Clone, Debug)]
 pub struct Set {
@@ -175,18 +186,11 @@ impl LookupTable {
                 default.dtype()
             )));
         }
-        macro_rules! cells {
-            ($($name:ident),*) => {
-                match values {
-                    $(Column::$name(values) => values.iter().map(|&v| Cell::new(v)).collect()),*
-                }
-            };
-        }
         Ok(Self {
             key_dtype: keys.dtype(),
             default,
             positions: Arc::new(Positions::new(keys_of(keys)?.into_iter())),
-            values: cells!(F64, F32, I64, I32, I16, I8, U64, U32, U16, U8, Bool),
+            values: cells(values),
         })
     }
 
@@ -212,6 +216,76 @@ impl LookupTable {
                     *out = find(key);
                 }
             }
+        }
+    }
+}
+
+/// The values of a function of whole numbers, by number.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    dtype: DType,
+    values: Arc<[Cell]>,
+}
+
+impl Listed {
+    /// A list that is not empty. The last value stands for all numbers that have none.
+    pub(crate) fn new(values: Column<'_>) -> Self {
+        assert!(values.rows() > 0, "a value at least");
+        Self {
+            dtype: values.dtype(),
+            values: cells(values),
+        }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Writes the value of each number.
+    pub(crate) fn map<V: Element>(&self, out: &mut [V], numbers: Arg<'_, i32>) {
+        dispatch(Pick {
+            values: &self.values,
+            numbers: numbers.values(),
+            out,
+        });
+    }
+}
+
+struct Pick<'a, T> {
+    values: &'a [Cell],
+    numbers: &'a [i32],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Kernel for Pick<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let last = self.values.len() - 1;
+        let value = |number: i32| self.values[(number as usize).min(last)].get();
+        each_or_all(self.out, self.numbers, value);
+    }
+}
+
+/// Rows that are looked at together: what belongs to a date often is the same in many.
+const NEAR: usize = 128;
+
+/// `out[i] = value(numbers[i])`
+#[inline(always)]
+pub(crate) fn each_or_all<T: Copy>(out: &mut [T], numbers: &[i32], value: impl Fn(i32) -> T) {
+    for (out, numbers) in out.chunks_mut(NEAR).zip(numbers.chunks(NEAR)) {
+        let first = numbers[0];
+        if numbers
+            .iter()
+            .fold(0, |other, number| other | (number ^ first))
+            == 0
+        {
+            out.fill(value(first));
+            continue;
+        }
+        for (out, &number) in out.iter_mut().zip(numbers) {
+            *out = value(number);
         }
     }
 }

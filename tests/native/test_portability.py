@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -123,6 +125,19 @@ def test_the_same_bits_with_and_without_avx():
     code = "from tests.native.test_portability import digest, results; print(digest(results()))"
     for level in ("baseline", "avx2"):
         assert in_process(code, STRATUM_SIMD=level) == expected, level
+
+
+def test_shipped_sources_take_the_same_instructions_for_granted(tmp_path):
+    command = [sys.executable, "-m", "maturin", "sdist", "--out", str(tmp_path)]
+    root = Path(__file__).parents[2]
+    subprocess.run(command, cwd=root, capture_output=True, check=True)
+    [archive] = tmp_path.iterdir()
+    with tarfile.open(archive) as files:
+        [name] = [name for name in files.getnames() if name.endswith(".cargo/config.toml")]
+        shipped = files.extractfile(name)
+        assert shipped is not None
+        assert shipped.read() == (root / ".cargo" / "config.toml").read_bytes()
+    assert name.count("/") == 2  # at the top, where cargo looks for it
 
 
 def test_inner_loops_of_another_layout_are_not_used():

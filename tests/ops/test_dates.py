@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pandas.core.arrays import DatetimeArray
 
 from stratum_dask.ops import counters
-from stratum_dask.ops.direct.dates import FIELDS
+from stratum_dask.ops.direct.dates import FIELDS, FLAGS, NUMBERS
+from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import indexes
 from tests.ops.oracle import check, every_length, step
@@ -81,6 +82,59 @@ def ran_natively(steps: list[Step], *inputs: Any) -> bool:
 @given(columns(), st.sampled_from(sorted(FIELDS)))
 def test_fields(column, name):
     assert ran_natively(fields(name), column)
+
+
+def waves(name: str) -> list[Step]:
+    """A field of the column ``t`` of a frame, and what is made of it, as columns."""
+    return [
+        step("operator.getitem", Ref(0), "t"),
+        step("getattr", Ref(1), "dt"),
+        step("getattr", Ref(2), name),
+        step("operator.mul", Ref(3), 0.26),
+        step("numpy.sin", Ref(4)),
+        step("numpy.sqrt", Ref(3)),
+        step("operator.floordiv", Ref(3), 5),
+        step("stratum.with_column", Ref(0), "field", Ref(3)),
+        step("stratum.with_column", Ref(8), "wave", Ref(5)),
+        step("stratum.with_column", Ref(9), "root", Ref(6)),
+        step("stratum.with_column", Ref(10), "part", Ref(7)),
+    ]
+
+
+@given(columns(), st.sampled_from(NUMBERS))
+def test_what_is_made_of_fields(column, name):
+    assert ran_natively(waves(name), pd.DataFrame({"a": 1, "t": column}))
+
+
+@given(columns(), st.data())
+def test_one_plan_serves_columns_with_and_without_missing_dates(column, data):
+    name = data.draw(st.sampled_from(sorted(NUMBERS + FLAGS)))
+    fused = FusedFrame(tuple(fields(name)), 1)
+    for one in (column, column.dropna(), column):
+        pd.testing.assert_series_equal(fused(one), getattr(one.dt, name), check_exact=True)
+
+
+def test_fields_of_several_columns_of_a_frame():
+    days = pd.date_range("1999-12-30", periods=3_000, freq="7h", unit="s")
+    frame = pd.DataFrame({"a": days, "b": days.tz_localize("UTC"), "c": days.as_unit("ns")})
+    frame.iloc[5:9, 2] = pd.NaT
+    steps = []
+    for name in frame:
+        steps += [
+            step("operator.getitem", Ref(0), name),
+            step("getattr", Ref(len(steps) + 1), "dt"),
+            step("getattr", Ref(len(steps) + 2), "dayofweek"),
+        ]
+    steps.append(step("operator.add", Ref(3), Ref(6)))
+    steps.append(step("operator.add", Ref(10), Ref(9)))
+    assert ran_natively(steps, frame)
+
+
+def test_an_accessor_that_a_later_step_asks_for_more():
+    column = pd.Series(pd.date_range("2024-12-30", periods=50, tz="UTC"), name="t")
+    steps = [*fields("day"), step("getattr", Ref(1), "date")]
+    assert not ran_natively(steps, column)
+    check([*fields("day")[:1], step(".isocalendar", Ref(1))], [column])
 
 
 @given(columns())
@@ -177,6 +231,7 @@ NOISE = [
     "2023-01-01 00:00:00.1234567891",
     "2023",
     "٢٠٢٣-01-01",
+    "\0" * 10,
     "+023-01-01",
 ]
 

@@ -14,7 +14,7 @@ pub(crate) fn date_fields(
     out: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     let unit = unit_of(unit)?;
-    let field = Field::parse(field).ok_or_else(|| invalid(format!("no such field: {field}")))?;
+    let field = field_of(field)?;
     let inputs = Inputs::new([(values, "dates")])?;
     let mut outputs = Outputs::new([(out, "out")], inputs.arrays())?;
     let ([Column::I64(values)], [mut out]) = (inputs.columns(), outputs.columns()) else {
@@ -43,8 +43,12 @@ pub(crate) fn start_of_day(
         .map_err(failed)
 }
 
-fn unit_of(name: &str) -> PyResult<TimeUnit> {
+pub(crate) fn unit_of(name: &str) -> PyResult<TimeUnit> {
     TimeUnit::parse(name).ok_or_else(|| invalid(format!("no such unit: {name}")))
+}
+
+pub(crate) fn field_of(name: &str) -> PyResult<Field> {
+    Field::parse(name).ok_or_else(|| invalid(format!("no such field: {name}")))
 }
 
 fn failed(error: DateError) -> PyErr {

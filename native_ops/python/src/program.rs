@@ -1,13 +1,14 @@
 //! The class `Program`: kernel programs from tuples, run on NumPy arrays.
 
 use crate::arrays::{Array, refuse_overlap};
+use crate::dates::{field_of, unit_of};
 use crate::ufuncs;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
 use stratum_native_ops::{
-    Arithmetic, Bool, Column, ColumnMut, Comparison, DType, Logic, LookupTable, Node, NodeId, Op,
-    ProgramError, Reduction, Scalar, Set, Unary,
+    Arithmetic, Bool, Column, ColumnMut, Comparison, DType, DatePart, Logic, LookupTable, Node,
+    NodeId, Op, ProgramError, Reduction, Scalar, Set, Unary,
 };
 
 /// Scalar outputs, and flags by node.
@@ -184,6 +185,11 @@ fn parse(node: &Bound<'_, PyTuple>) -> PyResult<Node> {
                 LookupTable::new(keys, values, default).map_err(invalid)?,
             )
         }
+        "day" => Op::Date(DatePart::Day(unit_of(&text(3)?)?), id(2)?),
+        "date" => Op::Date(
+            DatePart::of(field_of(&text(3)?)?, unit_of(&text(4)?)?),
+            id(2)?,
+        ),
         "count" => reduce(Reduction::Count)?,
         "sum" => reduce(Reduction::Sum)?,
         "median" => reduce(Reduction::Median)?,

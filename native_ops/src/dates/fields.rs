@@ -1,9 +1,9 @@
 //! The fields of dates: year, month, hour, ..., one pass per field.
 
-use super::calendar::{DAYS, Date, days_in_month, is_leap, weekday};
+use super::parts::DatePart;
 use super::{NAT, TimeUnit};
 use crate::column::ColumnMut;
-use crate::dtype::Bool;
+use crate::dtype::{Bool, DType};
 use crate::simd::{Kernel, dispatch};
 use std::fmt;
 
@@ -39,6 +39,39 @@ fields! {
     IsLeapYear => "is_leap_year", IsMonthStart => "is_month_start", IsMonthEnd => "is_month_end",
     IsQuarterStart => "is_quarter_start", IsQuarterEnd => "is_quarter_end",
     IsYearStart => "is_year_start", IsYearEnd => "is_year_end",
+}
+
+impl Field {
+    /// Whether it follows from the time of day, else from the day.
+    #[must_use]
+    pub fn is_of_time(self) -> bool {
+        matches!(
+            self,
+            Self::Hour | Self::Minute | Self::Second | Self::Microsecond | Self::Nanosecond
+        )
+    }
+
+    /// How many values it can have, from 0 on, if these are few.
+    pub(super) fn count(self) -> Option<usize> {
+        Some(match self {
+            Self::Year | Self::IsoYear | Self::Microsecond | Self::Nanosecond => return None,
+            Self::DayOfYear => 367,
+            Self::Minute | Self::Second => 60,
+            Self::IsoWeek => 54,
+            Self::Day | Self::DaysInMonth => 32,
+            Self::Hour => 24,
+            Self::Month => 13,
+            Self::Weekday => 7,
+            Self::Quarter => 5,
+            Self::IsLeapYear
+            | Self::IsMonthStart
+            | Self::IsMonthEnd
+            | Self::IsQuarterStart
+            | Self::IsQuarterEnd
+            | Self::IsYearStart
+            | Self::IsYearEnd => 2,
+        })
+    }
 }
 
 /// Why fields can't be computed.
@@ -94,15 +127,17 @@ fn run<T: Copy>(
     convert: impl Fn(i32) -> T + Copy,
     missing: T,
 ) -> Result<bool, DateError> {
-    let (mut any_missing, mut buffer) = (false, [0_i32; BLOCK]);
+    let (mut any_missing, mut buffer, mut days) = (false, [0_i32; BLOCK], [0_i32; BLOCK]);
     for (values, out) in values.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
         let block = &mut buffer[..values.len()];
-        if !dispatch(Fill {
-            values,
-            unit,
-            field,
-            out: block,
-        }) {
+        let part = DatePart::of(field, unit);
+        let inside = if part.reads() == DType::I64 {
+            part.of_times(block, values)
+        } else {
+            let days = &mut days[..values.len()];
+            DatePart::Day(unit).of_times(days, values) && part.of_days(block, days)
+        };
+        if !inside {
             return Err(DateError::OutOfRange);
         }
         any_missing |= dispatch(Convert {
@@ -114,160 +149,6 @@ fn run<T: Copy>(
         });
     }
     Ok(any_missing)
-}
-
-/// Writes a field of a block; what it writes for missing dates means nothing.
-struct Fill<'a> {
-    values: &'a [i64],
-    unit: TimeUnit,
-    field: Field,
-    out: &'a mut [i32],
-}
-
-impl Kernel for Fill<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        match self.unit {
-            TimeUnit::Second => self.fill::<1>(),
-            TimeUnit::Millisecond => self.fill::<1_000>(),
-            TimeUnit::Microsecond => self.fill::<1_000_000>(),
-            TimeUnit::Nanosecond => self.fill::<1_000_000_000>(),
-        }
-    }
-}
-
-impl Fill<'_> {
-    #[inline(always)]
-    fn fill<const SECOND: i64>(self) -> bool {
-        let second = SECOND as f64;
-        match self.field {
-            Field::Hour => self.of_time::<SECOND>(|t| whole(t, 3_600.0 * second)),
-            Field::Minute => self.of_time::<SECOND>(|t| rest(whole(t, 60.0 * second), 60.0)),
-            Field::Second => self.of_time::<SECOND>(|t| rest(whole(t, second), 60.0)),
-            Field::Microsecond if SECOND < 1_000_000 => {
-                self.of_time::<SECOND>(|t| rest(t, second) * (1e6 / second))
-            }
-            Field::Microsecond => self.of_time::<SECOND>(|t| whole(rest(t, second), second / 1e6)),
-            Field::Nanosecond if SECOND < 1_000_000_000 => self.of_time::<SECOND>(|_| 0.0),
-            Field::Nanosecond => self.of_time::<SECOND>(|t| rest(t, 1_000.0)),
-            _ => self.of_days::<SECOND>(),
-        }
-    }
-
-    /// Writes what follows from the time of day.
-    #[inline(always)]
-    fn of_time<const SECOND: i64>(self, time: impl Fn(f64) -> f64) -> bool {
-        for (out, &value) in self.out.iter_mut().zip(self.values) {
-            let value = present(value);
-            // Times outside mean nothing here, but must not overflow before they are refused.
-            let midnight = day::<SECOND>(value).wrapping_mul(86_400 * SECOND);
-            let time_of_day = value.wrapping_sub(midnight);
-            *out = integer(time(float(time_of_day))) as i32;
-        }
-        self.inside(86_400 * SECOND)
-    }
-
-    #[inline(always)]
-    fn of_days<const SECOND: i64>(self) -> bool {
-        for (out, &value) in self.out.iter_mut().zip(self.values) {
-            *out = day::<SECOND>(present(value)) as i32;
-        }
-        let inside = self.inside(86_400 * SECOND);
-        if inside {
-            date_field(self.out, self.field);
-        }
-        inside
-    }
-
-    /// Whether all days are within [`DAYS`].
-    #[inline(always)]
-    fn inside(&self, day: i64) -> bool {
-        let first = DAYS.start().saturating_mul(day);
-        let last = (DAYS.end() + 1).saturating_mul(day).saturating_sub(1);
-        let outside = |value: i64| value < first || value > last;
-        let values = self.values.iter();
-        !values.fold(false, |any, &value| any | outside(present(value)))
-    }
-}
-
-#[inline(always)]
-fn present(value: i64) -> i64 {
-    if value == NAT { 0 } else { value }
-}
-
-// Vectors have no division of integers, so quotients are found in floats, and the smallest step
-// between two of them is always larger than all rounding: with at most 2^24 days, a day of at
-// most 2^31 odd units, and times of day below 2^47.
-
-/// Added to a float below 2^51, it rounds it to an integer, which the low bits then hold.
-const ROUNDS: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
-
-/// The float of an integer below 2^51.
-#[inline(always)]
-fn float(value: i64) -> f64 {
-    f64::from_bits(ROUNDS.to_bits().wrapping_add(value as u64)) - ROUNDS
-}
-
-/// The integer of a whole float.
-#[inline(always)]
-fn integer(value: f64) -> i64 {
-    (value + ROUNDS).to_bits().wrapping_sub(ROUNDS.to_bits()) as i64
-}
-
-/// `floor(value / divisor)` of whole floats.
-#[inline(always)]
-fn whole(value: f64, divisor: f64) -> f64 {
-    // The quotient lies at least half a step from the borders between integers.
-    ((value + 0.5) * (1.0 / divisor) - 0.5) + ROUNDS - ROUNDS
-}
-
-/// What is left of `value` after `whole(value, divisor)`.
-#[inline(always)]
-fn rest(value: f64, divisor: f64) -> f64 {
-    value - whole(value, divisor) * divisor
-}
-
-/// The day since 1970 of a time within [`DAYS`].
-#[inline(always)]
-fn day<const SECOND: i64>(value: i64) -> i64 {
-    let day = 86_400 * SECOND;
-    let twos = day.trailing_zeros();
-    integer(whole(float(value >> twos), (day >> twos) as f64))
-}
-
-/// Turns days into one of their fields.
-#[inline(always)]
-fn date_field(block: &mut [i32], field: Field) {
-    #[inline(always)]
-    fn each(block: &mut [i32], f: impl Fn(Date) -> i32) {
-        for value in block {
-            *value = f(Date::new(*value));
-        }
-    }
-    let iso = |days: i32| Date::new(days).iso_week(weekday(days));
-    match field {
-        Field::Year => each(block, |d| d.year),
-        Field::Month => each(block, |d| d.month as i32),
-        Field::Day => each(block, |d| d.day as i32),
-        Field::DayOfYear => each(block, |d| d.day_of_year as i32),
-        Field::Quarter => each(block, |d| (d.month as i32 + 2) / 3),
-        Field::DaysInMonth => each(block, |d| days_in_month(d.year, d.month) as i32),
-        Field::IsLeapYear => each(block, |d| i32::from(is_leap(d.year))),
-        Field::IsMonthStart => each(block, |d| i32::from(d.day == 1)),
-        Field::IsMonthEnd => each(block, |d| i32::from(d.ends_month())),
-        Field::IsQuarterStart => each(block, |d| i32::from(d.day == 1 && d.month % 3 == 1)),
-        Field::IsQuarterEnd => each(block, |d| i32::from(d.month % 3 == 0 && d.ends_month())),
-        Field::IsYearStart => each(block, |d| i32::from(d.day == 1 && d.month == 1)),
-        Field::IsYearEnd => each(block, |d| i32::from(d.day == 31 && d.month == 12)),
-        Field::Weekday => block.iter_mut().for_each(|d| *d = weekday(*d) as i32),
-        Field::IsoYear => block.iter_mut().for_each(|d| *d = iso(*d).0),
-        Field::IsoWeek => block.iter_mut().for_each(|d| *d = iso(*d).1 as i32),
-        Field::Hour | Field::Minute | Field::Second | Field::Microsecond | Field::Nanosecond => {
-            unreachable!("not of the day")
-        }
-    }
 }
 
 /// Writes a block in the output's dtype; returns whether any date is missing.
@@ -328,6 +209,7 @@ pub fn start_of_day(values: &[i64], unit: TimeUnit, out: &mut [i64]) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use super::super::calendar::{Date, weekday};
     use super::*;
     use proptest::prelude::*;
 

@@ -9,18 +9,23 @@ use crate::text::Chunk;
 const WIDTH: usize = 32;
 
 type Row = [u8; WIDTH];
+type Words = [u64; WIDTH / 8];
 
-/// How many of the dates met last are kept: rows in order of time, or of days only, often repeat.
-const RECENT: usize = 128;
+fn words(row: &Row) -> Words {
+    std::array::from_fn(|i| u64::from_ne_bytes(row.as_chunks().0[i]))
+}
 
-/// Where a row is among the recent ones.
+/// Dates met lately: rows in order of time, or of days only, often repeat. There is room for many
+/// more than a day has hours, since those that share a place drive each other out.
+type Recent = [(Words, i64); RECENT];
+const RECENT: usize = 1024;
+
+/// Where a row is among the recent ones. Words that are 0 at its end make no difference.
 #[inline(always)]
-fn slot(row: &Row) -> usize {
-    let words = row.as_chunks::<8>().0;
-    let mixed = words.iter().fold(0_u64, |mixed, word| {
-        mixed.rotate_left(13) ^ u64::from_ne_bytes(*word)
-    });
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize % RECENT
+fn slot(row: &[u64]) -> usize {
+    let turned = (0..).step_by(17).zip(row);
+    let mixed = turned.fold(0, |mixed, (turn, word)| mixed ^ word.rotate_left(turn));
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % RECENT
 }
 
 /// Where the parts of a date are: what a strptime format says when all have their full width.
@@ -36,7 +41,7 @@ pub struct Layout {
     least: Row,
     spread: Row,
     /// All bits of the places before the fraction.
-    used: Row,
+    used: Words,
     width: usize,
     year: usize,
     month: usize,
@@ -54,7 +59,7 @@ impl Layout {
         let mut layout = Self {
             least: [0; WIDTH],
             spread: [0; WIDTH],
-            used: [0; WIDTH],
+            used: [0; WIDTH / 8],
             width: 0,
             year: WIDTH,
             month: WIDTH,
@@ -86,7 +91,11 @@ impl Layout {
         }
         self.least[self.width] = least;
         self.spread[self.width] = spread;
-        self.used[self.width] = 0xff;
+        let mut place = [0; WIDTH];
+        place[self.width] = 0xff;
+        for (used, word) in self.used.iter_mut().zip(words(&place)) {
+            *used |= word;
+        }
         self.width += 1;
         Some(())
     }
@@ -119,13 +128,15 @@ impl Layout {
 
     /// What a row has in the places before the fraction.
     #[inline(always)]
-    fn before_fraction(&self, row: &Row) -> Row {
-        std::array::from_fn(|i| row[i] & self.used[i])
+    fn before_fraction(&self, row: &Row) -> Words {
+        let words = words(row);
+        std::array::from_fn(|i| words[i] & self.used[i])
     }
 
     /// The seconds since 1970 that the bytes before the fraction stand for.
     #[inline(always)]
-    fn seconds(&self, row: &Row) -> Option<i64> {
+    fn seconds(&self, words: &Words) -> Option<i64> {
+        let row: Row = std::array::from_fn(|i| words[i / 8].to_ne_bytes()[i % 8]);
         // Two arrays and one comparison, which become four vector instructions.
         let (mut digits, mut excess) = ([0; WIDTH], [0; WIDTH]);
         for i in 0..WIDTH {
@@ -181,6 +192,9 @@ pub fn parse_dates(
         return None;
     }
     let (mut parsed, mut rest) = (Parsed::default(), out);
+    let none = ([u64::MAX; WIDTH / 8], 0); // no string has such bytes
+    let mut recent = vec![none; RECENT];
+    let recent: &mut Recent = recent.first_chunk_mut()?;
     for &chunk in chunks {
         let (out, after) = rest.split_at_mut(chunk.rows());
         rest = after;
@@ -188,6 +202,7 @@ pub fn parse_dates(
             chunk,
             layout,
             unit,
+            recent,
             out,
         })?;
         parsed.valid += found.valid;
@@ -200,6 +215,7 @@ struct Parse<'a> {
     chunk: Chunk<'a>,
     layout: &'a Layout,
     unit: TimeUnit,
+    recent: &'a mut Recent,
     out: &'a mut [i64],
 }
 
@@ -212,21 +228,22 @@ impl Kernel for Parse<'_> {
             chunk,
             layout,
             unit,
+            recent,
             out,
         } = self;
         let (data, width, per_second) = (chunk.data(), layout.width, unit.per_second());
         let mut parsed = Parsed::default();
-        let mut recent = [([0; WIDTH], 0); RECENT]; // a NUL never is part of a date
         let mut row = 0;
         while row < out.len() {
             if chunk.is_complete() && !layout.fraction {
-                let known = known_rows(
-                    layout,
-                    &recent,
-                    &chunk.offsets()[row..],
-                    data,
-                    &mut out[row..],
-                );
+                let known_rows = match width.div_ceil(8) {
+                    1 => known_rows::<1>,
+                    2 => known_rows::<2>,
+                    3 => known_rows::<3>,
+                    _ => known_rows::<4>,
+                };
+                let (offsets, rest) = (&chunk.offsets()[row..], &mut out[row..]);
+                let known = known_rows(layout, recent, offsets, data, rest);
                 row += known;
                 parsed.valid += known;
                 if row == out.len() {
@@ -247,7 +264,7 @@ impl Kernel for Parse<'_> {
                 None => {
                     let mut bytes = [0; WIDTH];
                     bytes[..width].copy_from_slice(&data[range.start..range.start + width]);
-                    bytes
+                    words(&bytes)
                 }
             };
             let (known, ticks) = &mut recent[slot(&bytes)];
@@ -269,22 +286,27 @@ impl Kernel for Parse<'_> {
     }
 }
 
-/// Writes the dates of rows until one is not among the recent ones; returns how many.
-#[inline(always)]
-fn known_rows(
+/// Writes the dates of rows until one is not among the recent ones; returns how many. The parts of
+/// a date are in the first `WORDS` words.
+#[inline(never)] // alone the loop keeps what it needs in registers
+fn known_rows<const WORDS: usize>(
     layout: &Layout,
-    recent: &[(Row, i64); RECENT],
+    recent: &Recent,
     offsets: &[i64],
     data: &[u8],
     out: &mut [i64],
 ) -> usize {
+    let used: [u64; WORDS] = std::array::from_fn(|i| layout.used[i]);
+    let width = layout.width as i64;
     for (row, (out, ends)) in out.iter_mut().zip(offsets.windows(2)).enumerate() {
-        let Some(whole) = data[ends[0] as usize..].first_chunk() else {
+        let Some(whole) = data[ends[0] as usize..].first_chunk::<WIDTH>() else {
             return row;
         };
-        let bytes = layout.before_fraction(whole);
-        let (known, ticks) = &recent[slot(&bytes)];
-        if *known != bytes || ends[1] - ends[0] != layout.width as i64 {
+        let words: [u64; WORDS] =
+            std::array::from_fn(|i| u64::from_ne_bytes(whole.as_chunks().0[i]) & used[i]);
+        let (known, ticks) = &recent[slot(&words)];
+        let other = (0..WORDS).fold(0, |other, i| other | (known[i] ^ words[i]));
+        if other != 0 || ends[1] - ends[0] != width {
             return row;
         }
         *out = *ticks;
@@ -335,6 +357,7 @@ mod tests {
             "2023-01-01 00:00:00Z",
             "+023-01-01T00:00:00Z",
             "",
+            "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ] {
             assert_eq!(second(bad), None, "{bad}");
         }
@@ -343,6 +366,33 @@ mod tests {
             Some(86_400)
         );
         assert_eq!(parse("%Y%m", "197001", TimeUnit::Second), Some(0));
+    }
+
+    #[test]
+    fn dates_that_repeat_over_chunks() {
+        let (format, day) = ("%Y-%m-%d %H:%M:%S", 86_400);
+        for hours in [1, 20, 3_000] {
+            let of = |row: i64| 1_356_998_400 + row * 7 % hours * 3_600 + row / 500 * day;
+            let rows: Vec<String> = (0..4_000)
+                .map(|row| {
+                    let (days, time) = (of(row) / day, of(row) % day);
+                    let date = crate::dates::calendar::Date::new(days as i32);
+                    let (year, month, day) = (date.year, date.month, date.day);
+                    let hour = time / 3_600;
+                    format!("{year:04}-{month:02}-{day:02} {hour:02}:00:00")
+                })
+                .collect();
+            let data = rows.concat();
+            let offsets: Vec<i64> = (0..=4_000).map(|row| row * 19).collect();
+            let cut = 1_234;
+            let chunks = [&offsets[..=cut], &offsets[cut..]]
+                .map(|offsets| Chunk::new(None, offsets, data.as_bytes()).unwrap());
+            let mut out = vec![0; rows.len()];
+            let layout = Layout::parse(format).unwrap();
+            let parsed = parse_dates(&chunks, &layout, TimeUnit::Second, &mut out).unwrap();
+            assert_eq!(parsed.valid, rows.len());
+            assert!((0..).zip(&out).all(|(row, &found)| found == of(row)));
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod calendar;
 mod fields;
 mod layout;
+mod parts;
 
 pub use fields::{DateError, Field, date_fields, start_of_day};
 pub use layout::{Layout, Parsed, parse_dates};
+pub use parts::DatePart;
 
 /// What an integer counts since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,9 +16,10 @@ from pandas.core.indexes.accessors import DatetimeProperties
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import chunks_of, first_string, native, plain
 from stratum_dask.ops.direct.keys import by_number
+from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
-_NUMBERS = (
+NUMBERS = (
     "year",
     "month",
     "day",
@@ -32,7 +33,8 @@ _NUMBERS = (
     "quarter",
     "days_in_month",
 )
-_FLAGS = (
+"""The fields that are numbers."""
+FLAGS = (
     "is_leap_year",
     "is_month_start",
     "is_month_end",
@@ -41,14 +43,17 @@ _FLAGS = (
     "is_year_start",
     "is_year_end",
 )
-#: Other names of fields, of which some versions of pandas warn.
-_SYNONYMS = {
+"""The fields that are true or false."""
+SYNONYMS = {
     "weekday": "day_of_week",
     "dayofweek": "day_of_week",
     "dayofyear": "day_of_year",
     "daysinmonth": "days_in_month",
 }
-FIELDS: frozenset[str] = frozenset((*_NUMBERS, *_FLAGS, *_SYNONYMS))
+"""Other names of fields, of which some versions of pandas warn."""
+OF_TIME = frozenset(("hour", "minute", "second", "microsecond", "nanosecond"))
+"""The fields that follow from the time of day; the others follow from the day."""
+FIELDS: frozenset[str] = frozenset((*NUMBERS, *FLAGS, *SYNONYMS))
 """The attributes of ``.dt`` that have a native form."""
 
 _ISO = re.compile(r"[1-9]\d{3}-\d\d-\d\d(?:([T ])\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z)?)?", re.ASCII)
@@ -90,7 +95,7 @@ def to_datetime(
     elif not _FIXED.fullmatch(format) or not format.isascii():
         raise Unsupported("format without fixed widths")
     text = native(chunks)
-    unit, out = "us", np.empty(len(arg), dtype="int64")
+    unit, out = "us", empty(len(arg), "int64")
     parsed = text.parse_dates(format, unit, out)
     if parsed is not None and parsed[1] > 6:
         unit = "ns"
@@ -143,10 +148,10 @@ def attribute(accessor: DatetimeProperties, name: str, /) -> pd.Series:
     if name not in FIELDS:
         raise Unsupported("attribute")
     series = _dates(accessor)
-    if name in _SYNONYMS:
+    if name in SYNONYMS:
         getattr(series.iloc[:0].dt, name)  # for the warning
-        name = _SYNONYMS[name]
-    if name in _FLAGS:
+        name = SYNONYMS[name]
+    if name in FLAGS:
         result, _ = _field(series, name, "bool")
     else:
         result, missing = _field(series, name, "int32")
@@ -211,7 +216,7 @@ def normalize(accessor: DatetimeProperties) -> pd.Series:
     """
     series = _dates(accessor)
     values = _integers(series)
-    out = np.empty(len(values), dtype="int64")
+    out = empty(len(values), "int64")
     try:
         _native.start_of_day(values, series.array.unit, out)
     except OverflowError as error:
@@ -236,7 +241,7 @@ def _integers(series: pd.Series) -> Any:
 
 
 def _field(series: pd.Series, name: str, dtype: Any) -> tuple[Any, bool]:
-    out = np.empty(len(series), dtype=dtype)
+    out = empty(len(series), dtype)
     try:
         missing = _native.date_fields(_integers(series), series.array.unit, name, out)
     except OverflowError as error:

@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 from pandas._libs import lib
 from pandas._libs.internals import BlockPlacement
+from pandas._libs.tslibs import NaT
+from pandas.core.arrays import DatetimeArray
 from pandas.core.dtypes.common import is_1d_only_ea_dtype
 from pandas.core.internals.blocks import ensure_block_shape, new_block_2d
 from pandas.core.internals.managers import BlockManager, SingleBlockManager
 
-from stratum_dask.ops.frames.symbols import CODES, Layout, Source
+from stratum_dask.ops.frames.symbols import CODES, UNITS, Layout, Source
 
 
 def plain(value: Any) -> bool:
@@ -29,13 +31,18 @@ def plain(value: Any) -> bool:
 
 
 def column_values(value: Any, position: int | None) -> np.ndarray:
-    """Return one column of a frame, or a Series' or array's values, contiguous and aligned."""
+    """Return one column of a frame, or a Series' or array's values, contiguous and aligned.
+
+    Dates are integers.
+    """
     if isinstance(value, np.ndarray):
         values = value
     elif position is None:
         values = value._mgr.blocks[0].values
     else:
         values = value._mgr.iget_values(position)
+    if isinstance(values, DatetimeArray):
+        values = values.asi8
     flags = values.flags
     if flags.c_contiguous and flags.aligned:
         return values
@@ -63,6 +70,18 @@ def _dtype_key(dtype: Any) -> tuple[str | None, bool, tuple[bool, str]]:
     """
     code = CODES.get(dtype) if isinstance(dtype, np.dtype) else None
     return code, is_passive(dtype), (not is_1d_only_ea_dtype(dtype), dtype.name)
+
+
+def series_key(series: pd.Series) -> tuple[str | None, str | None]:
+    """Return the code of a Series' dtype if programs know it, and the unit of dates."""
+    code, _, (_, name) = _dtype_key(series_values(series).dtype)
+    return code, UNITS.get(name)
+
+
+def has_missing_dates(values: Sequence[Any], source: Source) -> bool:
+    """Whether any date of a column is missing."""
+    dates = column_values(values[source.value], source.position)
+    return bool(dates.min(initial=0) == NaT.value)
 
 
 def frame_key(frame: pd.DataFrame) -> tuple[Any, ...]:

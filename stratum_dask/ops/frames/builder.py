@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from stratum_dask import _native
+from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.frames.environment import Environment
 from stratum_dask.ops.frames.symbols import (
     CODES,
@@ -31,6 +33,8 @@ _FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
 #: NumPy's inner loops that programs can call, by name and dtype.
 _LOOPS = frozenset(_native.ufunc_loops())
+#: What has parameters after its operand.
+_OF_ONE = frozenset({"isin", "lookup", "day", "date"})
 _REDUCTIONS = frozenset({"count", "sum", "median", "quantile", "min", "max", "var", "mode"})
 
 
@@ -43,6 +47,8 @@ class Builder:
     ----------
     environment : Environment
         The state that decides how pandas computes.
+    values : sequence
+        The values that the stretch starts from.
 
     Attributes
     ----------
@@ -60,12 +66,15 @@ class Builder:
         silence them.
     finite, false : list of int
         Scalar nodes that must be finite, or false, or else pandas runs the steps.
+    missing : dict
+        Columns of dates, and whether any is missing: on this the program was built.
     length : int or None
         The length class of the columns.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, values: Sequence[Any]) -> None:
         self.environment = environment
+        self._values = values
         self.nodes: list[tuple[Any, ...]] = []
         self.sources: list[Source] = []
         self.is_column: list[bool] = []
@@ -73,6 +82,7 @@ class Builder:
         self.loud: set[int] = set()
         self.finite: list[int] = []
         self.false: list[int] = []
+        self.missing: dict[Source, bool] = {}
         self.length: int | None = None
         self._known: dict[tuple[Any, ...], int] = {}
 
@@ -140,6 +150,14 @@ class Builder:
             self.sources.append(column.source)
         return number
 
+    def load_dates(self, column: Column) -> tuple[int, bool]:
+        """Return the node of a column of dates, as integers, and whether any is missing."""
+        source = column.source
+        assert source is not None
+        if source not in self.missing:
+            self.missing[source] = blocks.has_missing_dates(self._values, source)
+        return self.load(replace(column, dtype="i64")), self.missing[source]
+
     def const(self, dtype: str | None, value: Any) -> int:
         """Return a constant of a dtype; the value must fit."""
         assert dtype is not None
@@ -195,7 +213,7 @@ def _operands(node: tuple[Any, ...]) -> tuple[int, ...]:
     opcode = node[0]
     if opcode in ("input", "const"):
         return ()
-    if opcode in ("isin", "lookup") or opcode in _REDUCTIONS:
+    if opcode in _OF_ONE or opcode in _REDUCTIONS:
         return node[2:3]
     return node[3:] if opcode == "ufunc" else node[2:]
 

@@ -108,7 +108,7 @@ class FusedFrame:
         state = environment.current(schema.lengths)
         key = (start, state, schema.key)
         plan = self._plans.get(key)
-        if plan is None:
+        if plan is None or not plan.suits(values):
             stop = len(self.steps)
             with np.errstate(all="ignore"):  # looking at literals must not warn or raise
                 plan = make_plan(
@@ -119,6 +119,7 @@ class FusedFrame:
                     schema.symbols(),
                     self._last_use,
                     state,
+                    values,
                 )
             with self._lock:
                 if len(self._plans) >= _MAX_PLANS:

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from stratum_dask.ops.frames import layout
+from stratum_dask.ops.frames import lower_dates as dates
 from stratum_dask.ops.frames.builder import Builder
 from stratum_dask.ops.frames.lower_missing import DEFAULT, each, with_node
 from stratum_dask.ops.frames.symbols import (
     CODES,
     DTYPES,
     Column,
+    Dates,
     Frame,
     Mode,
     Scalar,
@@ -79,8 +81,12 @@ def getitem(b: Builder, self: Any, key: Any, /) -> Any:
     return self.column(self.labels.find(key))
 
 
-def get_attribute(b: Builder, self: Any, name: str, /) -> Column:
-    """Lower ``getattr(frame, "column")``."""
+def get_attribute(b: Builder, self: Any, name: str, /) -> Column | Dates:
+    """Lower ``getattr(frame, "column")``, ``getattr(series, "dt")`` and fields of dates."""
+    if isinstance(self, Column):
+        return dates.accessor(self, name)
+    if isinstance(self, Dates):
+        return dates.field(b, self.column, name)
     if not isinstance(self, Frame) or hasattr(pd.DataFrame, name):
         raise Unsupported("attribute")
     return self.column(self.labels.find(name))

@@ -17,6 +17,7 @@ from stratum_dask.ops.frames.environment import Environment
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
     Column,
+    Dates,
     Frame,
     Labels,
     Mode,
@@ -84,6 +85,7 @@ class Plan:
         self._scalars: dict[int, int] = {}
         self._measured: int | None = None  # a value with as many rows as the new columns
         self._builder = builder
+        self._missing = builder.missing
         self._outputs = [(number, self._recipe(symbol)) for number, symbol in outputs.items()]
         self._compile(builder)
 
@@ -92,6 +94,9 @@ class Plan:
     def _recipe(self, symbol: Any) -> Build:
         if isinstance(symbol, Column):
             return self._column_recipe(symbol)
+        if isinstance(symbol, Dates):
+            series = self._column_recipe(symbol.column)
+            return lambda run: series(run).dt
         if isinstance(symbol, Frame):
             return self._frame_recipe(symbol)
         if isinstance(symbol, Row):
@@ -187,6 +192,13 @@ class Plan:
 
     # -- running ----------------------------------------------------------------------------
 
+    def suits(self, values: Sequence[Any]) -> bool:
+        """Whether columns have missing dates where the plan was made for some, and only there."""
+        return all(
+            blocks.has_missing_dates(values, source) == missing
+            for source, missing in self._missing.items()
+        )
+
     def run(self, values: list[Any], threads: int | None) -> None:
         """Compute the covered steps and store what later steps need in `values`.
 
@@ -251,6 +263,7 @@ def make_plan(
     known: Mapping[int, Any],
     last_use: Sequence[int],
     environment: Environment,
+    values: Sequence[Any],
 ) -> Plan:
     """Plan as many steps from `start` on as have rules for their operands.
 
@@ -268,8 +281,10 @@ def make_plan(
         The last step that reads each value.
     environment : Environment
         The state that decides how pandas computes.
+    values : sequence
+        The values that exist, by number.
     """
-    builder = Builder(environment)
+    builder = Builder(environment, values)
     symbols: list[Any] = [known.get(number) for number in range(n_inputs + start)]
     ops: list[str] = []
     reason: str | None = None
@@ -297,7 +312,7 @@ def make_plan(
     for number, symbol in outputs.items():
         if isinstance(symbol, Mode):  # a Series of unknown length, which pandas has to make
             before = number - n_inputs
-            plan = make_plan(steps, start, before, n_inputs, known, last_use, environment)
+            plan = make_plan(steps, start, before, n_inputs, known, last_use, environment, values)
             plan.reason = "mode as a Series"
             return plan
     return Plan(stop, reason, ops, builder, outputs)

@@ -67,8 +67,8 @@ class Schema:
                 return "frame", *rows, blocks.frame_key(value), labels, _index_key(columns)
         elif kind is pd.Series and blocks.plain(value):
             name = value.name
-            dtype = CODES.get(blocks.series_values(value).dtype)
-            return "series", *self._rows(number, value.index), dtype, type(name), name
+            dtype, unit = blocks.series_key(value)
+            return "series", *self._rows(number, value.index), dtype, unit, type(name), name
         elif kind is np.ndarray and value.ndim == 1:
             return "array", self._length(len(value)), CODES.get(value.dtype)
         elif kind in _LITERALS or (isinstance(value, np.generic) and value.dtype in CODES):
@@ -104,8 +104,9 @@ class Schema:
                 selections=(),
             )
         if kind == "series":
-            _, owner, length, dtype, _, name = description
-            return Column(dtype, length, source=Source(number, None), index=owner, name=name)
+            _, owner, length, dtype, unit, _, name = description
+            source = Source(number, None)
+            return Column(dtype, length, source=source, index=owner, name=name, unit=unit)
         if kind == "array":
             _, length, dtype = description
             return Column(dtype, length, source=Source(number, None))

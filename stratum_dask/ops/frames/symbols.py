@@ -21,7 +21,9 @@ from stratum_dask.ops.steps import Unsupported
 __all__ = [
     "CODES",
     "DTYPES",
+    "UNITS",
     "Column",
+    "Dates",
     "Frame",
     "Labels",
     "Layout",
@@ -53,6 +55,11 @@ CODES: dict[Any, str] = {
     }.items()
 }
 DTYPES: dict[str, np.dtype[Any]] = {code: dtype for dtype, code in CODES.items()}
+
+#: The units of dates that programs take the fields of, by the name of the dtype.
+UNITS: dict[str, str] = {
+    f"datetime64[{unit}{zone}]": unit for unit in ("s", "ms", "us", "ns") for zone in ("", ", UTC")
+}
 
 
 class OtherLength(Exception):
@@ -86,6 +93,8 @@ class Column:
         The length class: equal numbers are equal lengths.
     literal : object
         The value of a column in which all rows are this one Python scalar.
+    unit : str or None
+        The unit of an untouched column of dates that are naive or in UTC, None for others.
     """
 
     dtype: str | None
@@ -95,6 +104,14 @@ class Column:
     index: int | None = None
     name: Hashable = None
     literal: Any = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The ``.dt`` accessor of a column."""
+
+    column: Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +280,8 @@ class Frame:
         if isinstance(column, int):
             source = Source(self.base, column)
             dtype = self.layout.dtypes[column]
-            return Column(dtype, self.length, source=source, index=self.index, name=name)
+            unit = UNITS.get(self.layout.merging[column][1])
+            return Column(dtype, self.length, source=source, index=self.index, name=name, unit=unit)
         return named(column, name, self.index)
 
     def is_passive(self, position: int) -> bool:
@@ -340,6 +358,4 @@ def named(column: Column, name: Hashable, index: int | None) -> Column:
     """Return `column` with another name and index."""
     if column.index == index and column.name is name:
         return column
-    return Column(
-        column.dtype, column.length, column.node, column.source, index, name, column.literal
-    )
+    return replace(column, name=name, index=index)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import dask
 from dask.base import get_scheduler
@@ -15,7 +15,16 @@ from dask.callbacks import Callback
 from dask.system import CPU_COUNT
 
 from stratum_dask.errors import ConfigError
-from stratum_dask.graph import Graph, GraphNode, Key, Task, call_of, is_reference, key_split
+from stratum_dask.graph import (
+    Alias,
+    Graph,
+    GraphNode,
+    Key,
+    Task,
+    call_of,
+    is_reference,
+    key_split,
+)
 from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings, spent_by
 from stratum_dask.ops.packed import Packed
 from stratum_dask.ops.watch import Watched
@@ -68,11 +77,50 @@ def compute(
     -------
     list of Outcome
     """
-    outcomes = _run(graph, keys, workers, done, isolate, timeout)
+    names: dict[Key, list[Key]] = {}
+    if not graph.shares_live:  # else others ask for results under these very names
+        graph, names = _unnamed(graph, keys)
+    asked = list(names) if names else list(keys)
+
+    def tell(key: Key, outcome: Outcome) -> None:
+        for name in names.get(key, (key,)):
+            cast(Done, done)(name, outcome)
+
+    outcomes = _run(graph, asked, workers, tell if done else None, isolate, timeout)
     spent = spent_by(outcomes)
     if sum(one.seconds for one in spent.values()) > _WORTH_NOTING:
         learn(open_book(), graph, spent)
-    return outcomes
+    found = {
+        name: outcome
+        for key, outcome in zip(asked, outcomes, strict=True)
+        for name in names.get(key, (key,))
+    }
+    return [found[key] for key in keys]
+
+
+def _unnamed(graph: Graph, keys: Sequence[Key]) -> tuple[Graph, dict[Key, list[Key]]]:
+    """Take away tasks that do nothing but give wanted values their names, and return the names.
+
+    Each would cost as much as a task that computes something.
+    """
+    topology = graph.topology
+    aliases = {
+        key: node.target
+        for key in keys
+        if isinstance(node := graph.tasks.get(key), Alias)
+        and node.target in graph.tasks
+        and not topology.consumers[topology.ids[key]]
+    }
+    names: dict[Key, list[Key]] = {}
+    for key in dict.fromkeys(keys):
+        names.setdefault(aliases.get(key, key), []).append(key)
+    if not aliases:
+        return graph, names
+    outputs = tuple(
+        one._replace(keys=tuple(aliases.get(key, key) for key in one.keys)) for one in graph.outputs
+    )
+    tasks = {key: node for key, node in graph.tasks.items() if key not in aliases}
+    return graph.with_(tasks=tasks, outputs=outputs), names
 
 
 def _run(

@@ -1,18 +1,21 @@
 //! Memory for whole columns: big buffers that are freed are kept for the next of their size.
 //!
 //! Fresh pages cost as much as the arithmetic that fills them: the system clears each of them, one
-//! fault after another. Up to [`KEPT`] bytes therefore stay with the process, the oldest leave
+//! fault after another, and on a virtual machine may first have to get them back from the host. Some
+//! of the machine's memory (see [`kept`]) therefore stays with the process, the oldest buffers leave
 //! first. Small buffers are the allocator's affair, which keeps them itself.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Smaller buffers are not kept.
 const BIG: usize = 1 << 18;
-/// The most bytes that are kept.
-const KEPT: usize = 1 << 27;
+/// Of how much of the memory that there is a process may keep a part, and the bounds of that part.
+const SHARE: usize = 32;
+const LEAST: usize = 1 << 27;
+const MOST: usize = 1 << 30;
 /// Big buffers have a multiple of this size, so that more of them fit.
 const UNIT: usize = 1 << 16;
 /// The size of a large page, by which larger buffers are aligned.
@@ -57,7 +60,12 @@ impl Buffer {
             return Some(Self(found));
         }
         // SAFETY: the layout's size is not 0.
-        let start = NonNull::new(unsafe { alloc(layout) })?;
+        let fresh = || NonNull::new(unsafe { alloc(layout) });
+        let start = fresh().or_else(|| {
+            // What is kept may be what is lacking, as where a process has a limit.
+            FREE.try_lock().ok()?.drain(..).for_each(free);
+            fresh()
+        })?;
         if layout.align() == PAGE {
             prefer_large_pages(start, layout);
         }
@@ -105,12 +113,12 @@ fn find(layout: Layout) -> Option<Region> {
 
 fn keep_or_free(region: Region) {
     let mut leaving = Vec::new();
-    if (BIG..=KEPT).contains(&region.layout.size())
+    if (BIG..=kept()).contains(&region.layout.size())
         && let Ok(mut free) = FREE.try_lock()
     {
         free.push_back(region);
         let mut bytes: usize = free.iter().map(|region| region.layout.size()).sum();
-        while bytes > KEPT
+        while bytes > kept()
             && let Some(oldest) = free.pop_front()
         {
             bytes -= oldest.layout.size();
@@ -119,10 +127,40 @@ fn keep_or_free(region: Region) {
     } else {
         leaving.push(region);
     }
-    for region in leaving {
-        // SAFETY: allocated with this layout in `new`, and no longer among the free ones.
-        unsafe { dealloc(region.start.as_ptr(), region.layout) };
+    leaving.into_iter().for_each(free);
+}
+
+fn free(region: Region) {
+    // SAFETY: allocated with this layout in `try_new`, and no longer among the free ones.
+    unsafe { dealloc(region.start.as_ptr(), region.layout) };
+}
+
+/// The most bytes that are kept.
+fn kept() -> usize {
+    static KEPT: OnceLock<usize> = OnceLock::new();
+    *KEPT.get_or_init(|| (memory() / SHARE).clamp(LEAST, MOST))
+}
+
+/// The memory of the machine, or of the container, as far as that is known.
+fn memory() -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: it only asks.
+        let [pages, size] = unsafe {
+            [
+                libc::sysconf(libc::_SC_PHYS_PAGES),
+                libc::sysconf(libc::_SC_PAGESIZE),
+            ]
+        };
+        let machine = usize::try_from(pages.saturating_mul(size)).unwrap_or(0);
+        let limits = ["memory.max", "memory/memory.limit_in_bytes"].map(|name| {
+            let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
+            text.trim().parse().ok()
+        });
+        limits.into_iter().flatten().fold(machine, usize::min)
     }
+    #[cfg(not(target_os = "linux"))]
+    0
 }
 
 /// Asks for large pages, of which there are fewer to clear; where there are none, nothing changes.
@@ -167,12 +205,13 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_allowed() {
-        let all: Vec<Buffer> = (0..6).map(|_| Buffer::new(KEPT / 4)).collect();
+        assert!((LEAST..=MOST).contains(&kept()));
+        let all: Vec<Buffer> = (0..6).map(|_| Buffer::new(kept() / 4)).collect();
         drop(all);
-        drop(Buffer::new(2 * KEPT));
-        let kept: usize = (FREE.lock().unwrap().iter())
+        drop(Buffer::new(2 * kept()));
+        let bytes: usize = (FREE.lock().unwrap().iter())
             .map(|region| region.layout.size())
             .sum();
-        assert!(kept <= KEPT);
+        assert!(bytes <= kept());
     }
 }

@@ -17,8 +17,8 @@ def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
     """Return an array as ``np.empty`` does, in memory that was used before where there is some.
 
     Fresh memory costs as much as the arithmetic that fills it. What kernels write therefore lies
-    in buffers that are kept for the next array when nobody refers to them any longer (up to 128
-    MiB in a process).
+    in buffers that are kept for the next array when nobody refers to them any longer (in a process
+    up to a thirty-second of the memory that there is, at least 128 MiB and at most 1 GiB).
 
     Parameters
     ----------

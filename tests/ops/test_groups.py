@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,15 @@ from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.direct.keys import encode
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import DTYPES, indexes, values_of
-from tests.ops.oracle import ALL_NATIVE, check, step
+from tests.ops.oracle import ALL_NATIVE, check, every_length, step
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _however_few_rows() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        every_length(patch)
+        yield
+
 
 REDUCTIONS = ["mean", "sum", "min", "max", "median", "std", "var", "first", "last"]
 COUNTS = ["count", "size", "nunique"]

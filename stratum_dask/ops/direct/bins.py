@@ -40,10 +40,11 @@ def cut(
 
     Examples
     --------
-    >>> cut(pd.Series([1.0, 5.0, None] * 2_000), [0, 2, 9], labels=False).tolist()[:3]
+    >>> cut(pd.Series([1.0, 5.0, None] * 5_000), [0, 2, 9], labels=False).tolist()[:3]
     [0.0, 1.0, nan]
     """
     values = _values(x)
+    refuse_few(len(x), "bins at edges")
     if type(bins) is int:
         edges = _nbins(values, bins, right)
     elif type(bins) in (list, tuple, np.ndarray):
@@ -74,6 +75,7 @@ def qcut(
     [0, 1, 2]
     """
     values = _values(x)
+    refuse_few(len(x), "bins of equal numbers")
     if type(q) is not int or not 1 <= q <= _MOST:
         raise Unsupported("q is no number of bins")
     edges = pd.Index(_quantiles(values, q))
@@ -91,7 +93,6 @@ def _values(x: pd.Series) -> np.ndarray:
     values = blocks.series_values(x)
     if not isinstance(values, np.ndarray) or values.dtype.name not in _BINNED:
         raise Unsupported(f"dtype {x.dtype}")
-    refuse_few(len(x), "bins")
     return np.require(values, requirements=("C", "A"))
 
 

@@ -11,6 +11,7 @@ from pandas.api.typing import DataFrameGroupBy, SeriesGroupBy
 
 from stratum_dask.ops.direct.gather import pick_numbers
 from stratum_dask.ops.direct.grouper import REDUCTIONS, codes_of, reduce, twin
+from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.steps import Unsupported
 
@@ -21,6 +22,8 @@ _METHODS = (
     *("cumsum", "cumprod", "cummin", "cummax", "cumcount", "ngroup"),
     *("shift", "diff", "rank", "pct_change", "ffill", "bfill", "head", "tail"),
 )
+#: Those that pandas does on few rows in less time than it takes to number the groups.
+_CHEAP = frozenset(("mean", "sum", "min", "max", "count", "size", "first", "last", "shift"))
 #: What pandas passes on for a reduction without arguments.
 _OPTIONS: dict[str, dict[str, Any]] = {
     **{how: {"skipna": True} for how in REDUCTIONS},
@@ -40,6 +43,8 @@ def _select(grouped: Any, key: Any, /) -> Any:
 
 def _method(name: str) -> Callable[..., Any]:
     def run(grouped: Any, *args: Any, **kwargs: Any) -> Any:
+        if name in _CHEAP:
+            refuse_few(len(grouped.obj), "groups")
         return _attempt(getattr(twin(grouped), name), *args, **kwargs)
 
     return run

@@ -14,7 +14,9 @@ LEAST: dict[str, int] = {
     "most frequent string": 50_000,
     "dummies of frames": 10_000,
     "dates as strings": 2_000,
-    "bins": 5_000,
+    "bins at edges": 15_000,
+    "bins of equal numbers": 2_000,
+    "groups": 15_000,
 }
 """The fewest rows for each kind of call."""
 

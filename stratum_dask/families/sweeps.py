@@ -14,15 +14,19 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import sklearn
+from packaging.version import Version
 from scipy.linalg import eigh
 
 from stratum_dask.families.gram import BLOCK, Gram
 from stratum_dask.families.protocol import FitDirectly, Refused, refuse_if
 
+_ROUNDED = Version(sklearn.__version__) < Version("1.9")
+"""Whether own sweeps round by more than the bound: they mixed the intercept in with the columns."""
 _CONDITION = 1e7
 """The largest condition number with which eigenvectors of squares are precise enough."""
 _ROUNDING = 1e3 * np.finfo(float).eps
-"""Errors of rows are rounded by less than this share, times the condition number."""
+"""Leverages are rounded by less than this share, times the condition number."""
 
 Errors = Mapping[bool, Mapping[float, tuple[float, float]]]
 """Mean squared errors of rows left out, with and without an intercept, by penalty; and by what
@@ -42,6 +46,8 @@ def refuse_unlike_sweep(estimator: Any) -> None:
         store_cv_results="it keeps the errors of all rows",
         alpha_per_target="each target has its own penalty",
     )
+    if _ROUNDED:
+        raise Refused("is rounded by more than the bound by scikit-learn before 1.9")
     if estimator.cv is not None:
         raise Refused(f"has cv={estimator.cv!r}: only leaving out single rows is shared")
     alphas = estimator.alphas
@@ -122,17 +128,19 @@ def errors_left_out(
     values, vectors = eigh(sums.xx)
     alphas = [one for one in alphas if values[-1] + one <= _CONDITION * (values[0] + one)]
     shrunk = 1 / (values[:, None] + np.array(alphas))
-    doubts = _ROUNDING * shrunk[0] / shrunk[-1]
     # Column by column: a target's coefficients for every penalty.
     weights = [shrunk * (vectors.T @ target)[:, None] for target in sums.xy.T]
     kept = 1.0 - (1.0 / sums.weight if intercept else 0.0)
-    squares = np.zeros(len(alphas))
+    squares, least = np.zeros(len(alphas)), np.full(len(alphas), np.inf)
     for start in range(0, len(X), BLOCK):
         turned = (X[start : start + BLOCK] - sums.x_mean) @ vectors
         left = y[start : start + BLOCK] - sums.y_mean
         share = kept - turned**2 @ shrunk
+        least = np.minimum(least, share.min(axis=0))
         for number, one in enumerate(weights):
             error = (left[:, number : number + 1] - turned @ one) / share
             squares += np.einsum("ij,ij->j", error, error)
+    # What little a row's own leverage leaves is rounded as the leverage itself.
+    doubts = _ROUNDING * shrunk[0] / shrunk[-1] / np.maximum(least, np.finfo(float).tiny)
     errors = zip((squares / y.size).tolist(), doubts.tolist(), strict=True)
     return dict(zip(alphas, errors, strict=True))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from dask import compute, delayed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import (
@@ -34,7 +36,9 @@ from stratum_dask.pipeline import run
 
 NAME = "linear models"
 MODELS = [Ridge(1e-3), Ridge(1.0, fit_intercept=False), LinearRegression(), Lasso(0.05)]
-MODELS += [ElasticNet(0.05, l1_ratio=0.3), RidgeCV([1.0, 10.0, 1e3])]
+MODELS += [ElasticNet(0.05, l1_ratio=0.3)]
+if Version(sklearn.__version__) >= Version("1.9"):
+    MODELS += [RidgeCV([1.0, 10.0, 1e3])]
 
 
 @pytest.fixture
@@ -191,9 +195,9 @@ def test_fits_on_folds_become_one_pass(rows):
     candidates = batch(rows, MODELS, splits)
     graph = run(lower(candidates, None)[0], numerics="close", check=True, disable=["pack_chains"])
     assert len(calls(graph, learn_folds)) == 1
-    assert len(calls(graph, cut_fold)) == 18
+    assert len(calls(graph, cut_fold)) == 3 * len(MODELS)
     assert not calls(graph, learn_family)
-    assert list(sd.explain(candidates, numerics="close").families.values()) == [18]
+    assert list(sd.explain(candidates, numerics="close").families.values()) == [3 * len(MODELS)]
     exact, close = compute(*candidates), compute(*sd.optimize(candidates, numerics="close"))
     for one, other in zip(exact, close, strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-12 * np.std(rows[1]))

@@ -21,6 +21,8 @@ pub struct Placement {
 
 /// How many seconds of waiting a second of moving is worth: what is tried.
 const PRICES: [f64; 4] = [1.0, 8.0, 32.0, 128.0];
+/// How often the gap is halved between the dearest moving that is soon enough and the next one.
+const HALVINGS: u32 = 2;
 /// In graphs with more nodes only one price is tried, for the time that planning takes.
 const LARGE: usize = 20_000;
 /// As near to the floor as this share, the order is good enough.
@@ -37,8 +39,8 @@ const WORTH_MOVING: f64 = 0.005;
 impl Dag {
     /// Finds a placement that is predicted to be better than what Dask does by itself, if any.
     ///
-    /// Several are made, with moving more or less dear, and simulated under Dask's rules; in the
-    /// order `rank`, and if that is far from the least possible time, with the longest remaining
+    /// Several are made, with moving more or less dear, and simulated under Dask's rules; more of them
+    /// around the price from which on they take too long, since there least is moved. In the order `rank`, and if that is far from the least possible time, with the longest remaining
     /// chain first. Those are left that take no longer than Dask's own schedule, and need no more
     /// memory than there is (or than Dask would); of these the best has the least sum of its
     /// makespan and half of what it moves, both as shares of Dask's. One of them only orders nodes,
@@ -67,11 +69,31 @@ impl Dag {
             _ => &PRICES,
         };
         let chained = self.chain_rank(costs.seconds, rank);
+        let is_soon = |ours: &Schedule| ours.makespan <= stock.makespan * (1.0 + TOLERANCE);
         let mut tried = Vec::new();
         let mut try_order = |rank: &[u32]| {
-            for &price in prices {
+            let mut is_soon_at = |price: f64| {
                 let (worker, rank) = self.place(costs, cluster, rank, group, price);
-                tried.push(run(worker, rank));
+                let one = run(worker, rank);
+                let soon = is_soon(&one.2);
+                tried.push(one);
+                soon
+            };
+            let soon: Vec<bool> = prices.iter().map(|&price| is_soon_at(price)).collect();
+            let last = soon
+                .iter()
+                .rposition(|&soon| soon)
+                .filter(|&i| i + 1 < prices.len());
+            if let Some(i) = last {
+                let (mut soon, mut late) = (prices[i], prices[i + 1]);
+                for _ in 0..HALVINGS {
+                    let middle = (soon * late).sqrt();
+                    *(if is_soon_at(middle) {
+                        &mut soon
+                    } else {
+                        &mut late
+                    }) = middle;
+                }
             }
             tried
                 .iter()
@@ -93,9 +115,9 @@ impl Dag {
             shares.fold(0.0, f64::max)
         };
         let most = filled(&stock).max(1.0);
-        let good = tried.into_iter().filter(|(_, _, schedule)| {
-            schedule.makespan <= stock.makespan * (1.0 + TOLERANCE) && filled(schedule) <= most
-        });
+        let good = tried
+            .into_iter()
+            .filter(|(_, _, schedule)| is_soon(schedule) && filled(schedule) <= most);
         let share = |ours: f64, dasks: f64| {
             if dasks > 0.0 {
                 ours / dasks
@@ -252,6 +274,58 @@ mod tests {
         assert_eq!(cheap.worker, [NONE; 7]);
         assert_eq!(cheap.schedule, cheap.stock);
         assert_eq!(cheap.rank, IDS[..7]);
+    }
+
+    #[test]
+    fn as_little_moves_as_the_time_allows() {
+        // A table, ten variants of it, fifty users of each; sixteen workers.
+        let rows: Vec<Vec<u32>> = (0..511)
+            .map(|i| match i {
+                0 => vec![],
+                1..=10 => vec![0],
+                _ => vec![1 + (i - 11) / 50],
+            })
+            .collect();
+        let dag = crate::testing::try_graph(&rows).unwrap();
+        let group: Vec<u32> = (0..511)
+            .map(|i| u32::from(i > 0) + u32::from(i > 10))
+            .collect();
+        let of_group = |values: [f64; 3]| -> Vec<f64> {
+            group.iter().map(|&one| values[one as usize]).collect()
+        };
+        let rank: Vec<u32> = {
+            let mut rank = vec![0; 511];
+            let variants =
+                (0..10).flat_map(|i| std::iter::once(1 + i).chain(11 + 50 * i..61 + 50 * i));
+            for (place, node) in (1..).zip(variants) {
+                rank[node as usize] = place;
+            }
+            rank
+        };
+        let bytes = of_group([1.28e6, 1.76e6, 24.0]);
+        let output: Vec<bool> = group.iter().map(|&one| one == 2).collect();
+        for fit in [0.0036, 0.0042, 0.0048] {
+            let seconds = of_group([0.047, 0.008, fit]);
+            let costs = Costs {
+                seconds: &seconds,
+                bytes: &bytes,
+                output: &output,
+            };
+            let best = dag.best_placement(&costs, &uniform(16, 1, 1e8), &rank, &group);
+            let (ours, stock) = (&best.schedule, &best.stock);
+            assert!(
+                ours.moved * 1.9 < stock.moved,
+                "{fit}: {} {}",
+                ours.moved,
+                stock.moved
+            );
+            assert!(
+                ours.makespan <= stock.makespan,
+                "{fit}: {} {}",
+                ours.makespan,
+                stock.makespan
+            );
+        }
     }
 
     proptest! {

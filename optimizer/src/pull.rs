@@ -159,6 +159,9 @@ impl Run<'_> {
                 continue;
             };
             let wait = waiting.ahead / f64::from(self.workers[victim as usize].threads);
+            if wait <= best.0 {
+                continue; // whatever its inputs take to move
+            }
             let (moving, bytes) = self.moving(node, thief);
             let gain = wait - self.price_of(moving);
             if gain > best.0 && bytes <= memory {

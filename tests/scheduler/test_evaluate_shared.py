@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import stratum_dask as sd
+from stratum_dask.runtime.progress import Progress
 from stratum_dask.scheduler import StratumPlugin
 from stratum_dask.scheduler.client import shared_cluster
 
@@ -108,29 +109,33 @@ def test_failures_are_tried_again(cluster, tmp_path):
 def test_a_worker_that_has_the_data_is_lost(cluster):
     with dask.config.set(scheduler="threads"):
         expected = scores(sd.evaluate(candidates(), X, Y, cv=3))
+    scheduler, over, killed = cluster.scheduler, threading.Event(), []
+
+    def holder():
+        for ts in list(scheduler.tasks.values()):
+            if ts.key.startswith("data-") and ts.nbytes > 1_000_000:
+                for ws in tuple(ts.who_has or ()):
+                    return ws.address
+        return None
+
+    def kill():
+        while not killed and not over.wait(0.001):
+            address = holder()
+            if address is None or len(scheduler.tasks) <= 5:
+                continue
+            for worker in list(cluster.workers.values()):
+                if worker.address == address:
+                    cluster.sync(worker.close)
+                    killed.append(address)
+
     with Client(cluster) as client:
-        killed = []
-
-        def kill():
-            scheduler = cluster.scheduler
-            while not killed:
-                holders = [
-                    ws.address
-                    for ts in list(scheduler.tasks.values())
-                    if ts.key.startswith("data-") and ts.nbytes > 1_000_000
-                    for ws in ts.who_has or ()
-                ]
-                if holders and len(scheduler.tasks) > 5:
-                    for worker in list(cluster.workers.values()):
-                        if worker.address == holders[0]:
-                            cluster.sync(worker.close)
-                            killed.append(holders[0])
-                time.sleep(0.01)
-
         thread = threading.Thread(target=kill)
         thread.start()
-        assert scores(sd.evaluate(candidates(), X, Y, cv=3)) == expected
-        thread.join()
+        try:
+            assert scores(sd.evaluate(candidates(), X, Y, cv=3)) == expected
+        finally:
+            over.set()
+            thread.join()
         assert killed and client.status == "running"
 
 
@@ -158,9 +163,9 @@ def test_what_is_kept_is_lost_with_its_worker_and_its_client(cluster):
 
 def test_workers_are_killed_at_random():
     """All scores are those of a calm run, whoever dies meanwhile."""
-    many = candidates(tuple(np.geomspace(0.01, 100, 40)))
+    rounds = [candidates(tuple(np.geomspace(low, 100, 20))) for low in (0.01, 0.02, 0.03)]
     with dask.config.set(scheduler="threads"):
-        expected = scores(sd.evaluate(many, X, Y, cv=2))
+        expected = [scores(sd.evaluate(many, X, Y, cv=2)) for many in rounds]
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
@@ -168,12 +173,14 @@ def test_workers_are_killed_at_random():
         Client(cluster) as client,
     ):
         client.register_plugin(StratumPlugin())
-        stop = threading.Event()
-        deaths = []
+        plugin = cluster.scheduler.plugins["stratum"]
+        over, deaths, rng = threading.Event(), [], np.random.default_rng(1)
 
         def kill():
-            rng = np.random.default_rng(1)
-            while not stop.wait(2) and len(deaths) < 3:
+            """Kill one each time that so much was computed, however fast the machine is."""
+            while len(deaths) < 3 and not over.wait(0.01):
+                if plugin.counters["tasks"] < 10 + 30 * len(deaths):
+                    continue
                 nannies = [n for n in list(cluster.workers.values()) if isinstance(n, Nanny)]
                 nanny = nannies[rng.integers(len(nannies))]
                 pid = getattr(nanny, "pid", None)
@@ -184,8 +191,36 @@ def test_workers_are_killed_at_random():
         thread = threading.Thread(target=kill)
         thread.start()
         try:
-            for _ in range(2):
-                assert scores(sd.evaluate(many, X, Y, cv=2)) == expected
+            assert [scores(sd.evaluate(many, X, Y, cv=2)) for many in rounds] == expected
         finally:
-            stop.set()
+            over.set()
             thread.join()
+        assert len(deaths) == 3 and not plugin.off
+
+
+def test_an_interrupted_batch_stops(cluster, monkeypatch):
+    """Ctrl-C cancels what the batch has submitted; what others compute and the next batch go on."""
+    plugin = cluster.scheduler.plugins["stratum"]
+    many = candidates(tuple(np.geomspace(0.01, 100, 30)))
+    with dask.config.set(scheduler="threads"):
+        expected = scores(sd.evaluate(many, X, Y, cv=3))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with Client(cluster) as client:
+        mine = client.submit(sum, [1, 2], key="mine")
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Progress, "__call__", interrupt)  # when the first outcome is there
+            sd.evaluate(many, X, Y, cv=3)
+        deadline = time.time() + 60
+        while any(
+            ts.state in ("waiting", "queued", "processing")
+            for ts in list(cluster.scheduler.tasks.values())
+        ):
+            assert time.time() < deadline
+            time.sleep(0.01)
+        assert mine.result() == 3
+        assert plugin.state()["candidates"]["cancelled"] > 0
+        assert scores(sd.evaluate(many, X, Y, cv=3)) == expected
+        assert not plugin.off

@@ -57,6 +57,14 @@ def test_rank_in_groups(column, options, data):
     check(steps, [frame])
 
 
+def test_rows_without_a_group_turn_integers_into_floats():
+    """pandas does that before it ranks them, so that neighbours beyond 2**53 are equal."""
+    frame = pd.DataFrame({"k": ["a", "a", None], "x": [2**53, 2**53 + 1, 0]})
+    grouped = [step(".groupby", Ref(0), "k"), step("operator.getitem", Ref(1), "x")]
+    check([*grouped, step(".rank", Ref(2))], [frame])
+    assert frame.groupby("k")["x"].rank().tolist()[:2] == [1.5, 1.5]
+
+
 @pytest.mark.parametrize("ties", TIES)
 @pytest.mark.parametrize("dtype", ["float64", "int64"])
 def test_long_columns_run_natively(ties, dtype):

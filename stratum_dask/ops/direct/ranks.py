@@ -68,6 +68,8 @@ def _ranks(
         raise Unsupported("method or na_option")
     if type(ascending) is not bool or type(pct) is not bool:
         raise Unsupported("ascending or pct is no bool")
+    if codes is not None and values.dtype == np.int64 and (codes < 0).any():
+        values = values.astype(np.float64)  # as pandas, whose result has missing rows
     values = np.require(values, requirements=("C", "A"))
     out = np.empty(len(values))
     _native.rank(values, out, method, ascending, pct, codes)

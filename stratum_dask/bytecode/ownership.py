@@ -211,7 +211,7 @@ class _Walk(Flow):
             stack.append(Value(what=sys.modules.get(module)))
         elif op == "RETURN_VALUE":
             self.hands_out([stack.pop()])
-        elif op.startswith("POP_"):
+        elif op.startswith(("POP_", "END_FOR")):
             del stack[len(stack) + effect :]
         else:
             self.anything_else(effect, stack)

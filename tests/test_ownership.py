@@ -58,6 +58,22 @@ CASES = [
     ("[x.append(1) for x in df]", ANY),
     ("edit = lambda d: d.append(1); edit(df)", ANY),
     ("while len(y) > 3: y = y[1:]\n return y", set()),
+    ("df['k'].add(1)", {"df"}),
+    ("s = set(); s.add(y); return len(s)", set()),
+    ("df.partition(1)", {"df"}),
+    ("np.log1p(df, df)", {"df"}),
+    ("np.clip(df, 0, 1, df)", {"df"}),
+    ("np.nan_to_num(df, False)[0] = 1", {"df"}),
+    ("a = df.astype(float, copy=False); a += 1", {"df"}),
+    ("a = np.array(df, copy=None); a += 1", {"df"}),
+    ("a = np.atleast_2d(df); a += 1", {"df"}),
+    ("a, b = np.split(df, 2); a += 1", {"df"}),
+    ("list(map(edit, df))", {"df"}),
+    ("df['k'].map(edit)", {"df"}),
+    ("df['k'].map(list.clear)", {"df"}),
+    ("df['k'].map(len)", set()),
+    ("return sorted(y, key=edit)", {"y"}),
+    ("k = {'copy_X': False}; Ridge(**k).fit(df, y)", {"df", "y"}),
     ("with np.errstate(all='ignore'): d = np.log(df)\n d[0] = 1", set()),
     ("try: df = df.copy()\n except KeyError: df['x'] = 2", {"df"}),
     ("df.x = 1", {"df"}),
@@ -69,8 +85,21 @@ CASES = [
 ]  # fmt: skip
 
 
+def edit(value):
+    value.append(1)
+    return len(value)
+
+
 def function(source):
-    scope = {"np": np, "pd": pd, "Ridge": Ridge, "KFold": KFold, "LIST": LIST, "log": log}
+    scope = {
+        "edit": edit,
+        "np": np,
+        "pd": pd,
+        "Ridge": Ridge,
+        "KFold": KFold,
+        "LIST": LIST,
+        "log": log,
+    }
     exec(f"def f(df, y):\n {source}", scope)
     return scope["f"]
 

@@ -144,6 +144,32 @@ def test_results_are_no_views_of_what_others_get():
     assert not np.shares_memory(first, second)
 
 
+def _first_value(frame):
+    frame["x"].array[0] = 7.0
+    return frame["x"].iloc[0]
+
+
+def _first_unlocked(frame):
+    values = frame["x"].to_numpy()
+    values.flags.writeable = True
+    values[0] = 8.0
+    return frame["x"].iloc[0]
+
+
+def _first_number(frame):
+    frame["i"].array[0] = 9
+    return frame["i"].iloc[0]
+
+
+def test_memory_of_frames_that_is_written_past_pandas():
+    """An array of a column is the frame's own, which copy on write does not protect."""
+    frame = pd.DataFrame({"x": [1.0, 2.0], "i": pd.array([1, 2], "Int64")})
+    batch = [dask.delayed(f)(frame) for f in (_first_value, _first_unlocked, _first_number)]
+    one, two, three, untouched = dask.compute(*sd.optimize([*batch, dask.delayed(frame)]))
+    assert (one, two, three) == (7.0, 8.0, 9)
+    assert untouched.iloc[0].tolist() == frame.iloc[0].tolist() == [1.0, 1]
+
+
 def test_iterators_cannot_be_shared():
     with pytest.raises(NotShareableError, match="consumed only once"):
         own(iter([1]))

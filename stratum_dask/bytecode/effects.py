@@ -28,6 +28,8 @@ class Effects:
         Why it is impure; None if it is pure.
     changes : frozenset of str or None
         The parameters whose objects it may change; None for any.
+    beneath : bool
+        Whether it may get at the memory of a frame past pandas, which copies what it writes to.
     iterates : bool
         Whether it may return an iterator, which can be consumed only once.
     makes_writers : bool
@@ -42,6 +44,7 @@ class Effects:
 
     reason: str | None = None
     changes: frozenset[str] | None = frozenset()
+    beneath: bool = False
     iterates: bool = False
     makes_writers: bool = False
     paths: list[Path] = field(default_factory=list)

@@ -259,6 +259,7 @@ class _Walk:
                 self.fail(f"calls {path}, which reads a path or takes a seed from its arguments")
             self.found.paths += inner.paths
             self.found.makes_writers |= inner.makes_writers
+            self.found.beneath |= inner.beneath
             self.inner[value] = inner
         elif callable(value) and not isinstance(value, BaseEstimator):
             self.known_callable(path, value, all_, at)
@@ -293,6 +294,7 @@ class _Walk:
                 self.random[value] += 1
 
     def method(self, name: str, called: bool) -> None:
+        self.found.beneath |= name in _BENEATH
         if name in MUTATING_METHODS:  # of what, see `ownership`
             return
         if f".{name}" in SEEDED:
@@ -308,4 +310,5 @@ class _Walk:
 _IGNORED = frozenset(
     {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
 )
+_BENEATH = frozenset({"array", "flags", "setflags", "_codes", "_data", "_mgr", "_values"})
 _NEVER = frozenset({"eval", "query", "pipe", "plot", "hist", "tofile", "dump", "dumps", "save"})

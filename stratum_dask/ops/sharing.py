@@ -62,13 +62,15 @@ def is_immutable(value: object) -> bool:
     return isinstance(value, _IMMUTABLE)
 
 
-def own(value: Any) -> Any:
+def own(value: Any, deep: bool = False) -> Any:
     """Return a value that shares no writable memory with `value`.
 
     Parameters
     ----------
     value : object
         A task's result or a literal that other tasks may see.
+    deep : bool
+        Whether to copy the columns of frames, too, which pandas protects from those who ask it.
 
     Returns
     -------
@@ -92,13 +94,13 @@ def own(value: Any) -> Any:
         return value
     kind = type(value)
     if kind in (list, tuple, set):
-        return kind(own(item) for item in value)
+        return kind(own(item, deep) for item in value)
     if kind is frozenset:
         return value
     if kind is dict:
-        return {key: own(item) for key, item in value.items()}
+        return {key: own(item, deep) for key, item in value.items()}
     if isinstance(value, pd.DataFrame | pd.Series):
-        return _own_frame(value)
+        return _own_frame(value.copy() if deep else value)
     if isinstance(value, pd.Index):
         return value.copy(deep=True) if value.dtype == object else value.view()
     if isinstance(value, np.ndarray):
@@ -173,6 +175,8 @@ class Protected:
         The positional arguments to copy; None means all of them and all keywords.
     result : bool
         Whether to copy the result too, which may be a view of what others see.
+    deep : bool
+        Whether the function may get at the memory of frames past pandas.
     """
 
     def __init__(
@@ -180,10 +184,12 @@ class Protected:
         func: Callable[..., Any],
         positions: tuple[int, ...] | None = None,
         result: bool = False,
+        deep: bool = False,
     ) -> None:
         self.func = func
         self.positions = positions
         self.result = result
+        self.deep = deep
 
     @property
     def __name__(self) -> str:
@@ -191,8 +197,9 @@ class Protected:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function on copies."""
-        chosen = range(len(args)) if self.positions is None else self.positions
+        chosen, deep = range(len(args)) if self.positions is None else self.positions, self.deep
         if self.positions is None:
-            kwargs = {name: own(value) for name, value in kwargs.items()}
-        value = self.func(*(own(a) if i in chosen else a for i, a in enumerate(args)), **kwargs)
+            kwargs = {name: own(value, deep) for name, value in kwargs.items()}
+        given = [own(a, deep) if i in chosen else a for i, a in enumerate(args)]
+        value = self.func(*given, **kwargs)
         return own(value) if self.result else value

@@ -68,7 +68,9 @@ def _guard(
         return Protected(call.func) if sees_exposed else None
     on_purpose = not graph.edited.isdisjoint(node.dependencies)
     if edits != () and not on_purpose and (sees_exposed or holds_mutable_literal(call)):
-        return Protected(call.func, edits)
+        assert graph.fingerprinter is not None
+        beneath = graph.fingerprinter.function(call.func).effects.beneath
+        return Protected(call.func, edits, deep=beneath)
     name = name_of(call.func)
     if sees_exposed and key in graph.wanted and (name is None or name in VIEWS):
         return Protected(call.func, positions=(), result=True)

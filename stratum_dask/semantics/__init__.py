@@ -32,6 +32,7 @@ from stratum_dask.semantics.table import (
     READERS,
     SEEDED,
     TRANSFORMING,
+    TWO_MEANINGS,
     VIEWS,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "READERS",
     "SEEDED",
     "TRANSFORMING",
+    "TWO_MEANINGS",
     "VIEWS",
     "asks_to_write",
     "consumed_once",

@@ -47,13 +47,22 @@ FITTING = _names("fit fit_predict fit_transform partial_fit set_params set_outpu
 TRANSFORMING = _names("transform inverse_transform predict score")
 """Methods of estimators that change their input if `writes_inputs`, else nothing."""
 
+TWO_MEANINGS = _names("add partition subtract")
+"""Methods of frames and strings that return something new; sets, counters and arrays change."""
+
 LOGGING = _names("debug info warning error exception critical")
 """Methods of loggers: allowed, and done once for all who share a task."""
 
 VIEWS = _names("""
-    operator.getitem getattr .array .diagonal .get .ravel .reshape .squeeze .swapaxes .to_numpy
-    .transpose .values .view numpy.asarray numpy.broadcast_to numpy.diag numpy.expand_dims
-    numpy.moveaxis numpy.ravel numpy.reshape numpy.squeeze numpy.swapaxes numpy.transpose
+    operator.getitem getattr .array .conj .diagonal .get .ravel .reshape .squeeze .swapaxes
+    .to_numpy .tocsc .tocsr .transpose .values .view numpy.array_split numpy.asarray
+    numpy.ascontiguousarray numpy.asfortranarray numpy.atleast_1d numpy.atleast_2d
+    numpy.broadcast_to numpy.diag numpy.einsum numpy.expand_dims numpy.flip numpy.hsplit
+    numpy.moveaxis numpy.ravel numpy.reshape numpy.rollaxis numpy.rot90 numpy.split numpy.squeeze
+    numpy.swapaxes numpy.transpose numpy.vsplit
+    scipy.sparse.coo_array scipy.sparse.coo_matrix scipy.sparse.csc_array scipy.sparse.csc_matrix
+    scipy.sparse.csr_array scipy.sparse.csr_matrix sklearn.utils.check_array sklearn.utils.check_X_y
+    sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 """Calls whose result may share memory with what they are given, outside pandas' protection."""
 

@@ -113,7 +113,10 @@ def _store(arguments: argparse.Namespace, console: Console) -> int:
 def _bytes(text: str) -> int:
     from dask.utils import parse_bytes
 
-    return int(parse_bytes(text))
+    try:
+        return int(parse_bytes(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as in 5GiB") from None
 
 
 def _demo(arguments: argparse.Namespace, console: Console) -> int:

@@ -125,6 +125,8 @@ def evaluate(
     began = time.perf_counter()
     if on_error not in ("keep", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; choose 'keep' or 'raise'")
+    if timeout is not None and not timeout > 0:
+        raise ConfigError(f"timeout is {timeout!r}; give seconds, more than 0")
     chosen = options(numerics, isolate="process" if timeout is not None else isolate)
     if isinstance(scoring, str):
         get_scorer(scoring)  # a name that is none is no candidate's fault

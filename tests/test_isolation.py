@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
-from stratum_dask.errors import ConfigError
+from stratum_dask.errors import ConfigError, StratumError
 
 pytestmark = [
     pytest.mark.cluster,
@@ -123,6 +123,23 @@ def test_how_much_memory_processes_may_have():
         pytest.raises(ConfigError, match=r"stratum\.memory"),
     ):
         memory_of_each(4)
+
+
+def test_processes_that_do_not_start_say_why(monkeypatch):
+    """As those of a script that starts them wherever it is imported."""
+    from stratum_dask.runtime import processes
+
+    def fail(**given):
+        raise RuntimeError("_Nanny failed to start.")
+
+    monkeypatch.setattr(processes, "LocalCluster", fail)
+    with pytest.raises(StratumError, match="if __name__ == "):
+        processes.isolated_client(workers=97)
+
+
+def test_a_timeout_that_is_none():
+    with pytest.raises(ConfigError, match="more than 0"):
+        sd.evaluate(Ridge(), np.ones((6, 2)), np.arange(6), timeout=-1)
 
 
 def test_searches_in_processes():

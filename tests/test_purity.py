@@ -205,6 +205,8 @@ def test_declarations():
     def quiet():
         return 1
 
+    with pytest.raises(TypeError, match="declare what is called"):
+        sd.pure(3)
     assert effects(clock).reason is None
     assert effects(quiet).reason == "declared impure"
     assert effects(body("def f(x): return len([x])")).pure

@@ -22,7 +22,7 @@ from distributed import Client, LocalCluster, Nanny
 from distributed.system import MEMORY_LIMIT
 from distributed.utils import get_mp_context
 
-from stratum_dask.errors import ConfigError
+from stratum_dask.errors import ConfigError, StratumError
 
 _lock = threading.Lock()
 _started: dict[int, tuple[Any, Any]] = {}
@@ -54,6 +54,11 @@ def isolated_client(workers: int | None = None) -> Any:
     Returns
     -------
     distributed.Client
+
+    Raises
+    ------
+    StratumError
+        If the processes do not start.
     """
     many = workers or CPU_COUNT
     with _lock:
@@ -62,16 +67,26 @@ def isolated_client(workers: int | None = None) -> Any:
             _preload()
             # Which task killed a worker is found by its record; the scheduler shall not guess.
             with dask.config.set({"distributed.scheduler.allowed-failures": _FOREVER}):
-                cluster = LocalCluster(
-                    n_workers=many,
-                    threads_per_worker=1,
-                    worker_class=_Nanny,
-                    dashboard_address=":0",
-                    silence_logs=logging.CRITICAL,
-                )
+                cluster = _cluster(many)
             client = Client(cluster, set_as_default=False)
             _started[many] = client, cluster
         return client
+
+
+def _cluster(many: int) -> LocalCluster:
+    try:
+        return LocalCluster(
+            n_workers=many,
+            threads_per_worker=1,
+            worker_class=_Nanny,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError as error:
+        raise StratumError(
+            f"the worker processes did not start: {error} They import the main module: in a "
+            'script, call what needs them below `if __name__ == "__main__":`'
+        ) from error
 
 
 def memory_of_each(many: int) -> int:

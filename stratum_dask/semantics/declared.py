@@ -48,6 +48,8 @@ def declare_impure(func: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _declare(func: Callable[..., Any], pure: bool) -> Callable[..., Any]:
+    if not callable(func):
+        raise TypeError(f"{func!r} is of type {type(func).__name__}; declare what is called")
     _declared[func] = pure
     if isinstance(func, types.FunctionType):
         func.__stratum_pure__ = pure  # type: ignore[attr-defined]  # travels with the pickle

@@ -71,4 +71,4 @@ def test_without_a_store(capsys):
 def test_a_budget_that_is_none(place, capsys):
     with pytest.raises(SystemExit):
         main(["store", "prune", "--bytes", "many"])
-    assert "--bytes" in capsys.readouterr().err
+    assert "--bytes: 'many' is no size; write it as in 5GiB" in capsys.readouterr().err

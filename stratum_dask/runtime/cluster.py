@@ -117,12 +117,13 @@ def _collect(
     for future, result in as_completed(
         futures, loop=client.loop, with_results=True, raise_errors=False
     ):
-        if future.status == "cancelled":
-            continue
-        if future.status == "finished":
+        if isinstance(result, Outcome):
             outcome = result
         else:
             error = result[1] if isinstance(result, tuple) else result
+            # Its state may have changed since the result was asked for.
+            if future.status == "cancelled" or isinstance(error, CancelledError):
+                continue
             outcome = NoValue(None, failure_of(error, str(future.key)), {})
         found[future.key] = outcome
         if done is not None:

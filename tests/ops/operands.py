@@ -56,7 +56,7 @@ LITERALS = st.one_of(
             pd.NA,
             pd.NaT,
             pd.Timestamp("2024-02-29"),
-            np.datetime64("NaT"),
+            np.datetime64("NaT", "ns"),
         ]
     ),
 )

@@ -17,8 +17,11 @@ from dask.utils import methodcaller
 from packaging.version import Version
 from sklearn.model_selection import KFold
 
+from stratum_dask.ops import counters
+from stratum_dask.ops.counters import Fallback
 from stratum_dask.ops.direct import lengths
 from stratum_dask.ops.frames import FusedFrame, with_column
+from stratum_dask.ops.frames.blocks import is_readonly
 from stratum_dask.ops.steps import Step, resolve
 
 
@@ -51,13 +54,23 @@ def every_length(patch: pytest.MonkeyPatch, least: int = 1) -> None:
         patch.setitem(lengths.LEAST, kind, least)
 
 
-#: Earlier versions of pandas add and group in other orders, and run some calls themselves.
-ALL_NATIVE = Version(pd.__version__) >= Version("3.1")
+#: Why calls are left to earlier versions of pandas and NumPy: these compute in another way.
+_EARLIER: set[str] = set()
+if Version(pd.__version__) < Version("3.1"):
+    _EARLIER.add("pandas adds rows in another order")
+if Version(np.__version__) < Version("2.3"):
+    _EARLIER.add("NumPy adds piece by piece")
 
 #: Parameters of a `TargetEncoder` that give the same every time, in the words of the version.
 CROSS_FITTED: dict[str, Any] = {"cv": KFold(3)}
 if Version(sklearn.__version__) < Version("1.9"):
     CROSS_FITTED = {"cv": 3, "random_state": 0}
+
+
+def fallbacks() -> dict[Fallback, int]:
+    """Return what the libraries ran since counting began, for other reasons than their version."""
+    counted = counters.snapshot().fallbacks
+    return {one: times for one, times in counted.items() if one.reason not in _EARLIER}
 
 
 def observe(call: Callable[[], Any]) -> Outcome:
@@ -81,12 +94,26 @@ def in_pandas(steps: Sequence[Step], inputs: Sequence[Any]) -> Any:
 def copies(inputs: Sequence[Any]) -> list[Any]:
     def copied(value: Any) -> Any:
         if isinstance(value, np.ndarray):
-            return value.copy(order="K")
+            return _copy_with_gaps(value)
         if isinstance(value, pd.DataFrame):  # pandas 3.0 copies to another memory layout
             return pickle.loads(pickle.dumps(value))
+        if isinstance(value, pd.Series) and isinstance(value.dtype, np.dtype):
+            array = _copy_with_gaps(value.to_numpy())
+            copy = pd.Series(array, value.index.copy(), value.dtype, copy=False)
+            return copy.__finalize__(value)  # name, attrs and flags
         return value.copy() if hasattr(value, "copy") else value
 
     return [copied(value) for value in inputs]
+
+
+def _copy_with_gaps(array: np.ndarray) -> np.ndarray:
+    """Copy an array; of one axis with the same distance between its items."""
+    if array.ndim != 1 or array.strides[0] % array.itemsize or array.strides[0] == 0:
+        return array.copy(order="K")
+    step = array.strides[0] // array.itemsize
+    room = np.empty((len(array), abs(step)), array.dtype)[:: 1 if step > 0 else -1, 0]
+    room[:] = array
+    return room
 
 
 def moved(value: Any) -> Any:
@@ -164,6 +191,8 @@ def assert_same(actual: Any, expected: Any, *, blocks: bool = True, memory: bool
     memory, or be read-only where others are not.
     """
     assert type(actual) is type(expected)
+    if memory and isinstance(expected, (pd.DataFrame, pd.Series)):
+        assert is_readonly(expected) or not is_readonly(actual)
     if isinstance(expected, pd.DataFrame):
         assert_same_index(actual.columns, expected.columns)
         assert_same_index(actual.index, expected.index)

@@ -85,12 +85,16 @@ def test_renamed_indexes(op):
 def test_readonly_inputs(op):
     """Memory that nobody may write to, as arrays from other processes have it."""
     for steps in chains(op):
-        frozen = inputs()
-        for value in frozen:
-            for array in [value] if isinstance(value, np.ndarray) else _arrays(value):
-                array.flags.writeable = False
-        actual = FusedFrame(tuple(steps), len(frozen))(*frozen)
-        assert_same(actual, in_pandas(steps, inputs()))
+        actual = FusedFrame(tuple(steps), len(inputs()))(*frozen())
+        assert_same(actual, in_pandas(steps, frozen()))
+
+
+def frozen() -> list[Any]:
+    values = inputs()
+    for value in values:
+        for array in [value] if isinstance(value, np.ndarray) else _arrays(value):
+            array.flags.writeable = False
+    return values
 
 
 def _arrays(value: Any) -> list[np.ndarray]:

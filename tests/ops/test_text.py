@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.direct import dictionary, lengths
+from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref, Step, Unsupported
 from tests.ops.generate import indexes
-from tests.ops.oracle import check, every_length, step
+from tests.ops.oracle import check, every_length, fallbacks, step
 
 WORDS = [
     "",
@@ -289,6 +290,19 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.parametrize("words", [["a", "a", "b"], ["a", "b", "b"]])
+@pytest.mark.parametrize("options", [{}, {"sort": False}, {"normalize": True}])
+def test_counts_can_be_written_to_as_in_pandas(words, options):
+    """Those of Arrow, which pandas puts in order only where they are not, can't."""
+    column = pd.Series(words * 100, dtype="str")
+    counted = step(".value_counts", Ref(0), **options)
+    actual, expected = FusedFrame((counted,), 1)(column), column.value_counts(**options)
+    assert actual.array._ndarray.flags.writeable == expected.array._ndarray.flags.writeable
+    copy = FusedFrame((counted, step(".copy", Ref(1))), 1)(column)
+    copy.iloc[0] = 7
+    assert copy.tolist()[1:] == actual.tolist()[1:] == expected.tolist()[1:]
+
+
 @given(tables(), st.data())
 def test_dummies_of_frames(frame, data):
     options = data.draw(
@@ -307,6 +321,23 @@ def test_dummies_of_frames(frame, data):
     check([step("pandas.get_dummies", Ref(0), **options)], [frame])
     check([step("operator.getitem", Ref(0), ["s", "t"]),
            step("pandas.get_dummies", Ref(1), **options)], [frame])  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, {"columns": ["s"]}])
+def test_blocks_beside_dummies(options):
+    """Named columns are dropped, strings that pandas finds itself leave the blocks as they are."""
+    table = pd.DataFrame({"f": 1.5, "i": range(9), "g": 0.5, "s": list("abc") * 3, "j": 2}).copy()
+    for frame in (
+        table,
+        table[["i", "f", "s", "g"]],
+        table[["s", "g", "i", "f", "j"]],
+        table.assign(f=0.5, h=1),
+        table.drop(columns="i").reset_index(),
+    ):
+        counters.reset()
+        steps = [step("pandas.get_dummies", Ref(0), **options)]
+        check(steps, [frame])
+        assert not fallbacks()
 
 
 @given(tables(), st.sampled_from([["s"], ["s", "t"], ["s", "n"], []]))

@@ -126,7 +126,7 @@ def value_counts(
     dictionary = dictionary_of(series, any_number=True)
     index = pd.Index(dictionary.array[: dictionary.count], name=series.name, copy=False)
     name = "proportion" if normalize else "count"
-    counts = dictionary.counts[: dictionary.count].copy()
+    counts = dictionary.counts[: dictionary.count]  # read-only, as those of Arrow
     result = pd.Series(counts, index=index, name=name, copy=False)
     if sort:
         result = result.sort_values(ascending=ascending, kind="stable")
@@ -206,7 +206,8 @@ def get_dummies_of_columns(
     if not labels.is_unique or not blocks.plain(data):
         raise Unsupported("repeated column labels, attrs or flags")
     encodable = [label for label in labels if not isinstance(data[label].dtype, np.dtype)]
-    if columns is None:
+    named = columns is not None
+    if not named:
         columns = encodable
         if any(each.kind == "O" and isinstance(each, np.dtype) for each in data.dtypes):
             raise Unsupported("columns of objects")
@@ -217,7 +218,9 @@ def get_dummies_of_columns(
     options = {"dummy_na": dummy_na, "drop_first": drop_first, "dtype": dtype}
     parts = [get_dummies(data[label], label, prefix_sep, **options) for label in columns]
     if len(columns) < len(labels):
-        parts.insert(0, data.drop(columns, axis=1))
+        # As in pandas; other columns may lie in other blocks.
+        rest = data.drop(columns, axis=1) if named else blocks.numpy_columns(data)
+        parts.insert(0, rest)
     return pd.concat(parts, axis=1)
 
 

@@ -74,6 +74,7 @@ class Dictionary:
         """How many rows have each value of `array`."""
         counts = np.zeros(len(self.array), dtype="int64")
         _native.count_codes(self.codes, counts)
+        counts.flags.writeable = False
         return counts
 
     @property

@@ -30,6 +30,15 @@ def plain(value: Any) -> bool:
     return not value._attrs and value._flags._allows_duplicate_labels
 
 
+def is_readonly(value: Any) -> bool:
+    """Whether some of a Series' or frame's memory may not be written to."""
+    for block in value._mgr.blocks:
+        values = getattr(block.values, "_ndarray", block.values)
+        if type(values) is np.ndarray and not values.flags.writeable:
+            return True
+    return False
+
+
 def column_values(value: Any, position: int | None) -> np.ndarray:
     """Return one column of a frame, or a Series' or array's values, contiguous and aligned.
 
@@ -170,6 +179,13 @@ def borrow(values: Sequence[Any], source: Source, placement: int) -> Any:
         row = manager.blklocs[position]
         shared = block.values if block.values.ndim == 1 else block.values[row : row + 1]
     return new_block_2d(shared, _placement([placement]), refs=block.refs)
+
+
+def numpy_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of NumPy's dtypes in the blocks that ``select_dtypes`` leaves them in."""
+    manager = frame._mgr._get_data_subset(lambda values: isinstance(values, np.ndarray))
+    manager = manager.copy(deep=False)
+    return pd.DataFrame._from_mgr(manager, manager.axes)
 
 
 def _placement(positions: list[int]) -> Any:

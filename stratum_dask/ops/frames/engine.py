@@ -105,7 +105,7 @@ class FusedFrame:
             if last >= start
         ]
         schema = Schema(values, live)
-        state = environment.current(schema.lengths)
+        state = environment.current(schema.lengths, schema.readonly)
         key = (start, state, schema.key)
         plan = self._plans.get(key)
         if plan is None or not plan.suits(values):

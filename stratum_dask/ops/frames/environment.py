@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from pandas.core import nanops
 from pandas.core.array_algos import quantile
 from pandas.core.computation import expressions
@@ -40,6 +41,8 @@ class Environment(NamedTuple):
         numexpr (or warns that it doesn't); None where it never does.
     short : tuple of int
         The length classes in which pandas may add rows in another order.
+    readonly : tuple of int
+        The numbers of the frames and Series whose memory may not be written to.
     """
 
     underflow_ignored: bool = True
@@ -48,15 +51,18 @@ class Environment(NamedTuple):
     bottleneck: bool = False
     numexpr_columns: tuple[int, ...] | None = None
     short: tuple[int, ...] = ()
+    readonly: tuple[int, ...] = ()
 
 
-def current(lengths: Iterable[int]) -> Environment:
+def current(lengths: Iterable[int], readonly: tuple[int, ...] = ()) -> Environment:
     """Return the state of this thread for columns of these lengths.
 
     Parameters
     ----------
     lengths : iterable of int
         The length of the columns by length class.
+    readonly : tuple of int
+        The numbers of the values in memory that may not be written to.
     """
     lengths = tuple(lengths)
     columns = None
@@ -70,6 +76,7 @@ def current(lengths: Iterable[int]) -> Environment:
         nanops._USE_BOTTLENECK,
         columns,
         tuple([number for number, length in enumerate(lengths) if length < _FEW_ROWS]),
+        readonly,
     )
 
 
@@ -77,6 +84,20 @@ def fraction(q: float) -> float:
     """Return the fraction that pandas asks NumPy for when it is asked for a quantile."""
     # Earlier versions ask for percentiles, which NumPy turns back.
     return q if hasattr(quantile, "_nanquantile") else q * 100 / 100
+
+
+@cache
+def drops_without_copying() -> bool:
+    """Tell whether ``frame.drop`` takes blocks apart; before pandas 3.1 it copied what stays."""
+    return len(pd.DataFrame(np.zeros((1, 4))).drop(columns=2)._mgr.blocks) > 1
+
+
+@cache
+def adds_rows_by_blocks() -> bool:
+    """Tell whether pandas adds rows block by block; before 3.1 it added the columns in order."""
+    large = 2.0**53
+    frame = pd.DataFrame({"a": [large] * 9, "b": [-int(large)] * 9, "c": [1.0] * 9}).copy()
+    return bool(frame.sum(axis=1)[0] == (large + 1.0) - large)
 
 
 @cache

@@ -173,6 +173,8 @@ def copy(b: Builder, self: Any, /, deep: bool = True) -> Any:
         self.refuse_strided()
         if type(deep) is not bool:
             raise Unsupported("arguments")
+        for position in range(len(self.columns)) if deep else ():
+            _refuse_readonly(b, self.column(position))
         blocks = layout.merge(self.blocks, self.merge_key) if deep else self.blocks
         if blocks == self.blocks:
             return self
@@ -182,8 +184,16 @@ def copy(b: Builder, self: Any, /, deep: bool = True) -> Any:
                 raise Unsupported("dtype")
         return self.replace(self.columns, blocks=blocks)
     if isinstance(self, Column) and self.index is not None:
+        if deep:
+            _refuse_readonly(b, self)
         return self
     raise Unsupported("operand")
+
+
+def _refuse_readonly(b: Builder, column: Column) -> None:
+    """Leave columns to pandas of which it makes ones that may be written to."""
+    if column.source is not None and column.source.value in b.environment.readonly:
+        raise Unsupported("read-only memory")
 
 
 def astype(b: Builder, self: Any, /, dtype: Any) -> Any:
@@ -237,6 +247,7 @@ def round_to(b: Builder, self: Any, /, decimals: Any = 0) -> Any:
         if column.dtype is None or (column.dtype[0] != "f" and decimals < 0):
             raise Unsupported("dtype")
         if column.dtype[0] != "f":
+            _refuse_readonly(b, column)
             return column
         node, dtype = b.load(column), column.dtype
         if decimals == 0:

@@ -50,6 +50,18 @@ class Schema:
         """The lengths of the values by length class."""
         return list(self._lengths)
 
+    @property
+    def readonly(self) -> tuple[int, ...]:
+        """The numbers of the frames and Series that lie in read-only memory."""
+        kinds = (pd.DataFrame, pd.Series)
+        return tuple(
+            [
+                n
+                for n in self._live
+                if type(self._values[n]) in kinds and blocks.is_readonly(self._values[n])
+            ]
+        )
+
     def symbols(self) -> dict[int, Any]:
         """Return the symbols of the values by number; literals stand for themselves."""
         return {

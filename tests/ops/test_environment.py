@@ -20,7 +20,7 @@ from tests.ops.generate import (
     COMPARISONS,
 )
 from tests.ops.operands import prefixed
-from tests.ops.oracle import check, in_pandas, step
+from tests.ops.oracle import check, fallbacks, in_pandas, step
 
 #: numexpr has neither // nor %.
 EXPRESSIONS = {
@@ -37,10 +37,10 @@ REDUCED = {".median", ".min", ".max", ".std", ".var"}
 USES_REDUCED = {".fillna"}
 
 
-def fallbacks(steps, values):
+def left(steps, values):
     counters.reset()
     FusedFrame(tuple(steps), len(values))(*values)
-    return counters.snapshot().fallbacks
+    return fallbacks()
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def numexpr(monkeypatch):
 @pytest.mark.parametrize("op", sorted(SUPPORTED))
 def test_numexpr_is_left_to_pandas(op, numexpr):
     for steps in chains(op):
-        reasons = {(f.operation, f.reason) for f in fallbacks(steps, inputs())}
+        reasons = {(f.operation, f.reason) for f in left(steps, inputs())}
         used = {(step.op, "pandas may use numexpr") for step in steps if step.op in EXPRESSIONS}
         assert reasons == used
         ours = sorted(numexpr)
@@ -76,14 +76,14 @@ def test_numexpr_counts_elements(numexpr, monkeypatch):
     monkeypatch.setattr(expressions, "_MIN_ELEMENTS", 12)
     short = pd.DataFrame(np.ones((4, 3)), columns=list("abc")).copy()
     steps = [step("operator.mul", Ref(0), 2.0)]
-    assert not fallbacks(steps, [short])
-    assert fallbacks(steps, [short.assign(d=1.0)])
-    assert fallbacks([step(".assign", Ref(0), d=1.0), step("operator.mul", Ref(1), 2.0)], [short])
+    assert not left(steps, [short])
+    assert left(steps, [short.assign(d=1.0)])
+    assert left([step(".assign", Ref(0), d=1.0), step("operator.mul", Ref(1), 2.0)], [short])
     lengths = [pd.Series(np.ones(n)) for n in (12, 13)]
-    assert not fallbacks(steps, lengths[:1])
-    assert fallbacks(steps, lengths[1:])
+    assert not left(steps, lengths[:1])
+    assert left(steps, lengths[1:])
     both = [step("operator.mul", Ref(0), 2.0), step("operator.mul", Ref(1), 2.0)]
-    assert len(fallbacks(both, lengths)) == 1
+    assert len(left(both, lengths)) == 1
     assert numexpr
 
 
@@ -110,7 +110,7 @@ def test_bottleneck_is_left_to_pandas(op, monkeypatch):
                 fused(*inputs())
         else:
             fused(*inputs())
-        reasons = {fallback.reason for fallback in counters.snapshot().fallbacks}
+        reasons = {fallback.reason for fallback in fallbacks()}
         assert reasons <= {"pandas uses bottleneck"}
         assert bool(reasons) == (op in REDUCED) or op in USES_REDUCED
 
@@ -127,12 +127,12 @@ def test_size_of_buffers(op, dtype):
     column = pd.Series((rng.random(30_001) * scale).astype(dtype))
     steps = [step(op, Ref(0))]
     default = np.getbufsize()
-    assert not fallbacks(steps, [column])
+    assert not left(steps, [column])
     try:
         np.setbufsize(1024)
         check(steps, [column])
         converts = op == ".mean" and dtype[0] in "iu"
-        assert bool(fallbacks(steps, [column])) == (
+        assert bool(left(steps, [column])) == (
             converts or (op in (".std", ".var") and dtype == "float32")
         )
     finally:

@@ -78,21 +78,21 @@ class NativeGrouper(BaseGrouper):
                     continue
         return super().result_index_and_ids
 
-    def _cython_operation(
-        self, values: Any, how: str, axis: int, min_count: int = -1, **kwargs: Any
-    ) -> Any:
+    def _cython_operation(self, *args: Any, **kwargs: Any) -> Any:
+        # pandas 3.0 says first whether it aggregates.
+        values, how, *rest = args[1:] if isinstance(args[0], str) else args
         # Sorted groups are added in another order by some versions of pandas.
         if not isinstance(values, np.ndarray) or how not in _KERNELS or self.is_monotonic:
-            return super()._cython_operation(values, how, axis, min_count, **kwargs)
-        return reduce(how, values, axis, self.ids, self.ngroups, min_count, **kwargs)
+            return super()._cython_operation(*args, **kwargs)
+        return reduce(how, values, self.ids, self.ngroups, *rest, **kwargs)
 
 
 def reduce(
     how: str,
     values: np.ndarray,
-    axis: int,
     codes: np.ndarray,
     n_groups: int,
+    axis: int,
     min_count: int = -1,
     **options: Any,
 ) -> np.ndarray:
@@ -104,18 +104,20 @@ def reduce(
         One of `REDUCTIONS`.
     values : ndarray
         A column, or columns as rows.
-    axis : int
-        The axis of the rows: 0 for a column, else 1.
     codes : ndarray of int64
         The number of each row's group, -1 for none.
-    n_groups, min_count : int
-        The number of groups, and of the values that a result needs.
+    n_groups : int
+        The number of groups.
+    axis : int
+        The axis of the rows: 0 for a column, else 1.
+    min_count : int
+        The number of the values that a result needs.
     **options
         What pandas passes on to its loop.
 
     Examples
     --------
-    >>> reduce("sum", np.array([1.0, 2.0, 4.0]), 0, np.array([1, 0, 1]), 2).tolist()
+    >>> reduce("sum", np.array([1.0, 2.0, 4.0]), np.array([1, 0, 1]), 2, 0).tolist()
     [2.0, 5.0]
     """
     # What is dropped matters for transformations only.

@@ -80,7 +80,7 @@ def _broadcast(grouped: SeriesGroupBy, how: str) -> pd.Series | None:
         return None
     if pd.Index(codes, copy=False).is_monotonic_increasing:
         return None  # pandas may add sorted groups in another order
-    result = reduce(how, values, 0, codes, len(firsts), **_OPTIONS[how])
+    result = reduce(how, values, codes, len(firsts), 0, **_OPTIONS[how])
     if result.dtype.kind != "f" and codes.min() < 0:
         return None  # rows without a group make pandas choose another dtype
     return blocks.make_series(pick_numbers(result, codes), series.index, series.name)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from pandas._libs.internals import BlockPlacement
 
+from stratum_dask.ops.frames.environment import drops_without_copying
+
 Blocks = tuple[tuple[int, ...], ...]
 
 
@@ -106,13 +108,15 @@ def pair(left: Blocks, right: Blocks) -> Blocks:
 
 
 def drop(blocks: Blocks, positions: Sequence[int]) -> Blocks:
-    """Lay out the frame of the columns that stay, as ``frame.drop`` does without copying any.
+    """Lay out the frame of the columns that stay, as ``frame.drop`` does.
 
     Examples
     --------
     >>> drop(((0, 1, 2, 3), (4,)), [0, 1, 4]), drop(((0, 1, 2, 3), (4,)), [0, 1, 3, 4])
     (((0, 1), (2,)), ((0,), (1,), (2,), (3,)))
     """
+    if not drops_without_copying():
+        return take(blocks, positions)
     place = _places(blocks)
     return tuple(_pieces(range(len(positions)), [place[position] for position in positions]))
 

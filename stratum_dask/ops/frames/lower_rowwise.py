@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
-from packaging.version import Version
 
 from stratum_dask.ops.frames.builder import Builder, code_of
+from stratum_dask.ops.frames.environment import adds_rows_by_blocks
 from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Unsupported
 
 ROWWISE = frozenset({"sum", "count", "mean"})
 """The reductions of rows without parameters; there are also std and var."""
-
-#: Earlier versions of pandas add the columns of a row in another order.
-_BY_BLOCKS = Version(pd.__version__) >= Version("3.1")
 
 
 def reduce_rows(b: Builder, frame: Frame, name: str, numeric_only: bool, ddof: int = 1) -> Column:
@@ -29,8 +25,12 @@ def reduce_rows(b: Builder, frame: Frame, name: str, numeric_only: bool, ddof: i
     if numeric_only:
         blocks = [block for block in blocks if not frame.is_passive(block[0])]
     columns = [[b.load(frame.column(position)) for position in block] for block in blocks]
-    if not columns or not _BY_BLOCKS:
+    if not columns:
         raise Unsupported("axis")
+    if b.environment.bottleneck and name in ("std", "var"):
+        raise Unsupported("pandas uses bottleneck")
+    if not adds_rows_by_blocks():
+        raise Unsupported("pandas adds rows in another order")
     if frame.length in b.environment.short:
         raise Unsupported("few rows")
     if name == "count":
@@ -125,8 +125,6 @@ def _mean(b: Builder, blocks: list[list[int]]) -> tuple[str, int]:
 def _spread(
     b: Builder, nodes: list[int], ddof: int, add: Callable[..., int], *, root: bool
 ) -> tuple[str, int]:
-    if b.environment.bottleneck:
-        raise Unsupported("pandas uses bottleneck")
     if any(b.dtype(node) in ("f32", "u64", "bool") for node in nodes):
         raise Unsupported("dtype")
     counts = _counts(b, [nodes], "f64")

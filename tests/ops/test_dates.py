@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pandas.core.arrays import DatetimeArray
 
@@ -103,6 +103,7 @@ def waves(name: str) -> list[Step]:
 
 @given(columns(), st.sampled_from(NUMBERS))
 def test_what_is_made_of_fields(column, name):
+    assume(name != "year" or not (column.dt.year < 0).any())  # NumPy warns of their roots
     assert ran_natively(waves(name), pd.DataFrame({"a": 1, "t": column}))
 
 

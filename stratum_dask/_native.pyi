@@ -563,6 +563,8 @@ class Program:
         - ``("ufunc", dt, name, a[, b])``: a loop of :func:`ufunc_loops`, or integer ``power``
         - ``("isin", "bool", a, values)``: `values` an array of a's dtype
         - ``("lookup", dt, a, keys, values, default)``: arrays of a's dtype and of dt
+        - ``("day", "i32", a, unit)``: the day since 1970 of times as i64
+        - ``("date", "i32", a, field, unit)``: a field of a day, or of a time if it is of its hours
         - reductions of a column, missing values skipped: ``("count", "i64", a)``,
           ``("sum", dt, a)`` (dt: the dtype of a; f64 also of f32 and integers, added as NumPy does
           with ``dtype="f8"``; i64 of signed integers and bool; u64 of unsigned integers),
@@ -905,6 +907,39 @@ def write_matrix(features: list[_Feature], rows: int, out: npt.NDArray[Any], ord
     ------
     OverflowError
         When a number is infinite, or becomes so.
+    ValueError
+        When shapes or dtypes don't fit.
+    """
+
+def write_products(
+    table: npt.NDArray[Any],
+    order: str,
+    products: tuple[bool, npt.NDArray[Any], npt.NDArray[Any]],
+    rows: int,
+    out: npt.NDArray[Any],
+) -> int:
+    """Write the columns of a table and products of them, rows one after another.
+
+    Parameters
+    ----------
+    table : ndarray of float64 or float32
+        All entries of the table, one-dimensional.
+    order : {"C", "F"}
+        Whether its rows lie one after another, or its columns.
+    products : tuple of bool, ndarray of int32 and ndarray of int32
+        Whether a column of ones comes first; for each product the earlier column of `out` that it
+        is of; and the table's column by which that is multiplied.
+    rows : int
+    out : ndarray
+        Of the table's dtype, one-dimensional.
+
+    Returns
+    -------
+    int
+        The floating-point exceptions that were raised, in NumPy's bits.
+
+    Raises
+    ------
     ValueError
         When shapes or dtypes don't fit.
     """

@@ -58,7 +58,10 @@ pub use dates::{
 pub use dtype::{Bool, DType, Element, Scalar};
 pub use gather::gather;
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
-pub use matrix::{Feature, MatrixError, SparseRows, Step, write_columns, write_rows, write_sparse};
+pub use matrix::{
+    Feature, MatrixError, Products, SparseRows, Step, write_columns, write_products, write_rows,
+    write_sparse,
+};
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};

@@ -1,11 +1,11 @@
 //! Feature matrices, on NumPy arrays.
 
-use crate::arrays::{Array, Outputs, invalid};
+use crate::arrays::{Array, Inputs, Outputs, invalid};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use stratum_native_ops::{
-    Column, ColumnMut, Feature, MatrixError, SparseRows, Step, write_columns, write_rows,
+    Column, ColumnMut, Feature, MatrixError, Products, SparseRows, Step, write_columns, write_rows,
 };
 
 /// Writes a dense matrix of features into zeros, `order` "C" or "F".
@@ -58,6 +58,30 @@ pub(crate) fn write_sparse(
         indptr,
     };
     py.detach(|| stratum_native_ops::write_sparse(&features, rows, out))
+        .map_err(failed)
+}
+
+/// Writes a table's columns, perhaps after ones, and products of them, rows one after another;
+/// returns the floating point exceptions. `order` is the table's.
+#[pyfunction]
+pub(crate) fn write_products(
+    py: Python<'_>,
+    table: &Bound<'_, PyAny>,
+    order: &str,
+    products: (bool, Bound<'_, PyAny>, Bound<'_, PyAny>),
+    rows: usize,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<u32> {
+    let (ones, of, times) = products;
+    let inputs = Inputs::new([(table, "table"), (&of, "of"), (&times, "times")])?;
+    let mut outputs = Outputs::new([(out, "out")], inputs.arrays())?;
+    let ([table, Column::I32(of), Column::I32(times)], [mut out]) =
+        (inputs.columns(), outputs.columns())
+    else {
+        return Err(invalid("positions must be int32"));
+    };
+    let products = Products { ones, of, times };
+    py.detach(|| stratum_native_ops::write_products(table, rows, order == "C", products, &mut out))
         .map_err(failed)
 }
 

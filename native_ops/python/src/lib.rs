@@ -31,7 +31,7 @@ mod _native {
     #[pymodule_export]
     use crate::dates::{date_fields, start_of_day};
     #[pymodule_export]
-    use crate::features::{write_matrix, write_sparse};
+    use crate::features::{write_matrix, write_products, write_sparse};
     #[pymodule_export]
     use crate::gather::{Strings, gather};
     #[pymodule_export]

@@ -4,9 +4,11 @@
 //! for one of several indicator columns. Nothing is computed twice and nothing is stored between.
 
 mod dense;
+mod products;
 mod sparse;
 
 pub use dense::{write_columns, write_rows};
+pub use products::{Products, write_products};
 pub use sparse::{SparseRows, write_sparse};
 
 use crate::column::Column;

@@ -17,6 +17,7 @@ LEAST: dict[str, int] = {
     "bins at edges": 15_000,
     "bins of equal numbers": 2_000,
     "groups": 15_000,
+    "products": 2_000,
 }
 """The fewest rows for each kind of call."""
 

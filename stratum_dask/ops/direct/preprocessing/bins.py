@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn import get_config
 
 from stratum_dask import _native
 from stratum_dask.ops.direct.dictionary import Dictionary
@@ -55,9 +54,7 @@ def transform(binner: Any, X: Any, /) -> Any:
 def _check(binner: Any) -> None:
     if binner.dtype not in (None, np.float64):
         raise Unsupported("dtype")
-    configured = getattr(binner, "_sklearn_output_config", None)
-    if configured or get_config()["transform_output"] != "default":
-        raise Unsupported("set_output")
+    matrix.refuse_set_output(binner)
 
 
 def _names(binner: Any) -> tuple[str, ...] | None:

@@ -10,7 +10,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import KBinsDiscretizer, LabelEncoder, TargetEncoder
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    LabelEncoder,
+    PolynomialFeatures,
+    TargetEncoder,
+)
 
 from stratum_dask.ops.direct.preprocessing import (
     bins,
@@ -20,6 +25,7 @@ from stratum_dask.ops.direct.preprocessing import (
     matrix,
     models,
     parts,
+    products,
     targets,
     trees,
 )
@@ -117,6 +123,7 @@ _KINDS: dict[type, Kind] = {
     LabelEncoder: Kind(labels.fit, labels.fit_transform, labels.transform),
     TargetEncoder: Kind(targets.fit, targets.fit_transform, targets.transform),
     KBinsDiscretizer: Kind(None, bins.fit_transform, bins.transform),
+    PolynomialFeatures: Kind(None, products.fit_transform, products.transform),
 }
 
 

@@ -18,6 +18,13 @@ _LARGEST = np.iinfo(np.int32).max
 _WASTE = 1 / 8
 
 
+def refuse_set_output(estimator: Any) -> None:
+    """Leave an estimator to scikit-learn that makes something else of its arrays."""
+    configured = getattr(estimator, "_sklearn_output_config", None)
+    if configured or get_config()["transform_output"] != "default":
+        raise Unsupported("set_output")
+
+
 def write(block: Block) -> Any:
     """Return a block as an array or a sparse matrix.
 

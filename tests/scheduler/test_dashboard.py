@@ -105,8 +105,10 @@ def test_json_and_metrics_tell_the_same(url):
     # No values of the users', not even in messages of exceptions; nothing to post to.
     assert "4711_0815_4711" not in body + text
     for path in ("json", "metrics"):
-        with pytest.raises(HTTPError, match="405"):
-            fetch(f"{url}/stratum/{path}", method="POST", data=b"")
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(HTTPError, match="405"):
+                fetch(f"{url}/stratum/{path}", method=method, data=b"")
+    assert json.loads(fetch(f"{url}/stratum/json?off=1&budget=0")[1]) == found
 
 
 def test_what_became_of_values_in_a_store(cluster, tmp_path, monkeypatch):

@@ -92,7 +92,7 @@ def test_hosts_share_and_one_is_lost(tmp_path):
         assert second["found"] == expected(0) and second["hits"] >= 20
         slow = client(hosts, 5_000_000, 7)
         assert slow.stdout.readline() == b"planned\n"
-        time.sleep(1.0)
+        time.sleep(0.3)  # far less than the batch takes on any machine
         hosts.pull(1)
         third = answer(slow)
         assert third["found"] == expected(7)

@@ -495,3 +495,29 @@ async def test_clients_learn_what_tasks_took(c, s, plugin, a, b):
     (((name, _), sums),) = answer["costs"]
     assert name == "other" and sums.times == 1 and sums.given == 0
     del future, other
+
+
+@plugin_test()
+async def test_a_client_that_dies_in_the_middle_of_its_batch(c, s, plugin, a, b):
+    EVENT.clear()
+    plugin.answers.announce(**announcement(["x", "y"]))
+    async with Client(s.address, asynchronous=True) as other:
+
+        async def dead():
+            return None
+
+        other._reconnect = dead
+        tasks = chain(["x", "y"])
+        tasks[key_of("y")] = Task(key_of("y"), waits, TaskRef(key_of("x")))
+        futures = other.get(tasks, [key_of("y")], sync=False)
+        await until(lambda: key_of("y") in s.tasks and s.tasks[key_of("y")].state == "processing")
+        other.scheduler_comm.comm.abort()  # as when its process is killed
+        await until(lambda: other.id not in s.clients)
+        assert key_of("y") not in s.tasks or s.tasks[key_of("y")].state == "released"
+        EVENT.set()
+        del futures
+    assert plugin.state()["candidates"]["cancelled"] == 1
+    assert known(plugin, ["x", "y"], client=c.id) == [key_of("x")]
+    future = await computed(c, ["x", "y"])
+    assert await future == 1
+    assert not plugin.off

@@ -61,7 +61,7 @@ def url(tmp_path, monkeypatch):
     settings = {
         "stratum.store.url": url,
         "stratum.store.key": str(tmp_path / "key"),
-        "stratum.store.timeout": "0.2 s",
+        "stratum.store.timeout": "0.6 s",
         "scheduler": "threads",
     }
     with dask.config.set(settings):
@@ -104,11 +104,11 @@ def test_a_batch_runs_without_the_store(call, monkeypatch, caplog, url):
             flush()
     assert time.perf_counter() - began < 20
     assert len(caplog.records) == 1
-    assert "no answer within 0.2" in caplog.text and "stratum.store.timeout" in caplog.text
+    assert "no answer within 0.6" in caplog.text and "stratum.store.timeout" in caplog.text
 
 
 def test_it_is_used_again_when_it_answers(tmp_path, monkeypatch, caplog, url):
-    store = Store(url, 10**9, str(tmp_path / "key"), 0.2)
+    store = Store(url, 10**9, str(tmp_path / "key"), 0.6)
     assert store.put(TOKEN, [1, 2], seconds=5.0)
     monkeypatch.setattr(Stuck, "calls", frozenset({"cat_file"}))
     with pytest.raises(Missing):
@@ -126,7 +126,7 @@ def test_it_is_used_again_when_it_answers(tmp_path, monkeypatch, caplog, url):
 
 
 def test_errors_of_the_file_system_are_its_own(tmp_path, monkeypatch, url):
-    store = Store(url, 10**9, str(tmp_path / "key"), 0.2)
+    store = Store(url, 10**9, str(tmp_path / "key"), 0.6)
 
     def fails(*_, **__):
         raise TimeoutError("of its own")
@@ -137,12 +137,12 @@ def test_errors_of_the_file_system_are_its_own(tmp_path, monkeypatch, url):
 
 
 def test_time_for_bytes_comes_on_top(tmp_path, monkeypatch, url):
-    store = Store(url, 10**9, str(tmp_path / "key"), 0.2)
+    store = Store(url, 10**9, str(tmp_path / "key"), 0.6)
     big = os.urandom(2_000_000)
     assert store.put(TOKEN, [big], seconds=5.0)
 
     def slow(self, *args, **kwargs):
-        time.sleep(0.4)
+        time.sleep(0.9)
         return MemoryFileSystem.cat_file(self, *args, **kwargs)
 
     monkeypatch.setattr(Stuck, "cat_file", slow)

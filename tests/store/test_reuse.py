@@ -481,3 +481,35 @@ def test_workers_read_and_write_it(store):
         for path in entries(store):
             path.unlink()
         assert_same(dask.compute(*planned)[0], expected)
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_scheduler_that_was_restarted(calls):
+    """What the plugin kept is gone with the scheduler; what is stored is read."""
+    from distributed import Client, LocalCluster
+
+    X, y = data()
+    candidates = {"a": (make_pipeline(Slow(), Ridge()), {"ridge__alpha": [0.1, 1.0]})}
+    with dask.config.set({"stratum.store.url": None}):
+        expected = sd.evaluate(candidates, X, y, cv=3)
+    for number in range(2):
+        restart()
+        calls()
+        with (
+            dask.config.set(scheduler=None),
+            LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                processes=False,
+                protocol="tcp://",
+                dashboard_address=":0",
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            client.register_plugin(sd.scheduler.StratumPlugin())
+            found = sd.evaluate(candidates, X, y, cv=3)
+            assert not cluster.scheduler.plugins["stratum"].off
+        assert set(calls()) == (set() if number else {"fit"})
+        assert bool(found.explanation.saved) == bool(number)
+        pd.testing.assert_frame_equal(scores(found), scores(expected), check_exact=True)

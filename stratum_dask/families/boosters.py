@@ -262,10 +262,22 @@ class ExtremeBoosting:
         booster = learned.get_booster()
         if "c" in (booster.feature_types or ()):
             raise FitDirectly("slices of a booster forget the names of categories")
+        if _rounds(estimator) < _rounds(learned) and _draws(learned) and _keeps_state(booster):
+            raise FitDirectly("the booster keeps its generator, which has drawn for more rounds")
         booster = booster[: _rounds(estimator)]
         member = fitted_like(estimator, learned, _Booster=booster)
         member.objective = learned.objective  # fitting sets it to what the classes ask for
         return member
+
+
+def _draws(estimator: Any) -> bool:
+    shares = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
+    return any(getattr(estimator, name) not in (None, 1) for name in shares)
+
+
+def _keeps_state(booster: Any) -> bool:
+    """Tell whether a booster holds the state of its generator, as XGBoost 3.4's do."""
+    return '"rng_state"' in booster.save_config()
 
 
 def _binned(made: Any) -> Any:

@@ -17,11 +17,12 @@ the penalties of all sweeps, unless two of its own leave errors that rounding co
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import eigvalsh
+from scipy.linalg import eigvalsh, lstsq
 from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from scipy.sparse import issparse
 from sklearn.base import clone
@@ -216,7 +217,14 @@ def _least_squares(sums: Gram, estimator: Any) -> tuple[np.ndarray, dict[str, An
     # all of them; the squares have to be precise enough to tell.
     if squares[-1] <= squares[0] * max(1 / _CONDITION, (10 * float(estimator.tol)) ** 2):
         raise FitDirectly("columns are nearly dependent, or of very different scale")
-    return _solve(sums, 0.0), {"rank_": len(squares), "singular_": np.sqrt(squares)}
+    rank = _kind_of_rank()(len(squares))
+    return _solve(sums, 0.0), {"rank_": rank, "singular_": np.sqrt(squares)}
+
+
+@cache
+def _kind_of_rank() -> type:
+    """Return the type of the rank that own fits report: a NumPy integer from SciPy 1.18 on."""
+    return type(lstsq(np.ones((1, 1)), np.ones(1))[2])
 
 
 def _solve(sums: Gram, alpha: float) -> np.ndarray:

@@ -43,7 +43,7 @@ def test_demo_compares_reports_and_draws(tmp_path, capsys):
     picked = ("operator.getitem", "rows by label, or a mask that is not of plain bools", 3)
     assert [tuple(one.values()) for one in report["fallbacks"]] == [
         (".astype", "int64, float64, int8, bool", "other dtypes than category", 1),
-        *((picked[0], dtypes, *picked[1:]) for dtypes in ("int8, int64", "float64, int64")),
+        *((picked[0], dtypes, *picked[1:]) for dtypes in ("float64, int64", "int8, int64")),
     ]
     assert ET.parse(tmp_path / "graph.svg").getroot().tag.endswith("svg")
 

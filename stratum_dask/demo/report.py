@@ -72,7 +72,8 @@ def as_json(found: Comparison, explanation: Explanation) -> dict[str, Any]:
         "why_not": [{"reason": r, "tasks": n} for r, n, _ in explanation.reasons()],
         "native": found.native.hits,
         "fallbacks": [
-            {**fallback._asdict(), "calls": n} for fallback, n in found.native.fallbacks.items()
+            {**fallback._asdict(), "calls": n}
+            for fallback, n in sorted(found.native.fallbacks.items())
         ],
         "scores": found.scores,
     }

@@ -60,4 +60,6 @@ def test_groups_of_one_key_are_numbered_once(monkeypatch):
     codes = frame["s"].astype("category").cat.codes
     dictionary.forget()
     dask.compute(*sd.optimize([means, sizes, codes]), scheduler="sync")
-    assert len(encoded) == 1
+    frame = FRAME.copy(deep=False)
+    shared = frame["s"].array._pa_array is FRAME["s"].array._pa_array  # not before pandas 3.1
+    assert len(encoded) == (1 if shared else 2)

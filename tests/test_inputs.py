@@ -79,7 +79,9 @@ WRITERS = {
 def test_paths(tmp_path, frame, candidates, name, kind):
     WRITERS[name](frame, tmp_path / name)
     results = sd.evaluate(candidates, kind(tmp_path / name), "price", cv=3)
-    np.testing.assert_array_equal(scores(results), expected(candidates, frame, cv=3))
+    # What pandas reads: before 3.1, it rounds some numbers of text otherwise than they were.
+    read = getattr(pd, f"read_{name.split('.')[1]}")(tmp_path / name)
+    np.testing.assert_array_equal(scores(results), expected(candidates, read, cv=3))
 
 
 def test_a_path_is_read_by_one_task(tmp_path, frame, candidates):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import numpy as np
@@ -396,6 +397,8 @@ class Unreachable(MemoryFileSystem):
     """A file system whose network went away."""
 
     protocol = "unreachable"
+    store: ClassVar = {}  # of its own: others empty that of all file systems in memory
+    pseudo_dirs: ClassVar = [""]
     away = False
 
     def find(self, *args, **kwargs):

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from typing import ClassVar
 
 import dask
 import fsspec
@@ -27,6 +28,8 @@ class Stuck(MemoryFileSystem):
     """Does not answer calls of some names until it is told to."""
 
     protocol = "stuck"
+    store: ClassVar = {}  # of its own: others empty that of all file systems in memory
+    pseudo_dirs: ClassVar = [""]
     calls: frozenset[str] = frozenset()
     go = threading.Event()
 

@@ -92,7 +92,7 @@ def mixed() -> Graph:
     """Return the graph of the mixed grid over 5,000 flights."""
     X, y = search.data(5_000)
     pipeline = Pipeline([("prepare", "passthrough"), ("model", Ridge())])
-    grid = [{"prepare": search.preprocessings(), **one} for one in search.models()]
+    grid = [{"prepare": search.preprocessings(), **one} for one in search.models(sizes=True)]
     found: list[Graph] = []
 
     def caught(graph: Graph, *_: Any, **__: Any) -> Any:

@@ -1,4 +1,7 @@
-"""One grid over preprocessings and models: ours against scikit-learn with processes and a cache.
+"""Grids over preprocessings and models: ours against scikit-learn with processes and a cache.
+
+One grid tries numbers of trees and their sizes, the other numbers of trees alone: trees of another
+size are other trees, which nobody can share.
 
 The task is to predict flight delays, the data holds numbers, categories and missing values.
 scikit-learn's ``GridSearchCV`` gets ``n_jobs=2`` and a pipeline with ``memory=``, which is what its
@@ -11,6 +14,7 @@ from __future__ import annotations
 import resource
 import tempfile
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -63,34 +67,38 @@ def preprocessings() -> list[Any]:
     ]
 
 
-def models() -> list[dict[str, list[Any]]]:
-    """Return the models and their small grids; boosters where they are installed."""
-    grids: list[dict[str, list[Any]]] = [
-        {"model": [Ridge()], "model__alpha": list(np.logspace(-2, 4, 5))},
-        {"model": [ElasticNet()], "model__alpha": list(np.logspace(-1, 1, 5))},
-        {
-            "model": [RandomForestRegressor(random_state=0, max_features=0.3)],
-            "model__n_estimators": [5, 10, 20],
-            "model__max_depth": [5, 8],
-        },
-        {
-            "model": [HistGradientBoostingRegressor(random_state=0)],
-            "model__max_iter": [10, 20, 40],
-            "model__max_leaf_nodes": [15, 31],
-        },
+def models(sizes: bool) -> list[dict[str, list[Any]]]:
+    """Return the models and their small grids, with or without `sizes` of trees.
+
+    Boosters are among them where they are installed.
+    """
+    forest = RandomForestRegressor(random_state=0, max_features=0.3)
+    boosting = HistGradientBoostingRegressor(random_state=0)
+    trees = [
+        (forest, "n_estimators", [5, 10, 20], "max_depth", [5, 8]),
+        (boosting, "max_iter", [10, 20, 40], "max_leaf_nodes", [15, 31]),
     ]
     if find_spec("lightgbm"):
         from lightgbm import LGBMRegressor
 
         booster = LGBMRegressor(random_state=0, n_jobs=1, verbose=-1)
-        sizes = {"model__n_estimators": [25, 50, 100], "model__num_leaves": [15, 31, 63]}
-        grids.append({"model": [booster], **sizes})
+        trees.append((booster, "n_estimators", [25, 50, 100], "num_leaves", [15, 31, 63]))
     if find_spec("xgboost"):
         from xgboost import XGBRegressor
 
         booster = XGBRegressor(random_state=0, n_jobs=1)
-        sizes = {"model__n_estimators": [25, 50, 100], "model__max_depth": [3, 5, 7]}
-        grids.append({"model": [booster], **sizes})
+        trees.append((booster, "n_estimators", [25, 50, 100], "max_depth", [3, 5, 7]))
+    grids: list[dict[str, list[Any]]] = [
+        {"model": [Ridge()], "model__alpha": list(np.logspace(-2, 4, 5))},
+        {"model": [ElasticNet()], "model__alpha": list(np.logspace(-1, 1, 5))},
+    ]
+    for model, count, counts, size, some in trees:
+        if sizes:
+            varied = {f"model__{count}": counts, f"model__{size}": some}
+        else:  # as many candidates, up to the same number of trees
+            steps = len(counts) * len(some)
+            varied = {f"model__{count}": [counts[-1] * i // steps for i in range(1, steps + 1)]}
+        grids.append({"model": [model], **varied})
     return grids
 
 
@@ -115,16 +123,16 @@ def _processor_seconds() -> float:
 
 
 def run(full: bool = False) -> list[Row]:
-    """Return one row per size."""
-    grid = [{"prepare": preprocessings(), **one} for one in models()]
+    """Return one row per grid and size."""
     rows = []
-    for n in (5_000, 100_000) if full else (5_000, 20_000):
+    for n, sizes in product((5_000, 100_000) if full else (5_000, 20_000), (True, False)):
         X, y = data(n)
+        grid = [{"prepare": preprocessings(), **one} for one in models(sizes)]
 
-        def ours(X: pd.DataFrame = X, y: pd.Series = y) -> Any:
+        def ours(X: pd.DataFrame = X, y: pd.Series = y, grid: Any = grid) -> Any:
             return search(stratum_dask.model_selection.GridSearchCV, X, y, grid, memory=None)
 
-        def theirs(X: pd.DataFrame = X, y: pd.Series = y) -> Any:
+        def theirs(X: pd.DataFrame = X, y: pd.Series = y, grid: Any = grid) -> Any:
             with tempfile.TemporaryDirectory() as memory:
                 kind = sklearn.model_selection.GridSearchCV
                 return search(kind, X, y, grid, memory=memory, n_jobs=2)
@@ -132,9 +140,10 @@ def run(full: bool = False) -> list[Row]:
         seconds, used, found = measured(ours)
         their_seconds, their_use, expected = measured(theirs)
         scores = [name for name in expected if name.startswith("split")]
+        what = "numbers of trees and sizes" if sizes else "numbers of trees"
         rows.append(
             {
-                "case": f"{len(found['params'])} candidates x 5 folds, {n:,} flights",
+                "case": f"{len(found['params'])} candidates x 5 folds, {n:,} flights, {what}",
                 "ours s": seconds,
                 "sklearn with memory s": their_seconds,
                 "ratio": their_seconds / seconds,

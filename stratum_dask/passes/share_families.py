@@ -21,7 +21,7 @@ Members that are then applied to the same rows share that work, too, where the f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple, cast
@@ -83,22 +83,39 @@ def share_families(graph: Graph) -> Graph:
 # -- fits --------------------------------------------------------------------------------------
 
 
+class Common(NamedTuple):
+    """What a fit has in common with others that are given the same data.
+
+    Attributes
+    ----------
+    family, rows : hashable or Refused
+        Equal where fits are members of one group, or use the same bins; else why not.
+    """
+
+    family: Any
+    rows: Any
+
+
 def _share_fits(graph: Graph) -> Graph:
     together: dict[Any, list[Fit]] = defaultdict(list)
     binned: dict[Any, list[Fit]] = defaultdict(list)
     alone: dict[Any, list[tuple[Key, str | None]]] = defaultdict(list)
+    known: dict[Any, Common] = {}  # one estimator is fitted on many folds
     for one in fits_of(graph):
         same = same_values(graph, one.key, (one.X, one.y, one.params))
         if same is None:
             continue
-        reason = None
-        try:
-            together[one.family.name, _group_key(one), same].append(one)
-        except Refused as found:
-            reason = str(found)
+        given = id(one.estimator), *one.params
+        if given not in known:
+            known[given] = Common(_asked(one, _group_key), _asked(one, _rows_key))
+        common, reason = known[given], None
+        if isinstance(common.family, Refused):
+            reason = str(common.family)
             together[one.key].append(one)
-        with suppress(Refused):
-            binned[one.family.name, _rows_key(one), same].append(one)
+        else:
+            together[one.family.name, common.family, same].append(one)
+        if not isinstance(common.rows, Refused):
+            binned[one.family.name, common.rows, same].append(one)
         alone[one.family.name, same].append((one.key, reason))
     refused = {
         key: f"is fitted by itself: {reason}"
@@ -109,6 +126,13 @@ def _share_fits(graph: Graph) -> Graph:
     if refused:
         graph = graph.with_(why_not={**graph.why_not, **refused})
     return _cut_out(graph, list(together.values()), list(binned.values()))
+
+
+def _asked(one: Fit, key: Callable[[Fit], Any]) -> Any:
+    try:
+        return key(one)
+    except Refused as reason:
+        return reason
 
 
 def _group_key(one: Fit) -> Any:

@@ -25,6 +25,7 @@ from rich.progress import track
 
 from benchmarks import peers
 from benchmarks.harness import copy_seconds
+from benchmarks.peers import COLUMNS
 from stratum_dask.ops import counters
 from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.frames import FusedFrame, with_column
@@ -40,16 +41,6 @@ TARGETS = {
     ("D", 336_776): 8.0,
     ("E", 336_776): 2.0,
 }
-COLUMNS = (
-    "dep_time",
-    "dep_delay",
-    "arr_time",
-    "arr_delay",
-    "air_time",
-    "distance",
-    "sched_dep_time",
-    "sched_arr_time",
-)
 
 
 class Chain:

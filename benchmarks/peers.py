@@ -13,6 +13,17 @@ from typing import Any
 import pandas as pd
 import polars as pl
 
+COLUMNS = (
+    "dep_time",
+    "dep_delay",
+    "arr_time",
+    "arr_delay",
+    "air_time",
+    "distance",
+    "sched_dep_time",
+    "sched_arr_time",
+)
+
 
 def _lazily(plan: Callable[..., pl.LazyFrame]) -> Callable[..., pd.DataFrame]:
     def run(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -22,8 +33,6 @@ def _lazily(plan: Callable[..., pl.LazyFrame]) -> Callable[..., pd.DataFrame]:
 
 
 def _chain_a(frame: pl.LazyFrame) -> pl.LazyFrame:
-    from benchmarks.kernels import COLUMNS
-
     logarithms = [
         pl.col(name).fill_null(pl.col(name).median()).clip(0, 5_000).log1p().alias(name)
         for name in COLUMNS

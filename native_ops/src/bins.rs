@@ -1,7 +1,7 @@
 //! Where numbers lie between edges.
 
 use crate::column::Column;
-use crate::node::ProgramError;
+use crate::error::ProgramError;
 use crate::simd::{Kernel, dispatch};
 
 /// From here on edges are searched instead of compared with, one after the other.

@@ -2,7 +2,7 @@
 
 use crate::column::{Column, ColumnMut, Position};
 use crate::dtype::{Bool, Element};
-use crate::node::ProgramError;
+use crate::error::ProgramError;
 
 /// Writes the values at some positions (int64 or int32). Positions that there are not mean the
 /// last value if `last`, else NaN, or -1 for integers.

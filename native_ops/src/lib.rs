@@ -29,6 +29,7 @@ mod compute;
 mod dates;
 pub mod dictionary;
 mod dtype;
+mod error;
 pub mod flags;
 mod fold;
 mod fpenv;
@@ -56,13 +57,14 @@ pub use dates::{
     DateError, DatePart, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
 };
 pub use dtype::{Bool, DType, Element, Scalar};
+pub use error::ProgramError;
 pub use gather::gather;
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
 pub use matrix::{
     Feature, MatrixError, Products, SparseRows, Step, write_columns, write_products, write_rows,
     write_sparse,
 };
-pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, ProgramError, Reduction, Unary};
+pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};
 pub use table::{Listed, LookupTable, Set};

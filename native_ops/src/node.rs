@@ -2,10 +2,9 @@
 
 use crate::dates::DatePart;
 use crate::dtype::{DType, Scalar};
+use crate::error::ProgramError;
 use crate::kernels::ufunc::UfuncLoop;
 use crate::table::{Listed, LookupTable, Set};
-use std::fmt;
-
 /// Index of a node in its program.
 pub type NodeId = usize;
 
@@ -201,18 +200,6 @@ impl Node {
         Self { op, dtype }
     }
 }
-
-/// Why a list of nodes is no program, or arrays don't fit a program.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProgramError(pub(crate) String);
-
-impl fmt::Display for ProgramError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ProgramError {}
 
 /// Whether each node is a column (else a scalar), if all nodes are well-formed.
 pub(crate) fn check(nodes: &[Node]) -> Result<Vec<bool>, ProgramError> {

@@ -1,7 +1,7 @@
 //! Ranks of values, of whole columns or inside groups, as pandas counts them.
 
 use crate::column::Column;
-use crate::node::ProgramError;
+use crate::error::ProgramError;
 
 /// The rank of equal values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

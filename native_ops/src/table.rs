@@ -4,7 +4,7 @@
 
 use crate::column::{Arg, Column};
 use crate::dtype::{Bool, Cell, DType, Element, Scalar};
-use crate::node::ProgramError;
+use crate::error::ProgramError;
 use crate::simd::{Kernel, dispatch};
 use std::sync::Arc;
 

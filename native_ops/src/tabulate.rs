@@ -5,7 +5,8 @@
 
 use crate::column::ColumnMut;
 use crate::dtype::{DType, with_any};
-use crate::node::{Node, NodeId, Op, ProgramError};
+use crate::error::ProgramError;
+use crate::node::{Node, NodeId, Op};
 use crate::plan::{CHEAP, own_cost};
 use crate::program::Program;
 use crate::table::Listed;

@@ -5,7 +5,7 @@
 mod state;
 
 use crate::column::{Column, ColumnMut};
-use crate::node::ProgramError;
+use crate::error::ProgramError;
 use state::{Extreme, First, Float, Kahan, Last, Mean, Spread, State, Total, Value};
 
 /// What becomes of the values of a group; missing values are skipped.

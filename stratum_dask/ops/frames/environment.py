@@ -16,6 +16,9 @@ from pandas.core.computation import expressions
 #: at each buffer, so their bits depend on it.
 _BUFFER = 8192
 
+#: The bit of each floating-point exception, by NumPy's name for it.
+_IEEE = {"divide": 1, "over": 2, "under": 4, "invalid": 8}
+
 #: More columns than this aren't told apart, so that short frames of any length share plans.
 _MANY_COLUMNS = 256
 
@@ -78,6 +81,27 @@ def current(lengths: Iterable[int], readonly: tuple[int, ...] = ()) -> Environme
         tuple([number for number, length in enumerate(lengths) if length < _FEW_ROWS]),
         readonly,
     )
+
+
+def reports(raised: int) -> bool:
+    """Tell whether NumPy would report floating-point exceptions, as ``np.errstate`` says.
+
+    Parameters
+    ----------
+    raised : int
+        A bit per exception that was raised, as processors number them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reports(1), reports(1 | 4)
+    (True, True)
+    >>> with np.errstate(divide="ignore"):
+    ...     reports(1)
+    False
+    """
+    states = np.geterr().items()
+    return any(raised & _IEEE[name] and state != "ignore" for name, state in states)
 
 
 def fraction(q: float) -> float:

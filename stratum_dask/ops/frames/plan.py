@@ -13,7 +13,7 @@ from dask.system import CPU_COUNT
 from stratum_dask import _native
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.frames.builder import Builder
-from stratum_dask.ops.frames.environment import Environment
+from stratum_dask.ops.frames.environment import Environment, reports
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
     Column,
@@ -29,10 +29,6 @@ from stratum_dask.ops.frames.symbols import (
 from stratum_dask.ops.frames.table import RULES
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Step, resolve
-
-#: Flags that NumPy would report according to ``np.errstate``, by the name of the state.
-IEEE_FLAGS = {1: "divide", 2: "over", 4: "under", 8: "invalid"}
-
 
 #: Fewer are done before another thread has woken up.
 _ROWS_FOR_A_THREAD = 32_768
@@ -229,13 +225,10 @@ class Plan:
             values[number] = result
 
     def _check_flags(self, flags: list[tuple[int, int]]) -> None:
-        states: Mapping[str, Any] = np.geterr()
         for node, bits in flags:
             if bits & ~15:
                 raise Refused("values outside the native range")
-            if node in self._loud and any(
-                states[state] != "ignore" for bit, state in IEEE_FLAGS.items() if bits & bit
-            ):
+            if node in self._loud and reports(bits):
                 raise Refused("floating point error that NumPy reports")
 
     def _check_guards(self, scalars: list[Any]) -> None:

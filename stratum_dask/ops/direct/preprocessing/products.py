@@ -6,7 +6,6 @@ over all of its memory for each column of the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from stratum_dask import _native
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.direct.preprocessing.matrix import refuse_set_output
-from stratum_dask.ops.frames.plan import IEEE_FLAGS
+from stratum_dask.ops.frames.environment import reports
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
@@ -72,8 +71,7 @@ def transform(expander: Any, X: Any, /) -> Any:
         raised = _native.write_products(table, order, products, len(values), out.reshape(-1))
     except ValueError as error:
         raise Unsupported(str(error)) from error
-    states: Mapping[str, Any] = np.geterr()
-    if any(raised & bit and states[state] != "ignore" for bit, state in IEEE_FLAGS.items()):
+    if reports(raised):
         raise Unsupported("floating point error that NumPy reports")
     return out
 

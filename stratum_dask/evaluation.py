@@ -18,7 +18,7 @@ from stratum_dask.config import options
 from stratum_dask.errors import ConfigError
 from stratum_dask.explanation import Work
 from stratum_dask.frontends.builder import Builder
-from stratum_dask.frontends.candidates import Candidate, expand
+from stratum_dask.frontends.candidates import Candidate, expand, on_folds
 from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
 from stratum_dask.frontends.inputs import read_inputs
 from stratum_dask.graph import Key
@@ -135,7 +135,7 @@ def evaluate(
     splits = _Splits(cv, given.seen_X, given.seen_y, given.groups)
     data = Data(builder, given.X, given.y, given.seen_X)
     plans = [
-        _plan(data, one, splits, scoring, fit_params, return_estimator)
+        _plan(data, one, splits, scoring, fit_params, seed, return_estimator)
         for one in expand(candidates, seed)
     ]
     recorder = Recorder()
@@ -194,21 +194,23 @@ def _plan(
     splits: _Splits,
     scoring: Any,
     fit_params: Mapping[str, Any] | None,
+    seed: int | None,
     return_estimator: bool,
 ) -> _Plan:
-    estimator = candidate.estimator
     if candidate.failure is not None:
         return _Plan(candidate.name, [], candidate.failure)
+    estimator = candidate.estimator
     folds = splits.of(estimator)
     try:
+        each = on_folds(estimator, len(folds), seed)
         scorer = check_scoring(estimator, scoring)
         fits, scores = _routed(estimator, scorer, fit_params)
         tasks = [
             fold_tasks(
                 data,
-                Fold(estimator, train, test, scorer, fits, scores, keep_estimator=return_estimator),
+                Fold(fitted, train, test, scorer, fits, scores, keep_estimator=return_estimator),
             )
-            for train, test in folds
+            for fitted, (train, test) in zip(each, folds, strict=True)
         ]
     except Exception as error:
         return _Plan(candidate.name, [], failure_of(error, f"plan {candidate.name}"))

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from sklearn.base import BaseEstimator
 
 from stratum_dask.bytecode import effects
-from stratum_dask.semantics import of_library, writes_inputs
+from stratum_dask.semantics import all_params, of_library, writes_inputs
 
 CALLED = (
     "fit",
@@ -56,7 +56,7 @@ def may_write(estimator: Any) -> bool:
     """
     if not hasattr(estimator, "get_params"):
         return True
-    inside = estimator.get_params(deep=True).values()
+    inside = all_params(estimator).values()
     return writes_inputs(estimator) or any(map(_code_writes, (estimator, *inside)))
 
 

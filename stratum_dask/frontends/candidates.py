@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from stratum_dask._native import digest
 from stratum_dask.ops.outcomes import Failure, failure_of
 from stratum_dask.runtime.threads import Threads, with_inner_threads
-from stratum_dask.semantics import uses_randomness
+from stratum_dask.semantics import draws_when_asked, uses_randomness
 
 
 class Candidate(NamedTuple):
@@ -90,11 +91,11 @@ def _each(name: Hashable, what: Any, seed: int | None) -> Iterator[tuple[Hashabl
             "that returns one, or a tuple of either and a search space"
         )
     if not isinstance(what, tuple):
-        yield name, _prepared(_made(what), seed)
+        yield name, _prepared(_own(_made(what)), seed)
         return
     base = _made(what[0])
     for params in _points(*what[1:], seed=seed):
-        made = clone(base).set_params(**clone(params, safe=False))
+        made = _own(base).set_params(**clone(params, safe=False))
         shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
         yield f"{name}: {shown}", _prepared(made, seed)
 
@@ -113,9 +114,39 @@ def _points(space: Any, n_iter: int | None = None, *, seed: int | None) -> Any:
     return ParameterSampler(space, n_iter, random_state=seed)
 
 
+def _own(estimator: Any) -> Any:
+    """Return a copy of a user's estimator, whose generators stay as they are."""
+    return copy.deepcopy(estimator) if draws_when_asked(estimator) else clone(estimator)
+
+
 def _prepared(estimator: Any, seed: int | None) -> Any:
-    fresh = clone(estimator)
-    return with_inner_threads(fresh if seed is None else seeded(fresh, seed), Threads(1))
+    """Change an estimator for a batch, unless each of its clones must be changed by itself."""
+    if draws_when_asked(estimator):
+        return estimator
+    return with_inner_threads(estimator if seed is None else seeded(estimator, seed), Threads(1))
+
+
+def on_folds(estimator: Any, folds: int, seed: int | None = None) -> list[Any]:
+    """Return what is fitted on each fold.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of a candidate.
+    folds : int
+        How many.
+    seed : int, optional
+        As for :func:`expand`.
+
+    Returns
+    -------
+    list of estimators
+        One object, unless its clones differ: then one for each fold, made in the order of the
+        folds, as scikit-learn's cross-validation does.
+    """
+    if not draws_when_asked(estimator):
+        return [estimator] * folds
+    return [_prepared(clone(estimator), seed) for _ in range(folds)]
 
 
 def seeded(estimator: Any, seed: int) -> Any:

@@ -22,7 +22,7 @@ from stratum_dask.frontends.builder import Builder
 from stratum_dask.graph import TaskRef
 from stratum_dask.ops import scoring
 from stratum_dask.ops.folds import kernel_rows
-from stratum_dask.semantics import of_library
+from stratum_dask.semantics import draws_when_asked, of_library
 from stratum_dask.writers import may_write
 
 Params = Mapping[str, Any]
@@ -210,8 +210,11 @@ def _takes_kernels(estimator: Any) -> bool:
 def is_ordinary(estimator: Any) -> bool:
     """Tell whether a search may fit an estimator apart from all else that it does.
 
-    Not those with callbacks, which expect to be called by the search itself.
+    Not those with callbacks, which expect to be called by the search itself, nor those whose clone
+    would be another.
     """
+    if draws_when_asked(estimator):
+        return False
     try:
         get_tags(estimator)
         nested = estimator.get_params(deep=True).values()

@@ -11,7 +11,7 @@ import inspect
 import numbers
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import get_config
@@ -28,6 +28,7 @@ from stratum_dask.ops.outcomes import Failure, Outcome
 from stratum_dask.ops.whole import WholeCall
 from stratum_dask.runtime.batch import run_batch
 from stratum_dask.runtime.threads import Threads, with_inner_threads
+from stratum_dask.semantics import draws_when_asked, held_by_own_params
 from stratum_dask.writers import may_write
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -75,7 +76,7 @@ class _Lowering:
     def __init__(self) -> None:
         self.builder = Builder()
         self._data: list[Data] = []
-        self._estimators: dict[int, tuple[Any, Any]] = {}
+        self._estimators: dict[int, _Known] = {}
 
     def answer(self, number: int, call: Call) -> Answer:
         """Add the tasks of a call, and return what makes its answer of their outcomes."""
@@ -86,8 +87,10 @@ class _Lowering:
             watched = hasattr(bound.get("caller"), "_skl_callbacks")
             estimator = self._estimator(bound["estimator"], bound["parameters"])
             # Scores on the training rows show what a fit did to these.
-            shown = bound["return_train_score"] and self.builder.once(may_write, estimator)
-            if self.builder.once(is_ordinary, estimator) and not (watched or shown):
+            shown = bound["return_train_score"]
+            if self.builder.once(is_ordinary, estimator) and not (
+                watched or (shown and self.builder.once(may_write, estimator))
+            ):
                 return self._score(number, bound, estimator)
         elif func is _fit_and_predict and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)
@@ -155,15 +158,25 @@ class _Lowering:
         return self._data[-1]
 
     def _estimator(self, estimator: Any, parameters: Any) -> Any:
-        """Return the candidate, one object for all its folds."""
-        known = self._estimators.get(id(parameters))
+        """Return the candidate; one object for all its folds if these are given equal clones."""
         if parameters is None:
             return with_inner_threads(estimator, Threads(1))
-        if known is None:
+        seeds = [one for one in held_by_own_params(estimator) if isinstance(one, int)]
+        known = self._estimators.get(id(parameters))
+        if known is None or known.seeds != seeds:
             made = estimator.set_params(**clone(parameters, safe=False))
-            known = with_inner_threads(made, Threads(1)), parameters
-            self._estimators[id(parameters)] = known
-        return known[0]
+            if not draws_when_asked(made):
+                made = with_inner_threads(made, Threads(1))
+            known = self._estimators[id(parameters)] = _Known(made, parameters, seeds)
+        return known.estimator
+
+
+class _Known(NamedTuple):
+    """A candidate of a search: its clone with its parameters, and what may differ in another."""
+
+    estimator: Any
+    parameters: Any  # kept, so that their id stays their own
+    seeds: list[int]
 
 
 def _bound(

@@ -23,6 +23,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.errors import NotShareableError
+from stratum_dask.semantics import draws_when_asked
 
 _IMMUTABLE = (
     type(None),
@@ -107,7 +108,7 @@ def own(value: Any, deep: bool = False) -> Any:
         return _own_array(value)
     if issparse(value):
         return value.copy()
-    if isinstance(value, BaseEstimator) and not _is_fitted(value):
+    if isinstance(value, BaseEstimator) and not (draws_when_asked(value) or _is_fitted(value)):
         return clone(value)
     if isinstance(value, Iterator):
         raise NotShareableError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,8 @@ def uses_randomness(estimator: Any) -> bool:
     >>> uses_randomness(RandomForestRegressor(random_state=0))
     False
     """
+    if draws_when_asked(estimator):
+        return True
     params = (
         estimator.get_params(deep=False) if hasattr(estimator, "get_params") else vars(estimator)
     )
@@ -38,6 +41,61 @@ def uses_randomness(estimator: Any) -> bool:
         if params["random_state"] is not None or condition is None or not condition(params):
             return True
     return any(map(_holds_random, params.values()))
+
+
+def draws_when_asked(estimator: Any) -> bool:
+    """Tell whether asking an estimator for its parameters may draw from a generator it holds.
+
+    Then no two clones are alike: XGBoost makes a seed of a generator whenever it is asked.
+
+    Parameters
+    ----------
+    estimator : object
+        With what it holds; estimators inside it count. They are not asked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> draws_when_asked(RandomForestRegressor(random_state=np.random.RandomState(0)))
+    False
+    """
+    return any(isinstance(one, _GENERATORS) for one in held_by_own_params(estimator))
+
+
+_GENERATORS = (np.random.RandomState, np.random.Generator)
+
+
+def held_by_own_params(estimator: Any) -> Iterator[Any]:
+    """Yield what an estimator holds if not scikit-learn answers for its parameters.
+
+    Parameters
+    ----------
+    estimator : object
+        Estimators inside it count.
+    """
+    kind = type(estimator)
+    if isinstance(estimator, list | tuple):
+        for one in estimator:
+            yield from held_by_own_params(one)
+    elif hasattr(kind, "get_params") and not isinstance(estimator, type):
+        held = getattr(estimator, "__dict__", {}).values()
+        if not getattr(kind.get_params, "__module__", "").startswith("sklearn."):
+            yield from held
+        for one in held:
+            yield from held_by_own_params(one)
+
+
+def all_params(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator and of those inside it; nothing is drawn from it.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+    asked = copy.deepcopy(estimator) if draws_when_asked(estimator) else estimator
+    params: dict[str, Any] = asked.get_params(deep=True)
+    return params
 
 
 def may_draw(kind: type, keywords: Iterable[str] | None = None) -> bool:
@@ -93,7 +151,7 @@ def writes_inputs(estimator: Any) -> bool:
     >>> writes_inputs(Ridge()), writes_inputs(Ridge(copy_X=False))
     (False, True)
     """
-    return any(asks_to_write(*item) for item in estimator.get_params(deep=True).items())
+    return any(asks_to_write(*item) for item in all_params(estimator).items())
 
 
 def asks_to_write(parameter: object, value: object) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import dask
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -219,3 +222,99 @@ def test_own_clones_unfitted_and_copies_fitted():
     assert own(pipeline).predict([[3.0]]) == pipeline.predict([[3.0]])
     as_frames = own(StandardScaler().set_output(transform="pandas"))
     assert isinstance(as_frames.fit_transform(pd.DataFrame({"x": [1.0, 2.0]})), pd.DataFrame)
+
+
+def test_what_is_one_object_stays_one_in_copies():
+    row, whole = [0], np.arange(12.0).reshape(3, 4)
+    rows, (one, two, three) = own([[row], row]), own((whole, whole[1:, ::2], whole.T))
+    rows[1].append(1)
+    assert rows == [[[0, 1]], [0, 1]] and row == [0]
+    two[:] = -1
+    assert one[1:, ::2].max() == three.T[1:, ::2].max() == -1
+    assert two.strides == whole[1:, ::2].strides
+    assert whole.min() == 0
+    endless = [1]
+    endless.append(endless)
+    copied = own(endless)
+    assert copied[1] is copied is not endless
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_copies_of_arrays_that_share_memory_may_be_written_if_the_originals_may(order):
+    whole = np.asarray(np.arange(6.0).reshape(2, 3), order=order).copy(order=order)
+    part = whole[1:]
+    whole.flags.writeable = False
+    copies = own([whole, part])
+    assert [one.flags.writeable for one in copies] == [False, part.flags.writeable]
+    assert copies[0].flags.c_contiguous == whole.flags.c_contiguous
+    np.testing.assert_array_equal(copies[1], part)
+
+
+def edit_first(first, second):
+    first += 1
+    return second.sum()
+
+
+def edit_whole(found):
+    found["whole"] += 1
+    return found["part"].sum()
+
+
+def make_parts():
+    whole = np.arange(6.0)
+    return {"whole": whole, "part": whole[:3]}
+
+
+def test_edits_are_seen_under_all_names_of_a_value():
+    def batch():
+        array, twins = dask.delayed(make_array)(), dask.delayed(make_parts)()
+        return [
+            dask.delayed(edit_first)(array, array),
+            dask.delayed(edit_first)(array, array[:3]),
+            dask.delayed(edit_first)(array[3:], second=array),
+            dask.delayed(edit_whole)(twins),
+            array,
+            twins["part"],
+        ]
+
+    alone = [one.compute(scheduler="sync") for one in batch()]
+    together = dask.compute(*sd.optimize([*batch(), *batch()]), scheduler="sync")
+    assert list(map(repr, together)) == list(map(repr, alone)) * 2
+    assert alone[:4] == [21.0, 6.0, 18.0, 6.0]
+
+
+def test_objects_in_cells_stay_objects():
+    cells = [["a", pd.NA], [pd.Period("2020"), pd.NA], [pd.Interval(0, 1), pd.Interval(1, 2)]]
+    frame = pd.DataFrame({i: pd.Series(each, dtype="object") for i, each in enumerate(cells)})
+    assert own(frame).dtypes.tolist() == frame.dtypes.tolist()
+
+
+def connect():
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.execute("create table numbers as select 1 as n")
+    return connection
+
+
+def ask(connection, by):
+    return connection.execute(f"select n + {by} from numbers").fetchall()
+
+
+class Columns(BaseEstimator):
+    """Its constructor changes what it is given, so that scikit-learn cannot clone it."""
+
+    def __init__(self, columns=None):
+        self.columns = columns or []
+
+    def fit(self, X, y=None):
+        self.mean_ = X.mean(axis=0)
+        return self
+
+
+def test_what_cannot_be_copied_or_cloned():
+    connection = dask.delayed(connect)()
+    answers = dask.compute(*sd.optimize([dask.delayed(ask)(connection, by) for by in (1, 2)]))
+    assert answers == ([(2,)], [(3,)])
+    model, x = Columns(), np.arange(6.0).reshape(3, 2)
+    one, two = dask.compute(*sd.optimize([dask.delayed(model).fit(x), dask.delayed(model).fit(-x)]))
+    assert one.mean_.tolist() == [2, 3] and two.mean_.tolist() == [-2, -3]
+    assert not hasattr(model, "mean_")

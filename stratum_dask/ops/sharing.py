@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -23,6 +23,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.errors import NotShareableError
+from stratum_dask.ops.views import CONTAINERS, Copies, copy_shared_memory, root_of
 from stratum_dask.semantics import draws_when_asked
 
 _IMMUTABLE = (
@@ -63,8 +64,10 @@ def is_immutable(value: object) -> bool:
     return isinstance(value, _IMMUTABLE)
 
 
-def own(value: Any, deep: bool = False) -> Any:
+def own(value: Any, deep: bool = False, copies: Copies | None = None) -> Any:
     """Return a value that shares no writable memory with `value`.
+
+    What is one object in several places, and arrays that share memory, are so in the copy.
 
     Parameters
     ----------
@@ -72,11 +75,14 @@ def own(value: Any, deep: bool = False) -> Any:
         A task's result or a literal that other tasks may see.
     deep : bool
         Whether to copy the columns of frames, too, which pandas protects from those who ask it.
+    copies : dict, optional
+        Copies that were made before and belong together with this one.
 
     Returns
     -------
     object
-        `value` itself if it is immutable, else a copy as shallow as is safe.
+        `value` itself if it is immutable or cannot be copied, such as a connection, else a copy as
+        shallow as is safe.
 
     Raises
     ------
@@ -93,54 +99,86 @@ def own(value: Any, deep: bool = False) -> Any:
     """
     if isinstance(value, _IMMUTABLE):
         return value
+    copies = {} if copies is None else copies
+    found = copies.get(id(value))
+    if found is None:
+        if type(value) in CONTAINERS:
+            copy_shared_memory([value], copies)
+        found = _copied(value, deep, copies)
+    return found
+
+
+def _copied(value: Any, deep: bool, copies: Copies) -> Any:
+    if isinstance(value, _IMMUTABLE):
+        return value
+    found = copies.get(id(value))
+    if found is None:
+        found = copies[id(value)] = _copy(value, deep, copies)
+    return found
+
+
+def _copy(value: Any, deep: bool, copies: Copies) -> Any:
     kind = type(value)
-    if kind in (list, tuple, set):
-        return kind(own(item, deep) for item in value)
+    if kind is list:
+        fresh = copies[id(value)] = []  # which may hold itself
+        fresh.extend(_copied(item, deep, copies) for item in value)
+        return fresh
+    if kind is dict:
+        mapping = copies[id(value)] = {}
+        mapping.update((key, _copied(item, deep, copies)) for key, item in value.items())
+        return mapping
+    if kind in (tuple, set):
+        return kind(_copied(item, deep, copies) for item in value)
     if kind is frozenset:
         return value
-    if kind is dict:
-        return {key: own(item, deep) for key, item in value.items()}
     if isinstance(value, pd.DataFrame | pd.Series):
-        return _own_frame(value.copy() if deep else value)
+        return _own_frame(value.copy() if deep else value, copies)
     if isinstance(value, pd.Index):
         return value.copy(deep=True) if value.dtype == object else value.view()
     if isinstance(value, np.ndarray):
-        return _own_array(value)
+        return _own_array(value, copies)
     if issparse(value):
         return value.copy()
-    if isinstance(value, BaseEstimator) and not (draws_when_asked(value) or _is_fitted(value)):
-        return clone(value)
     if isinstance(value, Iterator):
         raise NotShareableError(
             f"a task that candidates share returns {kind.__name__}, which can be consumed only "
             "once; return a list, or declare its function with stratum_dask.impure"
         )
-    return copy.deepcopy(value)
+    try:
+        if isinstance(value, BaseEstimator) and not (draws_when_asked(value) or _is_fitted(value)):
+            return clone(value)
+    except (RuntimeError, TypeError):  # its constructor changes what it is given
+        pass
+    try:
+        return copy.deepcopy(value, copies)
+    except Exception:  # of any type: a connection, say, which is its candidate's own
+        return value
 
 
-def _own_array(array: np.ndarray) -> np.ndarray:
+def _own_array(array: np.ndarray, copies: Copies) -> np.ndarray:
     fresh = array.copy(order="K")
     if array.dtype.hasobject:
-        fresh = copy.deepcopy(fresh)
+        fresh = copy.deepcopy(fresh, copies)
     fresh.flags.writeable = array.flags.writeable
     return fresh
 
 
-def _own_frame(frame: pd.DataFrame | pd.Series) -> pd.DataFrame | pd.Series:
+def _own_frame(frame: pd.DataFrame | pd.Series, copies: Copies) -> pd.DataFrame | pd.Series:
     """Copy shallowly; cells that hold mutable Python objects deeply (copy-on-write does not)."""
     fresh = frame.copy(deep=False)
     fresh.attrs = copy.deepcopy(frame.attrs)
     if isinstance(frame, pd.Series):
         if frame.dtype == object and _holds_mutable(frame.array):
-            fresh = pd.Series(
-                _own_cells(frame.array), index=frame.index, name=frame.name, dtype=object
-            ).__finalize__(frame)
+            cells = _own_cells(frame.array, copies)
+            fresh = pd.Series(cells, index=frame.index, name=frame.name, dtype=object)
+            return fresh.__finalize__(frame)
         return fresh
     for position, dtype in enumerate(frame.dtypes):
         if dtype.kind == "O":
             cells = frame.iloc[:, position].array
             if _holds_mutable(cells):
-                fresh.isetitem(position, pd.Series(_own_cells(cells), index=fresh.index))
+                own_cells = _own_cells(cells, copies)
+                fresh.isetitem(position, pd.Series(own_cells, index=fresh.index, dtype=object))
     return fresh
 
 
@@ -148,10 +186,10 @@ def _holds_mutable(cells: Any) -> bool:
     return any(not isinstance(cell, _IMMUTABLE) for cell in cells)
 
 
-def _own_cells(cells: Any) -> np.ndarray:
+def _own_cells(cells: Any, copies: Copies) -> np.ndarray:
     fresh = np.empty(len(cells), dtype=object)
     for i, cell in enumerate(cells):
-        fresh[i] = own(cell)
+        fresh[i] = _copied(cell, False, copies)
     return fresh
 
 
@@ -198,9 +236,31 @@ class Protected:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function on copies."""
-        chosen, deep = range(len(args)) if self.positions is None else self.positions, self.deep
-        if self.positions is None:
-            kwargs = {name: own(value, deep) for name, value in kwargs.items()}
-        given = [own(a, deep) if i in chosen else a for i, a in enumerate(args)]
-        value = self.func(*given, **kwargs)
+        copies: Copies = {}
+        values = [*args, *kwargs.values()]
+        chosen = (
+            range(len(values)) if self.positions is None else _with_aliases(values, self.positions)
+        )
+        if len(chosen) > 1:
+            copy_shared_memory([values[i] for i in chosen], copies)
+        for i in chosen:
+            values[i] = own(values[i], self.deep, copies)
+        given = dict(zip(kwargs, values[len(args) :], strict=True))
+        value = self.func(*values[: len(args)], **given)
         return own(value) if self.result else value
+
+
+def _with_aliases(values: Sequence[Any], positions: Sequence[int]) -> Sequence[int]:
+    """Return the positions of some arguments and of all that are the same, or the same memory."""
+    if not positions or len(values) == 1:
+        return [i for i in positions if i < len(values)]
+    chosen = [values[i] for i in positions if i < len(values)]
+    objects = {id(value) for value in chosen if not isinstance(value, _IMMUTABLE)}
+    memories = {id(root_of(value)) for value in chosen if isinstance(value, np.ndarray)}
+    return [
+        i
+        for i, value in enumerate(values)
+        if i in positions
+        or id(value) in objects
+        or (isinstance(value, np.ndarray) and id(root_of(value)) in memories)
+    ]

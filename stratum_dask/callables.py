@@ -10,7 +10,7 @@ import inspect
 import sys
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
 from typing import Any
@@ -20,9 +20,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from stratum_dask.bytecode import Effects, effects
-from stratum_dask.bytecode.bindings import is_current, is_settled, unwrapped
+from stratum_dask.bytecode.bindings import (
+    attributes,
+    is_constant,
+    is_current,
+    is_settled,
+    unwrapped,
+)
 from stratum_dask.literals import Unknown, digest, encode
 from stratum_dask.semantics import (
+    CALLING,
     CLOCKS,
     MUTATING_METHODS,
     READERS,
@@ -34,6 +41,7 @@ from stratum_dask.semantics import (
     name_of,
     of_library,
     uses_randomness,
+    writes,
 )
 from stratum_dask.writers import CALLED
 
@@ -103,7 +111,8 @@ def describe(func: Any) -> Function:
         except Unknown as unknown:
             return Function(b"", None, Effects(str(unknown), changes=None))
         name = base.name if base.name in READERS or base.name in SEEDED else None
-        return Function(digest(b"P" + base.token + fixed), name, base.effects, base.draws)
+        found = _of_partial(inner, args, kwargs, base)
+        return Function(digest(b"P" + base.token + fixed), name, found, base.draws)
     if not isinstance(func, types.FunctionType):
         if declared(func):
             return _describe_declared(func)
@@ -111,6 +120,29 @@ def describe(func: Any) -> Function:
         token = digest(name.encode() + _version(func)) if name else b""
         return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
     return _describe_user(func)
+
+
+def _of_partial(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], base: Function
+) -> Effects:
+    """Return what a function does besides returning a value when some arguments are fixed."""
+    values = (*args, *kwargs.values())
+    callbacks = [describe(one).effects for one in values if callable(one)]
+    if base.name in CALLING and any(one.mutates for one in callbacks):
+        return replace(base.effects, changes=None)
+    if writes(base.name, func, len(args), kwargs):
+        reason = base.effects.reason or "writes into one of its arguments (inplace= or out=)"
+        return replace(base.effects, changes=None, reason=reason)
+    changes = base.effects.changes
+    names = func.__code__.co_varnames if isinstance(func, types.FunctionType) else ()
+    fixed = [*zip(names, args, strict=False), *kwargs.items()]
+    if changes is None:
+        kept = all(map(is_constant, values))
+    else:
+        kept = all(is_constant(value) or name not in changes for name, value in fixed)
+    if kept:
+        return base.effects
+    return replace(base.effects, reason=base.effects.reason or "may change what a partial holds")
 
 
 def _describe_declared(func: Any) -> Function:
@@ -137,8 +169,8 @@ def _content(func: Any) -> bytes:
     raise Unknown(f"a {kind.__name__} holds what cannot be identified")
 
 
-_State = tuple[types.CodeType, bool | None]
-"""The code of a function, and what the user declared of it."""
+_State = tuple[types.CodeType, Any, Any, bool | None]
+"""The code of a function, its defaults, and what the user declared of it."""
 
 _described: WeakKeyDictionary[types.FunctionType, tuple[_State, Function]] = WeakKeyDictionary()
 
@@ -155,7 +187,7 @@ def _describe_user(func: types.FunctionType) -> Function:
         found.reason = found.reason or str(unknown)
         known = Function(b"", None, found)
     if is_settled(func, found.uses):
-        _described[func] = (func.__code__, declared(func)), known
+        _described[func] = _state(func), known
         for inner in _inner(found.uses):
             if inner not in _described:
                 _describe_user(inner)
@@ -167,7 +199,9 @@ def _remembered(
 ) -> Function | None:
     """Return what is known of a function, if it and all that it calls are as they were."""
     state, known = _described.get(func, (None, None))
-    if known is None or state != (func.__code__, declared(func)):
+    if known is None or state is None or attributes(func):
+        return None
+    if any(one is not two for one, two in zip(state, _state(func), strict=True)):
         return None
     if not is_current(func, known.effects.uses):
         return None
@@ -176,6 +210,10 @@ def _remembered(
         if inner not in callers and _remembered(inner, callers) is None:
             return None
     return known
+
+
+def _state(func: types.FunctionType) -> _State:
+    return func.__code__, func.__defaults__, func.__kwdefaults__, declared(func)
 
 
 def _inner(uses: Mapping[str, Any]) -> Iterator[types.FunctionType]:
@@ -224,7 +262,7 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ..
 
     parts = [
         _code_object(func.__code__),
-        encode([func.__defaults__, func.__kwdefaults__], held),
+        encode([func.__defaults__, func.__kwdefaults__, sorted(attributes(func).items())], held),
         encode([(name, named(value)) for name, value in sorted(uses.items())]),
     ]
     return digest(b"U" + b"".join(parts))

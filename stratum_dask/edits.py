@@ -18,6 +18,7 @@ from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, Task
 from stratum_dask.ops.sharing import is_immutable
 from stratum_dask.ops.whole import WholeCall
 from stratum_dask.semantics import (
+    CALLING,
     FITTING,
     MUTATING_METHODS,
     OPAQUE,
@@ -25,10 +26,10 @@ from stratum_dask.semantics import (
     OWN_USES,
     TRANSFORMING,
     asks_to_write,
+    first_output,
+    writes,
 )
 from stratum_dask.writers import may_write
-
-_WRITES = frozenset({"inplace", "out"})
 
 
 def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
@@ -48,9 +49,10 @@ def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
     positions = Edits(graph.tasks, function, graph.writers).positions
     found = {}
     for func, nodes in graph.calls:
-        harmless = _is_harmless(function(func))
+        known = function(func)
+        harmless, first = _is_harmless(known), first_output(known.name, func)
         for node in nodes:
-            if harmless and not node.kwargs:
+            if harmless and not node.kwargs and (first is None or len(node.args) <= first):
                 continue
             if (node.dependencies or holds_mutable_literal(node)) and (
                 changed := positions(node)
@@ -69,7 +71,7 @@ def holds_mutable_literal(call: Call | Task) -> bool:
 
 
 _EDITING = OPAQUE | OWN_FITS | OWN_USES
-_EDITING |= {f".{method}" for method in FITTING | TRANSFORMING | MUTATING_METHODS}
+_EDITING |= CALLING | {f".{method}" for method in FITTING | TRANSFORMING | MUTATING_METHODS}
 
 
 def _is_harmless(function: Function) -> bool:
@@ -129,9 +131,30 @@ class Edits:
             return (0,) if method in FITTING else ()
         if method in MUTATING_METHODS:
             return (0,)
-        if not _WRITES.isdisjoint(call.kwargs):
+        if writes(function.name, call.func, len(call.args), call.kwargs):
+            return None
+        if function.name in CALLING and self._hands_editor((*call.args, *call.kwargs.values())):
             return None
         return _positions(call, function.effects.changes)
+
+    def _hands_editor(self, values: Iterable[Any]) -> bool:
+        """Tell whether a function that may change what it is called with is among some values."""
+        for value in values:
+            if isinstance(value, TaskRef):
+                value = self._tasks.get(value.key)
+            if isinstance(value, DataNode):
+                value = value.value
+            if isinstance(value, list | tuple) and self._hands_editor(value):
+                return True
+            if isinstance(value, dict) and self._hands_editor(value.values()):
+                return True
+            if (
+                callable(value)
+                and not isinstance(value, GraphNode)
+                and self._function(value).effects.mutates
+            ):
+                return True
+        return False
 
     def makes_writer(self, key: Key) -> bool:
         """Tell whether a task's value may hold an estimator that writes into what it is given."""

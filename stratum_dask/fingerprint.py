@@ -36,12 +36,13 @@ from stratum_dask.semantics import (
     CLOCKS,
     READERS,
     SEEDED,
+    first_output,
     may_draw,
     reads_clock,
     uses_randomness,
+    writes,
 )
 
-_WRITES = frozenset({"inplace", "out"})
 _LATER = ("chunksize", "iterator", "mmap_mode")
 _DRAWING = "uses an estimator that draws randomness without an int random_state"
 
@@ -122,9 +123,8 @@ class Fingerprinter:
 
         plain = [
             (func, self._call + function.token)
-            for func, _ in graph.calls
-            if not ((function := self.function(func)).effects.reason or function.looks_outside)
-            and function.name != ".split"
+            for func, nodes in graph.calls
+            if _is_plain(function := self.function(func), func, nodes)
         ]
         identify_calls(
             [key for key in graph.topology.order if key not in tokens],
@@ -212,7 +212,7 @@ class Fingerprinter:
         elif function.looks_outside:
             head += b"".join(self._outside(key, node, function))
             args, kwargs = _without_paths(node, function)
-        if kwargs and not _WRITES.isdisjoint(kwargs):
+        if writes(function.name, node.func, len(args), kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
         return self._token(head, args, kwargs)
 
@@ -307,6 +307,14 @@ class Fingerprinter:
         token = digest(b"K" + repr(key).encode())
         self.local.add(token)
         return token
+
+
+def _is_plain(function: Function, func: Any, nodes: Iterable[Any]) -> bool:
+    """Tell whether calls without keywords are what their function and arguments are."""
+    if function.effects.reason is not None or function.looks_outside or function.name == ".split":
+        return False
+    first = first_output(function.name, func)
+    return first is None or all(len(node.args) <= first for node in nodes)
 
 
 def _draws(node: Any) -> bool:

@@ -193,6 +193,23 @@ def factorial(n):
     return 1 if n < 2 else n * factorial(n - 1)
 
 
+def with_scale(scale):
+    def f(x):
+        return x * f.scale
+
+    f.scale = scale
+    return f
+
+
+def test_attributes_of_functions():
+    assert same(*(dask.delayed(with_scale(2))(3) for _ in range(2)))
+    assert not same(*(dask.delayed(with_scale(scale))(3) for scale in (2, 3)))
+    scale = with_scale(2)
+    before = token(dask.delayed(lambda x: scale(x))(3))
+    scale.scale = 3
+    assert token(dask.delayed(lambda x: scale(x))(3)) != before
+
+
 def test_recursive_functions_and_methods():
     assert same(dask.delayed(factorial)(3), dask.delayed(factorial)(3))
     frame = dask.delayed(pd.DataFrame)({"a": [1]})
@@ -332,8 +349,40 @@ def test_remembered_functions_are_looked_at_again_when_something_changed(monkeyp
     monkeypatch.setattr(helper, "__code__", (lambda x: x + 3).__code__)
     assert token(call) not in (first, second)
     monkeypatch.undo()
+    monkeypatch.setattr(helper, "__defaults__", (4,))
+    assert token(call) not in (first, second)
+    monkeypatch.undo()
     sd.impure(helper)
     assert "declared impure" in why_not(call)
+
+
+NESTED = ({"by": 1},)
+
+
+def test_what_constants_hold_may_change(monkeypatch):
+    call = dask.delayed(lambda x: x + NESTED[0]["by"])(1)
+    before = token(call)
+    monkeypatch.setitem(NESTED[0], "by", 2)
+    assert token(call) != before
+
+
+def record(records, x):
+    records.append(x)
+    return len(records)
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        partial(record, []),
+        partial(record, x=1),
+        partial(np.log1p, out=np.zeros(3)),
+        partial(pd.DataFrame.fillna, value=0, inplace=True),
+    ],
+)
+def test_what_partials_change(func):
+    reason = why_not(dask.delayed(func)(1))
+    assert (reason is None) == (func.keywords == {"x": 1})
 
 
 def shuffled(values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial, reduce
 
 import dask
 import numpy as np
@@ -64,6 +65,16 @@ CASES = [
     ("np.log1p(df, df)", {"df"}),
     ("np.clip(df, 0, 1, df)", {"df"}),
     ("np.nan_to_num(df, False)[0] = 1", {"df"}),
+    ("return np.nan_to_num(df, copy=False).sum()", {"df"}),
+    ("return np.nan_to_num(df, nan=0).sum()", set()),
+    ("return df.clip(0, 1, df).sum()", {"df"}),
+    ("return df.clip(0, 1).sum()", set()),
+    ("list.append(df, 1)", {"df"}),
+    ("dict.update(df, y)", {"df", "y"}),
+    ("pd.DataFrame.insert(df, 0, 'x', 1)", {"df"}),
+    ("pd.DataFrame.fillna(df, 0, inplace=True)", {"df"}),
+    ("return pd.DataFrame.fillna(df, 0)", set()),
+    ("import numpy as n\n return [n.log1p(df[c]).sum() for c in df]", set()),
     ("a = df.astype(float, copy=False); a += 1", {"df"}),
     ("a = np.array(df, copy=None); a += 1", {"df"}),
     ("a = np.atleast_2d(df); a += 1", {"df"}),
@@ -143,6 +154,11 @@ def make_model(**params):
     return Ridge(**params)
 
 
+def append_one(cell):
+    cell.append(1)
+    return len(cell)
+
+
 def make_writer():
     return make_model(copy_X=False)
 
@@ -159,12 +175,35 @@ def test_positions():
     assert positions(dask.delayed(edit_second)(1, b=x)) is None
     assert positions(dask.delayed(Ridge()).fit(x, y)) == (0,)
     assert positions(dask.delayed(Ridge(copy_X=False)).fit(x, y)) is None
+    assert positions(dask.delayed(np.log1p)(x, x)) is None
+    assert positions(dask.delayed(np.clip)(x, 0, 1)) == ()
+    assert positions(dask.delayed(np.clip)(x, 0, 1, x)) is None
+    assert positions(x.clip(0, 1)) == ()
+    assert positions(x.clip(0, 1, x)) is None
+    assert positions(dask.delayed(np.nan_to_num)(x, copy=False)) is None
     assert positions(dask.delayed(make_model)(alpha=2.0).fit(x, y)) == (0,)
     assert positions(dask.delayed(make_model)(copy_X=False).fit(x, y)) is None
     assert positions(dask.delayed(make_writer)().fit(x, y)) is None
     assert positions(dask.delayed(make_model)().fit(dask.delayed(to_floats)(x), y)) == (0,)
     assert positions(dask.delayed(StandardScaler()).fit(x).transform(x)) == ()
     assert positions(dask.delayed(StandardScaler(copy=False)).fit(x).transform(x)) is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x["cells"].map(append_one),
+        lambda x: x.agg({"cells": append_one}),
+        lambda x: x.assign(n=lambda d: d["cells"].map(append_one)),
+        lambda x: dask.delayed(sorted)(x, key=append_one),
+        lambda x: dask.delayed(reduce)(append_one, x),
+        lambda x: dask.delayed(partial(sorted, key=append_one))(x),
+        lambda x: x["cells"].map(dask.delayed(append_one)),
+        lambda x: dask.delayed(map)(list.clear, x),
+    ],
+)
+def test_callables_that_are_handed_on_may_edit(call):
+    assert positions(call(dask.delayed(make)())) is None
 
 
 def make():

@@ -75,6 +75,7 @@ PURE = [
     "def f(x): return [RandomForestRegressor(n, random_state=SEED) for n in x]",
     "def f(x): return pd.Timestamp('2024-02-29') - pd.to_datetime(x)",
     "def f(x): return clone(SEEDED).fit(x)",
+    "def f(x):\n import numpy as n\n return [n.log1p(y) for y in x]",
 ]
 
 IMPURE = {
@@ -134,6 +135,12 @@ IMPURE = {
     "def f(x): return x.frobnicate()": "frobnicate",
     "def f(x): return eval(x)": "eval",
     "def f(x):\n class A: pass\n return A()": "class",
+    "def f(p):\n import os\n return [os.remove(q) for q in p]": "os.remove",
+    "def f(p):\n import os\n os.remove(p)\n return lambda: os": "os.remove",
+    "def f(p):\n import shutil as s\n return (lambda a: s.copy(a, a + 'x'))(p)": "shutil.copy",
+    "def f(x):\n import numpy as n\n g = n.random.default_rng(0)\n"
+    " return [n.random.choice(x) for _ in x]": "numpy.random.choice",
+    "def f(p, q): return (lambda p: pd.read_csv(p))(q)": "not known at plan time",
     "def f(x):\n import not_there_at_all\n return x": "not loaded",
 }
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dis
-import inspect
-import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
 from pathlib import PurePath
 from typing import Any
@@ -17,7 +15,7 @@ _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 
 
 def path_read(
-    func: types.FunctionType,
+    parameters: Collection[str],
     instructions: Sequence[dis.Instruction],
     at: int,
     bound: Callable[[dis.Instruction], Any],
@@ -26,7 +24,8 @@ def path_read(
 
     Parameters
     ----------
-    func : function
+    parameters : collection of str
+        Of the function, as far as the instructions are its own.
     instructions : sequence
         Of the code that calls the reader.
     at : int
@@ -50,7 +49,7 @@ def path_read(
         return Path(value=name)
     if path.opname.startswith("LOAD_FAST"):
         stored = any(i.opname.startswith("STORE_FAST") and i.argval == name for i in instructions)
-        if stored or name not in inspect.signature(func).parameters:
+        if stored or name not in parameters:
             return None
         loads = sum(name in _as_tuple(i.argval) for i in instructions)
         return Path(parameter=name, only_read=loads == 1)

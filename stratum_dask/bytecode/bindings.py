@@ -25,12 +25,28 @@ CONSTANT = (
     complex,
     str,
     bytes,
-    tuple,
-    frozenset,
     np.generic,
     PurePath,
 )
 """Types of values that nobody can change."""
+
+
+def is_constant(value: Any) -> bool:
+    """Tell whether nobody can change a value.
+
+    Examples
+    --------
+    >>> is_constant((1, "a")), is_constant((1, ["a"]))
+    (True, False)
+    """
+    if isinstance(value, tuple | frozenset):
+        return all(map(is_constant, value))
+    return isinstance(value, CONSTANT)
+
+
+def attributes(func: types.FunctionType) -> dict[str, Any]:
+    """Return what users stored in a function, by name."""
+    return {name: value for name, value in vars(func).items() if not name.startswith("__")}
 
 
 def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:
@@ -43,10 +59,15 @@ def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:
         What it refers to, from :func:`effects`; other functions of the user are not looked into.
     """
     defaults = (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values())
-    return all(isinstance(value, CONSTANT) for value in defaults) and all(
-        isinstance(value, (CONSTANT, types.ModuleType, types.FunctionType, type))
-        or bool(name_of(value))
-        for value in uses.values()
+    return (
+        not attributes(func)
+        and all(map(is_constant, defaults))
+        and all(
+            isinstance(value, types.ModuleType | types.FunctionType | type)
+            or is_constant(value)
+            or bool(name_of(value))
+            for value in uses.values()
+        )
     )
 
 

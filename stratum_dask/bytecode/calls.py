@@ -7,13 +7,9 @@ RandomForestRegressor(**params)            may draw
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from stratum_dask.bytecode.origins import (
     DYNAMIC,
@@ -32,7 +28,6 @@ from stratum_dask.semantics import (
     SEEDED,
     consumed_once,
     may_draw,
-    name_of,
     reads_clock,
 )
 
@@ -153,28 +148,6 @@ def returns_iterator(
         lazy = name in READERS and ("chunksize" in keywords or "iterator" in keywords)
         return lazy or consumed_once(name)
     return iterates(what)
-
-
-@cache
-def _positions(func: Any) -> tuple[str, ...]:
-    if isinstance(func, np.ufunc):
-        return ("in",) * func.nin + ("out",) * func.nout
-    try:
-        return tuple(inspect.signature(func).parameters)
-    except ValueError:  # written in C, without a signature
-        return ()
-
-
-def positional(func: Any, count: int) -> tuple[str, ...]:
-    """Return what the first parameters of a library's function are called.
-
-    Examples
-    --------
-    >>> positional(np.log1p, 2), positional(np.clip, 4)[-1]
-    (('in', 'out'), 'out')
-    """
-    known = callable(func) and name_of(func) is not None and not isinstance(func, type)
-    return _positions(func)[:count] if known else ()
 
 
 def _may_draw(name: str | None, what: Any) -> bool:

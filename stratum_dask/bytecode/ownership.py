@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from stratum_dask.bytecode.calls import Calls, Given, positional, returns_iterator
+from stratum_dask.bytecode.calls import Calls, Given, returns_iterator
 from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.flow import Lost
 from stratum_dask.bytecode.machine import Machine
@@ -43,6 +43,8 @@ from stratum_dask.semantics import (
     VIEWS,
     is_pure,
     name_of,
+    parameters,
+    writes,
 )
 
 _ELEMENTS = frozenset({"get", "items", "keys", "values", "first", "last", "nth", "array", "pop"})
@@ -149,9 +151,11 @@ class _Walk(Machine):
 
     def within(self, name: str) -> Any:
         """Look up a name for a nested function: a variable of this one may be anything."""
-        if name in self.ever:
-            raise KeyError(name)
-        return self.lookup(name)
+        if name not in self.ever:
+            return self.lookup(name)
+        if isinstance(self.ever[name].what, types.ModuleType | type):  # imported, and nothing else
+            return self.ever[name].what
+        raise KeyError(name)
 
     def stores(self, op: str, stack: list[Value]) -> None:
         count = {"STORE_SUBSCR": 3, "STORE_SLICE": 4, "DELETE_ATTR": 1}.get(op, 2)
@@ -231,9 +235,13 @@ class _Walk(Machine):
         keywords: Sequence[str],
     ) -> Value:
         """Return what a call may return, and note what it may change."""
-        given = union(args)
-        keywords = (*keywords, *positional(what, len(args) - len(keywords)))
-        if any(_writes(keyword) for keyword in keywords) or self.hands_to_editor(args):
+        given, count = union(args), len(args) - len(keywords) + isinstance(what, Method)
+        if isinstance(what, Method) and isinstance(what.receiver.what, type):  # list.append(x, 1)
+            what = Method(what.name, Value(given, given))
+        if name is not None:
+            keywords = (*keywords, *parameters(what, count))
+        others = [keyword for keyword in keywords if keyword != "inplace"]
+        if writes(name, what, count, others) or self.hands_to_editor(args):
             self.changed |= given | (what.receiver.all if isinstance(what, Method) else NOTHING)
         if isinstance(what, Method):
             if "inplace" in keywords:
@@ -303,7 +311,3 @@ def _names_writer(constant: Any) -> bool:
     if isinstance(constant, tuple):
         return any(map(_names_writer, constant))
     return isinstance(constant, str) and constant.startswith(_WRITER)
-
-
-def _writes(keyword: str) -> bool:
-    return keyword == "out" or keyword.startswith("overwrite")

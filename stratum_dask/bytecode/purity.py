@@ -16,13 +16,13 @@ import inspect
 import logging
 import types
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from stratum_dask.bytecode.arguments import path_read
-from stratum_dask.bytecode.bindings import CONSTANT, MISSING
+from stratum_dask.bytecode.bindings import MISSING, is_constant
 from stratum_dask.bytecode.calls import Calls
 from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.origins import ANYTHING
@@ -42,12 +42,12 @@ from stratum_dask.semantics import (
     of_library,
 )
 
-_UNCHANGED = (*CONSTANT, logging.Logger, types.ModuleType)
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def _is_mutable(value: Any) -> bool:
-    return not (isinstance(value, _UNCHANGED) or callable(value))
+    unchanged = isinstance(value, logging.Logger | types.ModuleType) or is_constant(value)
+    return not (unchanged or callable(value))
 
 
 def effects(func: Callable[..., Any]) -> Effects:
@@ -101,10 +101,10 @@ def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
     except ValueError:
         return Effects("uses a closure variable that is not set yet", changes=None)
     walk = _Walk(func, free, found, callers | {id(func)})
-    walk.code(func.__code__, outer=True)
+    walk.code(func.__code__, {})
     walk.values()
     for default in (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()):
-        if not isinstance(default, CONSTANT) and found.mutates:
+        if not is_constant(default) and found.mutates:
             found.reason = found.reason or "may change a mutable default argument"
     return found
 
@@ -121,6 +121,7 @@ class _Walk:
     ) -> None:
         self.func, self.free, self.found, self.callers = func, free, found, callers
         self.inner: dict[types.FunctionType, Effects] = {}
+        self.now = func.__code__  # or nested code that is read now
         self.random: Counter[Any] = Counter()
         self.takes_seeds = False
         self.has_generator = False
@@ -128,17 +129,19 @@ class _Walk:
     def fail(self, reason: str) -> None:
         self.found.reason = self.found.reason or reason
 
-    def code(self, code: types.CodeType, outer: bool) -> None:
+    def code(self, code: types.CodeType, around: Mapping[str, Any]) -> None:
+        """Read a function's code, and what is nested in it; `around` it was imported something."""
         if code.co_flags & _GENERATORS and code.co_name != "<genexpr>":
             self.fail("is a generator or coroutine, whose value can be consumed only once")
         instructions = [i for i in dis.get_instructions(code) if i.opname not in _IGNORED]
-        imported: dict[str, Any] = {}
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                self.code(constant, outer=False)
+        imported = {name: around[name] for name in code.co_freevars if name in around}
+        self.now = code
         position = 0
         while position < len(instructions):
-            position = self.instruction(instructions, position, code, imported, outer)
+            position = self.instruction(instructions, position, imported)
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                self.code(constant, imported)
 
     def values(self) -> None:
         """Note which parameters the function may change, and what its calls do with values."""
@@ -168,14 +171,7 @@ class _Walk:
             raise KeyError(name)
         return value
 
-    def instruction(
-        self,
-        all_: list[dis.Instruction],
-        at: int,
-        code: types.CodeType,
-        imported: dict[str, Any],
-        outer: bool,
-    ) -> int:
+    def instruction(self, all_: list[dis.Instruction], at: int, imported: dict[str, Any]) -> int:
         """Note what one instruction does, and return the position of the next to look at."""
         op, value = all_[at].opname, all_[at].argval
         if op in ("STORE_GLOBAL", "DELETE_GLOBAL"):
@@ -188,13 +184,20 @@ class _Walk:
             return self.named(str(value), self.lookup(str(value)), all_, at)
         elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF") and value in self.free:
             return self.named(str(value), self.free[str(value)], all_, at)
-        elif op.startswith("LOAD_FAST") and value in imported:
+        elif op.startswith(("LOAD_FAST", "LOAD_DEREF")) and value in imported:
             return self.named(str(value), imported[str(value)], all_, at)
         elif op in ("LOAD_METHOD", "LOAD_ATTR"):
             self.method(str(value), called=op == "LOAD_METHOD" or "|self" in all_[at].argrepr)
         elif op == "LOAD_BUILD_CLASS":
             self.fail("defines a class")
         return at + 1
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters of the function, of which nested code knows nothing."""
+        code = self.now
+        count = code.co_argcount + code.co_kwonlyargcount
+        return code.co_varnames[:count] if code is self.func.__code__ else ()
 
     def bound(self, load: dis.Instruction) -> Any:
         """Return the global or closure value that is loaded, `MISSING` if it is neither."""
@@ -274,7 +277,7 @@ class _Walk:
         if said is False or name is None:
             self.fail(f"uses {path}, which is not known to be pure")
         elif name in READERS:
-            found = path_read(self.func, all_, at, self.bound)
+            found = path_read(self.parameters, all_, at, self.bound)
             if found is None:
                 self.fail("reads a path that is not known at plan time")
             else:

@@ -21,7 +21,9 @@ from stratum_dask.semantics.names import (
     of_library,
     reads_clock,
 )
+from stratum_dask.semantics.outputs import first_output, parameters, writes
 from stratum_dask.semantics.table import (
+    CALLING,
     CLOCKS,
     DRAWING,
     FITTING,
@@ -40,6 +42,7 @@ from stratum_dask.semantics.table import (
 )
 
 __all__ = [
+    "CALLING",
     "CLOCKS",
     "DRAWING",
     "FITTING",
@@ -62,12 +65,15 @@ __all__ = [
     "declare_pure",
     "declared",
     "draws_when_asked",
+    "first_output",
     "held_by_own_params",
     "is_pure",
     "may_draw",
     "name_of",
     "of_library",
+    "parameters",
     "reads_clock",
     "uses_randomness",
+    "writes",
     "writes_inputs",
 ]

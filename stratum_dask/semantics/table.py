@@ -78,6 +78,26 @@ DRAWING = _names("""
 """)
 """Methods of such generators."""
 
+CALLING = _names("""
+    .agg .aggregate .apply .assign .combine .filter .groupby .map .mask .pivot_table .rename
+    .rename_axis .replace .sort_index .sort_values .sub .transform .where builtins.filter
+    builtins.map builtins.max builtins.min builtins.sorted collections.defaultdict
+    functools.partial functools.reduce itertools.accumulate itertools.dropwhile
+    itertools.filterfalse itertools.groupby itertools.starmap itertools.takewhile json.loads
+    operator.getitem pandas.crosstab pandas.pivot_table re.sub re.subn
+""")
+"""Callables that call what they are given, with what else they are given."""
+
+METHOD_OUTPUTS = {
+    **dict.fromkeys(_names("all any argmax argmin choose dot max min ptp round"), 1),
+    **dict.fromkeys(_names("clip compress cumprod cumsum mean prod std sum take var"), 2),
+    "trace": 4,
+}
+"""Methods of arrays that write into an argument, by its position."""
+
+WRITES_UNLESS_COPIED = _names("numpy.nan_to_num")
+"""Functions that write into their argument when they are asked not to copy it."""
+
 CLOCKS = _names("""
     numpy.array numpy.asarray pandas.DataFrame pandas.DatetimeIndex pandas.Index pandas.Period
     pandas.Series pandas.Timestamp pandas.array pandas.bdate_range pandas.date_range

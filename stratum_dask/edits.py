@@ -11,8 +11,6 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sklearn.base import BaseEstimator
-
 from stratum_dask.callables import Function
 from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
 from stratum_dask.ops.sharing import is_immutable
@@ -29,7 +27,7 @@ from stratum_dask.semantics import (
     first_output,
     writes,
 )
-from stratum_dask.writers import may_write
+from stratum_dask.writers import looks_like_estimator, may_write
 
 
 def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
@@ -171,7 +169,7 @@ class Edits:
             return known
         if isinstance(argument, DataNode):
             return self._makes_writer(argument.value)
-        if isinstance(argument, BaseEstimator):
+        if looks_like_estimator(argument):
             found = self._estimators.get(id(argument))
             if found is None:  # kept with the object, so that its id stays its own
                 found = self._estimators[id(argument)] = (argument, may_write(argument))

@@ -170,10 +170,13 @@ class _Splits:
         self._found: dict[bool, list[tuple[Any, Any]]] = {}
         self.number: int = check_cv(self._cv, y).get_n_splits(X, y, groups)
 
-    def of(self, estimator: Any) -> list[tuple[Any, Any]]:
-        """Return the folds for an estimator."""
+    def kind(self, estimator: Any) -> bool:
+        """Tell whether an estimator's folds are those of classifiers."""
         by_kind = self._cv is None or isinstance(self._cv, int | np.integer)
-        kind = bool(is_classifier(estimator)) if by_kind else False
+        return by_kind and bool(is_classifier(estimator))
+
+    def of(self, kind: bool) -> list[tuple[Any, Any]]:
+        """Return the folds of classifiers, or of others."""
         if kind not in self._found:
             X, y, groups = self._data
             self._found[kind] = list(check_cv(self._cv, y, classifier=kind).split(X, y, groups))
@@ -200,7 +203,11 @@ def _plan(
     if candidate.failure is not None:
         return _Plan(candidate.name, [], candidate.failure)
     estimator = candidate.estimator
-    folds = splits.of(estimator)
+    try:
+        kind = splits.kind(estimator)
+    except Exception as error:  # it is no estimator to scikit-learn
+        return _Plan(candidate.name, [], failure_of(error, f"plan {candidate.name}"))
+    folds = splits.of(kind)  # which do not fail by a candidate's fault
     try:
         each = on_folds(estimator, len(folds), seed)
         scorer = check_scoring(estimator, scoring)

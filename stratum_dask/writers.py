@@ -34,6 +34,19 @@ CALLED = (
 _known: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 
+def looks_like_estimator(value: Any) -> bool:
+    """Tell whether a value can be fitted, whatever its class.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> looks_like_estimator(Ridge()), looks_like_estimator(Ridge)
+    (True, False)
+    """
+    kind = type(value)
+    return not isinstance(value, type) and (hasattr(kind, "fit") or issubclass(kind, BaseEstimator))
+
+
 def may_write(estimator: Any) -> bool:
     """Tell whether an estimator, or one inside it, may change its input in place.
 
@@ -65,7 +78,7 @@ def _code_writes(value: Any) -> bool:
         return True
     if isinstance(value, types.FunctionType):
         return of_library(value) is None and effects(value).changes != frozenset()
-    if not isinstance(value, BaseEstimator) or isinstance(value, type):
+    if not looks_like_estimator(value):
         return False
     kind = type(value)
     known = _known.get(kind)
@@ -79,13 +92,17 @@ def _nothing() -> None:
 
 
 def _class_writes(kind: type) -> bool:
-    """Tell whether a method of a class of the user may change anything but its own object."""
+    """Tell whether a method of a class of the user may change more than a fit its own object.
+
+    What a fit has kept of its data belongs to the object, so no other method may change that.
+    """
     for name in CALLED:
         # scikit-learn wraps methods of its subclasses, for `set_output`.
         method = inspect.unwrap(getattr(kind, name, _nothing))
         if not isinstance(method, types.FunctionType) or method is _nothing or of_library(method):
             continue
         changes = effects(method).changes
-        if changes is None or not changes <= {method.__code__.co_varnames[0]}:
+        own = {*method.__code__.co_varnames[:1]} if name.startswith("fit") else set()
+        if changes is None or not changes <= own:
             return True
     return False

@@ -472,6 +472,47 @@ class Spoiler(RegressorMixin, BaseEstimator):
         return np.full(len(X), self.mean_)
 
 
+class Late(RegressorMixin, BaseEstimator):
+    """Keeps what it is fitted on, and overwrites that when it predicts."""
+
+    def fit(self, X, y):
+        self.X_, self.y_ = X, y
+        return self
+
+    def predict(self, X):
+        self.y_[:] = self.y_ * 2
+        self.X_[:] = 0.0
+        return np.full(len(X), self.y_.mean())
+
+
+class Duck:
+    """Overwrites its input, and is of none of scikit-learn's classes."""
+
+    def __init__(self, shift=1.0):
+        self.shift = shift
+
+    def get_params(self, deep=True):
+        return {"shift": self.shift}
+
+    def set_params(self, **params):
+        vars(self).update(params)
+        return self
+
+    def __sklearn_tags__(self):
+        return Ridge().__sklearn_tags__()
+
+    def fit(self, X, y):
+        X += self.shift
+        self.mean_ = X.mean()
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.mean_)
+
+    def score(self, X, y):
+        return float(self.mean_)
+
+
 def double(X):
     X *= 2
     return X
@@ -483,6 +524,9 @@ def test_no_candidate_spoils_the_data_of_others(numbers):
             "a": make_pipeline(StandardScaler(), Ridge()),
             "spoiler": Spoiler(),
             "later": make_pipeline(StandardScaler(), Spoiler()),
+            "keeper": Late(),
+            "keeping": make_pipeline(StandardScaler(), Late()),
+            "duck": Duck(),
             "function": make_pipeline(StandardScaler(), FunctionTransformer(double), Ridge(2.0)),
             "in place": make_pipeline(StandardScaler(), StandardScaler(copy=False), Ridge(3.0)),
             "b": make_pipeline(StandardScaler(), Ridge(4.0)),
@@ -512,6 +556,16 @@ class Broken(RegressorMixin, BaseEstimator):
         return [1 / 0 for _ in X] if self.how == "predict" else "nonsense"
 
 
+class Untagged:
+    """What scikit-learn takes for no estimator."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def fit(self, X, y):
+        return self
+
+
 def no_estimator():
     raise KeyError("typo")
 
@@ -530,6 +584,7 @@ def test_broken_candidates_cost_only_themselves(numbers):
         "space": (Ridge(), {"typo": [1]}),
         "alpha": Ridge(alpha="x"),
         "no score": StandardScaler(),
+        "no tags": Untagged(),
     }
     results = sd.evaluate({**good, **bad}, X, y)
     assert set(results.errors) == set(bad)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,19 +27,22 @@ from stratum_dask.files import (
     identify_file,
     identify_url,
 )
-from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes
-from stratum_dask.literals import Unknown, digest, encode, other
+from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes, dependencies_at
+from stratum_dask.literals import Draws, Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.semantics import (
     CLOCKS,
+    FITTING,
     READERS,
+    SAMPLING,
     SEEDED,
     first_output,
     may_draw,
     reads_clock,
+    sets_randomness,
     uses_randomness,
     writes,
 )
@@ -86,6 +90,7 @@ class Fingerprinter:
         self._tokens: dict[Key, bytes] = {}
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
+        self._impure: Mapping[Key, str] = {}
         self.local: set[bytes] = set()
 
     # -- what the passes ask --------------------------------------------------------------------
@@ -109,6 +114,7 @@ class Fingerprinter:
         known = {key: one for key, one in graph.tokens.items() if key not in self._random}
         found = Identities(known, {})
         tokens = self._tokens = found.tokens
+        self._impure = found.why_not
 
         def one_by_one(key: Key) -> None:
             try:
@@ -118,13 +124,18 @@ class Fingerprinter:
                 if token is not None:
                     tokens[key] = token
             except (Unknown, RecursionError) as reason:
-                tokens[key] = self._external(key)
+                if isinstance(reason, Draws) and not self._only_uses(tasks[key]):
+                    self._random.add(key)
+                else:
+                    tokens[key] = self._external(key)
                 found.why_not[key] = str(reason)
 
+        impure = any(self.function(func).effects.reason for func, _ in graph.calls)
         plain = [
             (func, self._call + function.token)
             for func, nodes in graph.calls
             if _is_plain(function := self.function(func), func, nodes)
+            and not (impure and _fits(function))
         ]
         identify_calls(
             [key for key in graph.topology.order if key not in tokens],
@@ -208,13 +219,37 @@ class Fingerprinter:
             raise Unknown("returns an iterator, which can be consumed only once")
         if function.draws:
             if _draws(node):
-                raise Unknown(_DRAWING)
+                raise Draws(_DRAWING)
         elif function.looks_outside:
             head += b"".join(self._outside(key, node, function))
             args, kwargs = _without_paths(node, function)
         if writes(function.name, node.func, len(args), kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
+        if self._impure and _fits(function) and self._fits_unknown(node, function):
+            makes = function.name is not None and function.name.startswith("sklearn.")
+            raise (Draws if makes else Unknown)("may fit an estimator that draws randomness")
+        if function.name == ".set_params" and sets_randomness(kwargs):
+            raise Draws(_DRAWING)
         return self._token(head, args, kwargs)
+
+    def _fits_unknown(self, node: Any, function: Function) -> bool:
+        """Tell whether a task fits, or puts into another, what an impure task made."""
+        positions: tuple[int, ...] | None = None
+        if function.name is not None:
+            positions = (0,) if function.name.startswith(".") else None
+        elif isinstance(node.func, types.FunctionType) and not node.kwargs:
+            names = node.func.__code__.co_varnames[: node.func.__code__.co_argcount]
+            if function.effects.fits <= {*names}:
+                positions = tuple(names.index(name) for name in function.effects.fits)
+        return not self._impure.keys().isdisjoint(dependencies_at(node, positions))
+
+    def _only_uses(self, node: Any) -> bool:
+        """Tell whether what a task returns is no estimator that is still to be fitted."""
+        name = self.function(node.func).name if type(node) is self.nodes.task else None
+        if name is None:
+            return False
+        fits = name[1:] in FITTING and name not in (".set_params", ".set_output")
+        return fits or name.startswith(("sklearn.model_selection.", "stratum."))
 
     def _splits(self, node: Any, function: Function) -> bool:
         """Tell whether a task calls ``split`` of what another makes: folds, one after another."""
@@ -239,7 +274,7 @@ class Fingerprinter:
         paths: list[Any] = [one.value for one in function.effects.paths if one.value is not None]
         if function.name in SEEDED:
             seed = given.get("random_state")
-            if not isinstance(seed, int):
+            if not isinstance(seed, int) and SAMPLING.get(function.name, "") in {"": 0, **given}:
                 raise Unknown(f"calls {function.name} without an int random_state")
             return []
         if function.name in CLOCKS:
@@ -284,8 +319,11 @@ class Fingerprinter:
             return known[1]
         if isinstance(value, BaseEstimator):
             if uses_randomness(value):
-                raise Unknown("has an estimator that draws randomness without an int random_state")
-            token = encode_estimator(value)
+                raise Draws("has an estimator that draws randomness without an int random_state")
+            try:
+                token = encode_estimator(value)
+            except Unknown as unknown:  # such as one whose own code draws
+                raise Draws(str(unknown)) from None
         elif type(value).__module__ == SCORERS:
             token = encode_scorer(value)
         elif callable(value):
@@ -300,7 +338,7 @@ class Fingerprinter:
 
     def _value(self, key: Key) -> bytes:
         if key in self._random:  # what uses it is impure, each time anew
-            raise Unknown(_DRAWING)
+            raise Draws(_DRAWING)
         return self._tokens.get(key) or self._external(key)
 
     def _external(self, key: Key) -> bytes:
@@ -315,6 +353,15 @@ def _is_plain(function: Function, func: Any, nodes: Iterable[Any]) -> bool:
         return False
     first = first_output(function.name, func)
     return first is None or all(len(node.args) <= first for node in nodes)
+
+
+def _fits(function: Function) -> bool:
+    """Tell whether a call may fit what it is given, or put it where it will be fitted."""
+    name = function.name
+    if name is None:
+        return bool(function.effects.fits)
+    made = name.startswith("sklearn.") and not name.startswith("sklearn.metrics.")
+    return made or name[1:] in FITTING
 
 
 def _draws(node: Any) -> bool:

@@ -23,13 +23,17 @@ from scipy.sparse import issparse
 from stratum_dask import _native
 from stratum_dask._native import digest
 
-__all__ = ["Unknown", "digest", "encode", "other"]
+__all__ = ["Draws", "Unknown", "digest", "encode", "other"]
 
 Special = Callable[[Any], bytes | None]
 
 
 class Unknown(Exception):
     """A value or call cannot be identified; the message says why."""
+
+
+class Draws(Unknown):
+    """A value is, or may hold, an estimator that draws randomness each time that it is fitted."""
 
 
 def encode(value: Any, special: Special = lambda _: None) -> bytes:

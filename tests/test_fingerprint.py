@@ -20,11 +20,11 @@ import scipy.sparse
 from dask._task_spec import DataNode
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
-from sklearn.model_selection import KFold, train_test_split
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import GridSearchCV, KFold, train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import stratum_dask as sd
@@ -444,6 +444,65 @@ def test_estimators_that_tasks_make():
     assert not same(fitted(), fitted())
     assert not same(fitted(random_state=None), fitted(random_state=None))
     assert same(*(dask.delayed(Ridge)(alpha=2).fit([[1]], [2]) for _ in range(2)))
+
+
+class Guess(BaseEstimator):
+    def fit(self, X, y=None):
+        self.guess_ = np.random.rand()
+        return self
+
+
+def make_guess():
+    return Guess()
+
+
+def make_forest():
+    return RandomForestRegressor(3)
+
+
+def fit_it(model, x):
+    return model.fit(x, x[0]).score(x, x[0])
+
+
+MAKERS = [
+    lambda: dask.delayed(make_pipeline)(StandardScaler(), RandomForestRegressor(3)),
+    lambda: dask.delayed(make_pipeline)(StandardScaler(), dask.delayed(make_guess)()),
+    lambda: dask.delayed(make_pipeline)(StandardScaler(), dask.delayed(RandomForestRegressor)()),
+    lambda: dask.delayed(make_forest)(),
+    lambda: dask.delayed(Guess)(),
+    lambda: dask.delayed(Guess()),
+    lambda: dask.delayed({"model": RandomForestRegressor(3)})["model"],
+    lambda: dask.delayed(dict)(model=RandomForestRegressor(3))["model"],
+    lambda: dask.delayed(Ridge()).set_params(solver="sag"),
+    lambda: dask.delayed(RandomForestRegressor(random_state=0)).set_params(random_state=None),
+    lambda: dask.delayed(
+        GridSearchCV(Pipeline([("model", Ridge())]), {"model": [RandomForestRegressor()]})
+    ),
+    lambda: dask.delayed(GridSearchCV(Ridge(), {"solver": ["cholesky", "sag"]})),
+    lambda: dask.delayed(GridSearchCV(RandomForestRegressor(random_state=0),
+                                      {"random_state": [1, None]})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("fit", [lambda m: m.fit([[1]]), lambda m: dask.delayed(fit_it)(m, [[1]])])
+def test_each_fit_draws_anew(make, fit):
+    """The value of such a task draws randomness each time that it is fitted."""
+    model = make()
+    assert not same(fit(model), fit(model))
+
+
+def test_what_is_made_of_what_was_drawn_once_is_shared():
+    def candidate(parts):
+        return dask.delayed(fit_it)(Ridge(), dask.delayed(np.asarray)(parts[0]))
+
+    parts = dask.delayed(train_test_split)([1, 2, 3])
+    assert same(candidate(parts), candidate(parts))
+    assert not same(candidate(parts), candidate(dask.delayed(train_test_split)([1, 2, 3])))
+    seeded = dask.delayed(Ridge()).set_params(alpha=2.0)
+    assert same(seeded.fit([[1]]), seeded.fit([[1]]))
+    grid = GridSearchCV(Ridge(random_state=0), {"solver": ["sag"], "random_state": [1, 2]})
+    assert same(*(dask.delayed(grid).fit([[1]]) for _ in range(2)))
 
 
 def test_iterators_that_tasks_make(tmp_path):

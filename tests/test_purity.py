@@ -18,6 +18,7 @@ import scipy.stats  # noqa: F401
 from sklearn.base import clone  # noqa: F401
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge  # noqa: F401
+from sklearn.metrics import silhouette_score  # noqa: F401
 from sklearn.model_selection import KFold, train_test_split  # noqa: F401
 
 import stratum_dask as sd
@@ -75,6 +76,10 @@ PURE = [
     "def f(x): return [RandomForestRegressor(n, random_state=SEED) for n in x]",
     "def f(x): return pd.Timestamp('2024-02-29') - pd.to_datetime(x)",
     "def f(x): return clone(SEEDED).fit(x)",
+    "def f(m, a): return clone(m).set_params(alpha=a, random_state=3).fit(m)",
+    "def f(m):\n m.random_state = 3\n return m.fit(m)",
+    "def f(x, y): return silhouette_score(x, y)",
+    "def f(x, y): return silhouette_score(x, y, sample_size=5, random_state=0)",
     "def f(x):\n import numpy as n\n return [n.log1p(y) for y in x]",
 ]
 
@@ -135,6 +140,12 @@ IMPURE = {
     "def f(x): return x.frobnicate()": "frobnicate",
     "def f(x): return eval(x)": "eval",
     "def f(x):\n class A: pass\n return A()": "class",
+    "def f(m, p): return m.set_params(**p).fit(m)": "without an int seed",
+    "def f(m): return clone(m).set_params(random_state=None)": "without an int seed",
+    "def f(m): return m.set_params(ridge__solver='sag')": "without an int seed",
+    "def f(m):\n m.random_state = None\n return m.fit(m)": "without an int seed",
+    "def f(x, y): return silhouette_score(x, y, sample_size=5)": "without an int seed",
+    "def f(x, y, p): return silhouette_score(x, y, **p)": "without an int seed",
     "def f(p):\n import os\n return [os.remove(q) for q in p]": "os.remove",
     "def f(p):\n import os\n os.remove(p)\n return lambda: os": "os.remove",
     "def f(p):\n import shutil as s\n return (lambda a: s.copy(a, a + 'x'))(p)": "shutil.copy",
@@ -201,6 +212,25 @@ def test_paths_and_seeds():
     assert effects(body("def f(): return pd.read_csv('x.csv')")).paths == [Path(value="x.csv")]
     source = "def f(x, seed): return RandomForestRegressor(random_state=seed)"
     assert effects(body(source)).seeds == ["seed"]
+    source = "def f(m, seed): return m.set_params(model__random_state=seed)"
+    assert effects(body(source)).seeds == ["seed"]
+
+
+@pytest.mark.parametrize(
+    ("source", "fits"),
+    [
+        ("def f(m, x): return m.fit(x).score(x)", {"m"}),
+        ("def f(m, x): return clone(m).fit(x)", {"m"}),
+        ("def f(m, x): return Ridge().fit(x)", set()),
+        ("def f(m, x): return m.predict(x)", set()),
+        ("def f(m, x): return [one.fit(x) for one in m]", {"*"}),
+        ("def g(m, x): return m.fit(x)\ndef f(m, x): return g(m, x)", {"m", "x"}),
+        ("def f(m, x):\n for one in m: one.fit(x)", {"m", "x"}),
+    ],
+)
+def test_parameters_that_are_fitted(source, fits):
+    found = effects(body(source)).fits
+    assert found == fits or (fits == {"*"} and found)  # Python 3.12 inlines comprehensions
 
 
 def test_declarations():

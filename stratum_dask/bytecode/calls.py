@@ -25,8 +25,10 @@ from stratum_dask.semantics import (
     MUTATING_METHODS,
     PURE_METHODS,
     READERS,
+    SAMPLING,
     SEEDED,
     consumed_once,
+    decides_randomness,
     may_draw,
     reads_clock,
 )
@@ -97,7 +99,9 @@ class Calls:
         if what is DYNAMIC:
             self.reasons["calls an attribute whose name is not known"] = None
         if _may_draw(name, what):
-            self.draws[site] = what, _seed(what, given)
+            self.draws[site] = what, _seed(name, what, given)
+        elif name == ".set_params" and _may_set(given):
+            self.draws[site] = name, _set_seed(given)
 
     def method(self, name: str) -> None:
         """Note that a method of this name may be called."""
@@ -158,7 +162,23 @@ def _may_draw(name: str | None, what: Any) -> bool:
     )
 
 
-def _seed(what: Any, given: Given) -> bool | str:
+def _may_set(given: Given) -> bool:
+    """Tell whether a call of ``set_params`` may let an estimator draw randomness."""
+    return given.others or any(
+        decides_randomness(name) or name.endswith("random_state") for name in given.values
+    )
+
+
+def _set_seed(given: Given) -> bool | str:
+    seeds = [one.what for name, one in given.values.items() if name.endswith("random_state")]
+    if given.others or len(seeds) != 1:
+        return False
+    return seeds[0].name if isinstance(seeds[0], Parameter) else isinstance(seeds[0], int)
+
+
+def _seed(name: str | None, what: Any, given: Given) -> bool | str:
+    if name in SAMPLING and not given.others and SAMPLING[name] not in given.values:
+        return True
     seed = given.values.get("random_state", FRESH).what
     if isinstance(seed, Parameter):
         return seed.name

@@ -34,6 +34,8 @@ class Effects:
         Whether it may return an iterator, which can be consumed only once.
     makes_writers : bool
         Whether it may make an estimator that writes into its input (``copy_X=False``).
+    fits : frozenset of str
+        The parameters that may be, or hold, estimators that it fits.
     paths : list of Path
         What it reads.
     seeds : list of str
@@ -47,6 +49,7 @@ class Effects:
     beneath: bool = False
     iterates: bool = False
     makes_writers: bool = False
+    fits: frozenset[str] = frozenset()
     paths: list[Path] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
     uses: dict[str, Any] = field(default_factory=dict)

@@ -67,11 +67,14 @@ class Followed(NamedTuple):
         Whether it may make an estimator that writes into its input (``copy_X=False``).
     calls : Calls or None
         What its calls do; None if they could not be followed.
+    fits : frozenset of str
+        Names of the parameters that may be, or hold, estimators that it fits.
     """
 
     changed: Origins
     makes_writers: bool
     calls: Calls | None
+    fits: Origins
 
 
 def follow(
@@ -111,8 +114,8 @@ def follow(
     try:
         walk.run()
     except (Lost, IndexError, ValueError):
-        return Followed(frozenset([ANYTHING]), True, None)
-    return Followed(walk.changed, walk.makes_writers, walk.seen)
+        return Followed(frozenset([ANYTHING]), True, None, frozenset([ANYTHING]))
+    return Followed(walk.changed, walk.makes_writers, walk.seen, walk.fits)
 
 
 class _Walk(Machine):
@@ -127,10 +130,11 @@ class _Walk(Machine):
         self.seen = Calls()
         self.iterating: set[types.CodeType] = set()  # nested functions that return iterators
         self.makes_writers = False
+        self.fits: Origins = NOTHING
 
     @property
-    def found(self) -> tuple[Origins, Origins, bool]:
-        return self.stored, self.changed, self.makes_writers
+    def found(self) -> tuple[Origins, Origins, bool, Origins]:
+        return self.stored, self.changed, self.makes_writers, self.fits
 
     def nested(self, taken: Sequence[Value]) -> Value:
         """Return a function made here, if it changes nothing whenever it runs."""
@@ -142,6 +146,8 @@ class _Walk(Machine):
         if walk.changed:
             self.changed |= {ANYTHING}
         self.makes_writers |= walk.makes_writers
+        if walk.fits:  # its parameters are not ours
+            self.fits |= {ANYTHING}
         for site, (what, seed) in walk.seen.draws.items():  # its parameters are not ours
             self.seen.draws[site] = what, seed is True
         self.seen.reasons.update(walk.seen.reasons)
@@ -256,6 +262,8 @@ class _Walk(Machine):
         if name is not None and is_pure(name, what):
             if name == "builtins.type":
                 return Value(CLASS, given)
+            if name.startswith("sklearn.model_selection."):
+                self.fits |= given
             copies = not any(one.startswith("copy") for one in keywords)
             if name in VIEWS or name in _ELEMENTS_OF or not copies:
                 return Value(given | self.stored, given | self.stored)
@@ -263,6 +271,8 @@ class _Walk(Machine):
         inner = self.known(what) if isinstance(what, types.FunctionType) else None
         if inner is None or inner.mutates:
             self.changed |= given
+        if inner is None or inner.fits:
+            self.fits |= given
         return Value(given | self.stored, given | self.stored)
 
     def hands_to_editor(self, args: Iterable[Value]) -> bool:
@@ -290,8 +300,10 @@ class _Walk(Machine):
         if name in MUTATING_METHODS:
             self.changed |= receiver.own
             self.stored |= given
-            if name in FITTING and self.makes_writers:
-                self.changed |= given
+            if name in FITTING:
+                self.fits |= receiver.all
+                if self.makes_writers:
+                    self.changed |= given
             return Value(reached | self.stored, reached | self.stored)
         if name in TWO_MEANINGS:
             self.changed |= receiver.own

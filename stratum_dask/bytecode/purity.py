@@ -145,7 +145,9 @@ class _Walk:
 
     def values(self) -> None:
         """Note which parameters the function may change, and what its calls do with values."""
-        origins, makes_writers, calls = follow(self.func.__code__, self.visible, self.inner.get)
+        origins, makes_writers, calls, self.found.fits = follow(
+            self.func.__code__, self.visible, self.inner.get
+        )
         self.found.makes_writers |= makes_writers
         self.called(calls)
         outside = sorted(one[7:] for one in origins if one.startswith("global "))
@@ -157,7 +159,7 @@ class _Walk:
 
     def called(self, calls: Calls | None) -> None:
         seeds = None if calls is None else calls.seeds(self.random)
-        if seeds is None and (self.random or self.takes_seeds):
+        if seeds is None and (self.random or self.takes_seeds or calls is not None):
             self.fail("may draw randomness without an int seed (random_state=)")
         self.found.seeds += seeds or []
         if calls is not None:
@@ -178,6 +180,10 @@ class _Walk:
             self.fail(f"changes the global {value}")
         elif op in ("STORE_DEREF", "DELETE_DEREF") and value in self.free:
             self.fail(f"changes the closure variable {value}")
+        elif op == "STORE_ATTR" and value == "random_state" and self.now.co_name != "__init__":
+            seed = all_[at - 2]  # before the object
+            if seed.opname != "LOAD_CONST" or not isinstance(seed.argval, int):
+                self.fail("may draw randomness without an int seed (random_state=)")
         elif op == "IMPORT_NAME":
             return self.imports(all_, at, imported)
         elif op in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -298,6 +304,7 @@ class _Walk:
 
     def method(self, name: str, called: bool) -> None:
         self.found.beneath |= name in _BENEATH
+        self.takes_seeds |= name == "set_params"
         if name in MUTATING_METHODS:  # of what, see `ownership`
             return
         if f".{name}" in SEEDED:

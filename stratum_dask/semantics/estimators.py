@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -40,7 +40,53 @@ def uses_randomness(estimator: Any) -> bool:
         condition = NO_RANDOMNESS.get(type(estimator).__name__)
         if params["random_state"] is not None or condition is None or not condition(params):
             return True
+    if any(_tries_randomness(estimator, params[name]) for name in _GRIDS if name in params):
+        return True
     return any(map(_holds_random, params.values()))
+
+
+_GRIDS = ("param_grid", "param_distributions")
+"""What searches set their estimator's parameters to, one after another."""
+
+
+def _tries_randomness(search: Any, grid: Any) -> bool:
+    if isinstance(grid, list | tuple):
+        return any(_tries_randomness(search, one) for one in grid)
+    if not isinstance(grid, dict):
+        return True
+    seeds = [v for name, v in all_params(search).items() if name.endswith("random_state")]
+    seeded = all(isinstance(seed, int | np.integer) for seed in seeds)
+    for name, values in grid.items():
+        if decides_randomness(name) and not seeded:
+            return True
+        if str(name).endswith("random_state") and not (
+            isinstance(values, list | tuple)
+            and all(isinstance(one, int | np.integer) for one in values)
+        ):
+            return True
+    return False
+
+
+def sets_randomness(params: Mapping[str, Any]) -> bool:
+    """Tell whether an estimator may draw randomness once these parameters are set.
+
+    Examples
+    --------
+    >>> sets_randomness({"ridge__alpha": 2}), sets_randomness({"ridge__solver": "sag"})
+    (False, True)
+    >>> sets_randomness({"random_state": 0}), sets_randomness({"random_state": None})
+    (False, True)
+    """
+    return any(
+        decides_randomness(name)
+        or (name.endswith("random_state") and not isinstance(value, int | np.integer))
+        for name, value in params.items()
+    )
+
+
+def decides_randomness(name: object) -> bool:
+    """Tell whether a parameter of this name decides whether an estimator draws randomness."""
+    return str(name).rpartition("__")[2] in _DECIDING
 
 
 def draws_when_asked(estimator: Any) -> bool:
@@ -173,6 +219,11 @@ def asks_to_write(parameter: object, value: object) -> bool:
 def _holds_random(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_holds_random, value))
-    if isinstance(value, BaseEstimator):
-        return uses_randomness(value)
+    if isinstance(value, dict):
+        return any(map(_holds_random, value.values()))
+    if isinstance(value, BaseEstimator) or type(value).__module__ == _SPLITTERS:
+        return not isinstance(value, type) and uses_randomness(value)
     return False
+
+
+_SPLITTERS = "sklearn.model_selection._split"

@@ -67,9 +67,12 @@ VIEWS = _names("""
 """Calls whose result may share memory with what they are given, outside pandas' protection."""
 
 SEEDED = _names("""
-    .sample sklearn.model_selection.train_test_split sklearn.utils.shuffle sklearn.utils.resample
+    .sample sklearn.metrics.silhouette_score sklearn.model_selection.train_test_split
+    sklearn.utils.shuffle sklearn.utils.resample
 """)
 """Callables that draw randomness unless they are given a seed."""
+SAMPLING = {"sklearn.metrics.silhouette_score": "sample_size"}
+"""Those of them that do only if they are given this, too."""
 GENERATORS = _names("numpy.random.default_rng numpy.random.RandomState")
 """Makers of generators: local ones with a constant seed are harmless, others are state."""
 DRAWING = _names("""

@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib import metadata
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -239,13 +239,15 @@ def _version(func: Any) -> bytes:
 def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ...]) -> bytes:
     """Identify a user's function by what it says, not by where it stands."""
     if id(func) in callers:
-        return b"recursive%d" % (len(callers) - callers.index(id(func)))
+        return _again(func, callers)
     callers = (*callers, id(func))
 
     def named(value: Any) -> bytes:
         """Encode what a name stands for; what it does when it is called was looked at."""
         if isinstance(value, types.FunctionType) and name_of(value) is None:
             return b"F" + _code(value, effects(value).uses, callers)
+        if isinstance(value, type) and (id(value) in callers or declared(value)):
+            return b"F" + _class(value, True, callers)
         if callable(value) and not isinstance(value, BaseEstimator):
             function = describe(value)
             if not function.token:
@@ -256,7 +258,7 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ..
 
     def held(value: Any) -> bytes | None:
         """Encode what is held by containers and defaults, and may be called from there."""
-        if isinstance(value, types.FunctionType) and id(value) in callers:
+        if isinstance(value, types.FunctionType | type) and id(value) in callers:
             return named(value)
         return _special(value)
 
@@ -266,6 +268,11 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ..
         encode([(name, named(value)) for name, value in sorted(uses.items())]),
     ]
     return digest(b"U" + b"".join(parts))
+
+
+def _again(value: Any, callers: tuple[int, ...]) -> bytes:
+    """Identify what refers to itself by how far up it is among what is being identified."""
+    return b"recursive%d" % (len(callers) - callers.index(id(value)))
 
 
 def _code_object(code: types.CodeType) -> bytes:
@@ -335,8 +342,8 @@ def encode_scorer(value: Any) -> bytes:
     return b"S" + encode([kind, _version(type(value)), sorted(held.items())], _inside)
 
 
-def _class(kind: type, pure: bool | None = None) -> bytes:
-    """Identify a class: a library's by its name, the user's by the code of what is called of it.
+def _class(kind: type, pure: bool | None = None, callers: tuple[int, ...] = ()) -> bytes:
+    """Identify a class: a library's by its name, the user's by its code and what it comes from.
 
     Raises
     ------
@@ -348,9 +355,14 @@ def _class(kind: type, pure: bool | None = None) -> bytes:
     said = declared(kind) if pure is None else pure
     if said is False:
         raise Unknown(f"has an estimator of the class {kind.__name__}, declared impure")
+    if id(kind) in callers:
+        return _again(kind, callers)
+    callers = (*callers, id(kind))
+    held = partial(_held_by_class, callers=callers)
     parts: list[bytes] = []
     for base in kind.__mro__:
         if of_library(base) is not None or base.__module__ == "builtins":
+            parts.append(encode([base.__module__, base.__qualname__, _version(base)]))
             continue
         for name, method in sorted(vars(base).items()):
             if isinstance(method, types.FunctionType):
@@ -362,20 +374,20 @@ def _class(kind: type, pure: bool | None = None) -> bytes:
                         f"{found.reason}; declare the class with stratum_dask.pure if its fits "
                         "and predictions depend on nothing but parameters and data"
                     )
-                parts += [name.encode(), _code(method, found.uses, ())]
+                parts += [name.encode(), _code(method, found.uses, callers)]
             elif not name.startswith("__") and name not in _MADE_BY_LIBRARIES:
-                parts += [name.encode(), encode(method, _held_by_class)]
+                parts += [name.encode(), encode(method, held)]
     return digest(b"".join(parts))
 
 
 _MADE_BY_LIBRARIES = frozenset({"_abc_impl", "_parameter_constraints"})
 
 
-def _held_by_class(value: Any) -> bytes | None:
+def _held_by_class(value: Any, callers: tuple[int, ...]) -> bytes | None:
     """Encode an attribute of a class; what libraries add to it follows from its code."""
     if isinstance(value, property | classmethod | staticmethod):
         inner = [getattr(value, name, None) for name in ("fget", "__func__")]
-        return b"".join(_code(f, effects(f).uses, ()) for f in inner if f is not None)
+        return b"".join(_code(f, effects(f).uses, callers) for f in inner if f is not None)
     if of_library(type(value)) is not None and type(value).__module__.startswith("sklearn."):
         return type(value).__qualname__.encode()
     return _special(value)

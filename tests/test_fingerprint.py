@@ -24,6 +24,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, train_test_split
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -567,3 +568,47 @@ def test_content_counts_through_partials_of_readers(tmp_path):
     before = token(read())
     path.write_text("a;b\n1;3\n")
     assert token(read()) != before
+
+
+def scaler_of(base, **attributes):
+    """Return an object of a class called Own, which a user derived from another."""
+    return type("Own", (base,), {"__module__": __name__, **attributes})()
+
+
+def test_classes_are_what_they_are_derived_from():
+    one, two = scaler_of(KNeighborsClassifier), scaler_of(KNeighborsRegressor)
+    assert vars(one) == vars(two)
+    fits = [dask.delayed(sd.pure(lambda model: model.n_neighbors))(each) for each in (one, two)]
+    assert not same(*fits)
+    assert same(*(dask.delayed(bool)(scaler_of(KNeighborsClassifier)) for _ in range(2)))
+
+
+class Centre(StandardScaler):
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(X, y, sample_weight)
+
+    def fresh(self):
+        return Centre()
+
+
+class Plain:
+    def fresh(self):
+        return Other(), Plain()
+
+    def __call__(self, x):
+        return x
+
+
+class Other:
+    def fresh(self):
+        return Plain()
+
+
+@pytest.mark.parametrize("kind", [Centre, Plain, Other])
+def test_declared_classes_may_name_themselves(kind, monkeypatch):
+    for each in (Centre, Plain, Other):
+        sd.pure(each)
+    assert why_not(dask.delayed(kind)()) is None
+    assert same(dask.delayed(kind)(), dask.delayed(kind)())
+    assert why_not(dask.delayed(identity)(Centre())) is None
+    assert not same(dask.delayed(Plain)(), dask.delayed(Other)())

@@ -102,7 +102,7 @@ def _document(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
     upper, lower = Div(**wide), Div(**wide)
     asking: set[asyncio.Task[None]] = set()
 
-    def update() -> None:
+    async def update() -> None:  # Bokeh calls what is not async on a thread
         plugin = scheduler.plugins.get("stratum")
         if plugin is None:
             upper.text = "The plugin is not registered any more."
@@ -124,7 +124,6 @@ def _document(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
             _HISTORY,
         )
 
-    update()
     doc.title = "stratum_dask"
     curves = [
         _curves(source, "Candidates", {"done": "#2e9e6b", "failed": "#d64545"}),
@@ -134,6 +133,8 @@ def _document(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
     doc.add_root(column(upper, curves_row, lower, sizing_mode="stretch_width"))
     doc.template = env.get_template("simple.html")
     doc.template_variables.update(extra)
+    # This may be a thread, too: what is shown is read where the scheduler changes it.
+    doc.add_next_tick_callback(update)
     doc.add_periodic_callback(update, _REFRESH)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import dask
+import dask.bag as db
 import numpy as np
 import pandas as pd
 import pytest
@@ -318,3 +319,43 @@ def test_what_cannot_be_copied_or_cloned():
     one, two = dask.compute(*sd.optimize([dask.delayed(model).fit(x), dask.delayed(model).fit(-x)]))
     assert one.mean_.tolist() == [2, 3] and two.mean_.tolist() == [-2, -3]
     assert not hasattr(model, "mean_")
+
+
+def mark(record):
+    record["seen"] = True
+    return len(record)
+
+
+def append_each(rows):
+    return [row.append(1) or row for row in rows]
+
+
+def one_by_one(rows):
+    yield from rows
+
+
+def test_bags_and_iterators_over_what_others_see():
+    """Bags hold calls inside of calls, which go through the items of a partition lazily."""
+
+    def batch():
+        bag = db.from_sequence([{"a": 1}, {"a": 2}], npartitions=1)
+        rows = dask.delayed(make_list)()
+        return [
+            *(bag.map(mark), bag.map(len), bag, bag.pluck("a"), bag.filter(bool).map(mark)),
+            *(dask.delayed(append_each)(dask.delayed(go)(rows)) for go in (one_by_one, reversed)),
+            dask.delayed(len)(rows),
+            rows,
+        ]
+
+    alone = [batch()[i].compute(scheduler="sync") for i in range(len(batch()))]
+    together = [one.compute(scheduler="sync") for one in sd.optimize([*batch(), *batch()])]
+    assert together == alone * 2
+    assert alone[0] == [2, 2] and alone[2] == [{"a": 1}, {"a": 2}]
+
+
+def test_calls_inside_of_calls_of_a_plain_graph():
+    graph = {"rows": (make_list,), "edited": (list, (append_each, "rows")), "n": (sum, "rows", [])}
+    graph["later"] = [(append_each, "rows"), (append_each, "rows")]
+    alone = [dask.get(graph, key) for key in ("edited", "n", "later")]
+    optimized = sd.optimize(graph, keys=["edited", "n", "later"])
+    assert list(dask.get(optimized, ["edited", "n", "later"])) == alone

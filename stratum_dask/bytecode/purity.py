@@ -133,6 +133,7 @@ class _Walk:
         """Read a function's code, and what is nested in it; `around` it was imported something."""
         if code.co_flags & _GENERATORS and code.co_name != "<genexpr>":
             self.fail("is a generator or coroutine, whose value can be consumed only once")
+            self.found.iterates |= code is self.func.__code__
         instructions = [i for i in dis.get_instructions(code) if i.opname not in _IGNORED]
         imported = {name: around[name] for name in code.co_freevars if name in around}
         self.now = code
@@ -163,7 +164,7 @@ class _Walk:
             self.fail("may draw randomness without an int seed (random_state=)")
         self.found.seeds += seeds or []
         if calls is not None:
-            self.found.iterates = calls.iterates
+            self.found.iterates |= calls.iterates
             for reason in calls.reasons:
                 self.fail(reason)
 

@@ -30,6 +30,7 @@ from stratum_dask.graph.nodes import (
     is_future,
     is_reference,
     key_split,
+    nested_calls,
     steps_of,
 )
 from stratum_dask.graph.workers import Placement, Workers
@@ -66,6 +67,7 @@ __all__ = [
     "leaves",
     "lower",
     "merged_graph",
+    "nested_calls",
     "rebuild",
     "rewire",
     "steps_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -40,6 +40,7 @@ __all__ = [
     "is_future",
     "is_reference",
     "key_split",
+    "nested_calls",
     "normalize",
     "steps_of",
 ]
@@ -93,6 +94,16 @@ def dependencies_at(node: GraphNode, positions: Sequence[int] | None) -> set[Key
         return set(node.dependencies)
     args = node.args
     return {ref.key for i in positions if i < len(args) for ref in _references(args[i])}
+
+
+def nested_calls(node: GraphNode) -> Iterator[Task]:
+    """Yield the calls inside the arguments of a task, as Bags and plain dicts have them."""
+    if isinstance(node, Task):
+        for value in (*node.args, *node.kwargs.values()):
+            if type(value) is Task and value.func is not _identity_cast:
+                yield value
+            if isinstance(value, Task):
+                yield from nested_calls(value)
 
 
 def normalize(key: Key, value: Any, scope: Callable[[], Any]) -> GraphNode | None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from stratum_dask._native import digest
 from stratum_dask.edits import editors, holds_mutable_literal
-from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, call_of
-from stratum_dask.ops.sharing import Protected, is_immutable
-from stratum_dask.semantics import VIEWS, name_of
+from stratum_dask.graph import (
+    Call,
+    DataNode,
+    Graph,
+    GraphNode,
+    Key,
+    Task,
+    TaskRef,
+    call_of,
+    nested_calls,
+)
+from stratum_dask.ops.sharing import Protected, is_immutable, own
+from stratum_dask.semantics import VIEWS, consumed_once, name_of
 
 
 def protect_shared(graph: Graph) -> Graph:
@@ -36,22 +47,42 @@ def protect_shared(graph: Graph) -> Graph:
     consumers, ids, visible = topology.consumers, topology.ids, graph.visible
     exposed: set[Key] = set()
     protected: dict[Key, GraphNode] = {}
+    tokens: dict[Key, bytes] = {}
     for key in topology.order:
         node = graph.tasks[key]
         users = len(consumers[ids[key]])
         sees_exposed = any(d in exposed or d not in ids for d in node.dependencies)
         call = call_of(node)
         guard = None
-        if call is not None and not isinstance(call.func, Protected):
+        on_copies = sees_exposed and _inner_edits(graph, node, edits.get(key, ()))
+        if on_copies:
+            copies = {d: graph.invent("own", f"{key}{d}") for d in node.dependencies if d in ids}
+            protected.update({new: Task(new, own, TaskRef(d)) for d, new in copies.items()})
+            tokens.update({new: digest(b"own" + graph.tokens[d]) for d, new in copies.items()})
+            protected[key] = node.substitute(copies, key=key)
+        elif call is not None and not isinstance(call.func, Protected):
             guard = _guard(graph, key, node, call, edits.get(key, ()), sees_exposed)
         if guard is not None and call is not None:
             protected[key] = Task(key, guard, *call.args, **call.kwargs)
         takes_copies = guard is not None and guard.positions is None
+        takes_copies |= on_copies
         inherited = sees_exposed and not takes_copies and not knowledge.fresh(node)
         literal = isinstance(node, DataNode) and not is_immutable(node.value)
         if users > 1 or (users and key in visible) or literal or inherited:
             exposed.add(key)
-    return graph.with_(tasks={**graph.tasks, **protected}) if protected else graph
+    if not protected:
+        return graph
+    return graph.with_(tasks={**graph.tasks, **protected}, tokens={**graph.tokens, **tokens})
+
+
+def _inner_edits(graph: Graph, node: GraphNode, edits: tuple[int, ...] | None) -> bool:
+    """Tell whether a task holds calls in its arguments, and one of all its calls may edit."""
+    inner = list(nested_calls(node))
+    if not inner or not graph.edited.isdisjoint((node.key, *node.dependencies)):
+        return False
+    assert graph.fingerprinter is not None
+    function = graph.fingerprinter.function
+    return edits != () or any(function(one.func).effects.mutates for one in inner)
 
 
 def _guard(
@@ -66,11 +97,14 @@ def _guard(
     if key in graph.edited:
         # Its value will be edited on purpose, and must be no view of what others see.
         return Protected(call.func) if sees_exposed else None
+    assert graph.fingerprinter is not None
+    function = graph.fingerprinter.function(call.func)
+    if sees_exposed and (function.effects.iterates or consumed_once(function.name or "")):
+        # Whoever goes through it later gets what it was given, and cannot copy the iterator.
+        return Protected(call.func)
     on_purpose = not graph.edited.isdisjoint(node.dependencies)
     if edits != () and not on_purpose and (sees_exposed or holds_mutable_literal(call)):
-        assert graph.fingerprinter is not None
-        beneath = graph.fingerprinter.function(call.func).effects.beneath
-        return Protected(call.func, edits, deep=beneath)
+        return Protected(call.func, edits, deep=function.effects.beneath)
     name = name_of(call.func)
     if sees_exposed and key in graph.wanted and (name is None or name in VIEWS):
         return Protected(call.func, positions=(), result=True)

@@ -27,7 +27,8 @@ from stratum_dask.bytecode.bindings import (
     is_settled,
     unwrapped,
 )
-from stratum_dask.literals import Unknown, digest, encode
+from stratum_dask.literals import Special, Unknown, digest, encode
+from stratum_dask.records import encode_record
 from stratum_dask.semantics import (
     CALLING,
     CLOCKS,
@@ -309,7 +310,12 @@ def _special(value: Any) -> bytes | None:
         if why := function.why_not_held:
             raise Unknown(f"holds {value!r}, which {why}")
         return b"F" + function.token
-    return None
+    return encode_object(value, _special)
+
+
+def encode_object(value: Any, special: Special) -> bytes | None:
+    """Encode an object of a user's class that only holds values; None if it is none."""
+    return encode_record(value, special, lambda func: _code(func, effects(func).uses, ()))
 
 
 SCORERS = "sklearn.metrics._scorer"

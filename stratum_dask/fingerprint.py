@@ -19,7 +19,14 @@ from sklearn.base import BaseEstimator
 
 from stratum_dask._native import identify_calls, identity
 from stratum_dask.bytecode.bindings import arguments, unwrapped
-from stratum_dask.callables import SCORERS, Function, describe, encode_estimator, encode_scorer
+from stratum_dask.callables import (
+    SCORERS,
+    Function,
+    describe,
+    encode_estimator,
+    encode_object,
+    encode_scorer,
+)
 from stratum_dask.files import (
     FileIdentity,
     RemoteIdentity,
@@ -332,7 +339,10 @@ class Fingerprinter:
                 raise Unknown(f"is given {value!r}, which {why}")
             token = b"F" + function.token
         else:
-            return None
+            found = encode_object(value, self._special)
+            if found is None:
+                return None
+            token = found
         self._literals[id(value)] = (value, token)
         return token
 

@@ -111,7 +111,7 @@ def _parts(value: Any, kind: type) -> Sequence[Any] | None:
     if isinstance(value, np.dtype | pd.api.extensions.ExtensionDtype):
         return (repr(value),)
     if isinstance(value, np.generic):
-        return value.dtype.str, value.tobytes()
+        return _dtype(value.dtype), value.tobytes()
     if isinstance(value, pd.Timestamp | pd.Timedelta):
         return value.isoformat(), value.unit, str(getattr(value, "tz", None))
     if kind in (slice, range):
@@ -133,7 +133,7 @@ def _parts(value: Any, kind: type) -> Sequence[Any] | None:
 
 
 def _array(value: np.ndarray) -> Sequence[Any]:
-    dtype = repr(value.dtype.descr) if value.dtype.names else value.dtype.str
+    dtype = _dtype(value.dtype)
     flags = value.flags
     # Strides and writeability can be told, and change the bits of what is computed.
     strides = None if flags.forc else value.strides
@@ -144,6 +144,10 @@ def _array(value: np.ndarray) -> Sequence[Any]:
         return dtype, value.shape, layout
     rows = value.T if flags.f_contiguous and not flags.c_contiguous else value
     return dtype, value.shape, layout, digest(np.ascontiguousarray(rows).view(np.uint8).data)
+
+
+def _dtype(dtype: np.dtype) -> str:
+    return repr(dtype.descr) if dtype.names else dtype.str
 
 
 def _frame(value: pd.DataFrame) -> Sequence[Any]:

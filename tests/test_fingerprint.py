@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from typing import NamedTuple
 
 import dask
 import numpy as np
@@ -89,6 +91,7 @@ DIFFERENT = [
       for column in (0, 2)
       for form in ("bsr", "coo", "csc", "csr", "dia", "lil")),
     *(Enum("Way", {"ONE": number}).ONE for number in (1, 2)),
+    *(np.array((1, 2), dtype=[(name, "i4"), ("b", "i4")])[()] for name in "ax"),
 ]  # fmt: skip
 
 
@@ -151,6 +154,70 @@ def test_strided_arrays():
     assert encode(ones) == encode(np.ones((4, 4))[::2, ::2])
     # Of other strides are what is computed from it, and its last bits.
     assert encode(ones) != encode(ones.T)
+
+
+def defined(source):
+    scope = {"Enum": Enum, "NamedTuple": NamedTuple, "dataclass": dataclass, "__name__": __name__}
+    exec(textwrap.dedent(source), scope)
+    return scope["made"]
+
+
+RECORDS = [
+    """
+    class Params(NamedTuple):
+        alpha: int
+        double = property(lambda self: self.alpha * {})
+    made = Params(1)
+    """,
+    """
+    class Kind(Enum):
+        ONE = 1
+        double = property(lambda self: self.value * {})
+    made = Kind.ONE
+    """,
+    """
+    class Kind(Enum):
+        ONE = 1
+        OTHER = {}
+    made = Kind.ONE
+    """,
+    """
+    @dataclass
+    class Params:
+        alpha: int = 1
+        def __getitem__(self, name): return {}
+    made = Params()
+    """,
+    """
+    @dataclass(frozen=True)
+    class Params:
+        alpha: int = 1
+        FACTOR = {}
+    made = Params()
+    """,
+    """
+    @dataclass(order=True)
+    class Params:
+        alpha: int = 1
+    made = Params({})
+    """,
+]
+
+
+@pytest.mark.parametrize("source", RECORDS)
+def test_records_are_what_their_class_does_and_what_they_hold(source):
+    two, again, three = (dask.delayed(identity)(defined(source.format(n))) for n in (2, 2, 3))
+    assert why_not(two) is None
+    assert same(two, again)
+    assert not same(two, three)
+
+
+@pytest.mark.parametrize("body", ["np.random.rand()", "setattr(self, 'alpha', 2)"])
+def test_objects_that_do_more_than_hold_values(body):
+    source = (
+        "@dataclass\nclass Params:\n alpha: int = 1\n def value(self): return {}\nmade = Params()"
+    )
+    assert "Params, whose value" in why_not(dask.delayed(identity)(defined(source.format(body))))
 
 
 def test_what_cannot_be_told_apart_is_kept_apart():

@@ -6,6 +6,7 @@ import collections  # noqa: F401
 import itertools  # noqa: F401
 import json  # noqa: F401
 import logging
+import operator  # noqa: F401
 import re  # noqa: F401
 import textwrap
 import time
@@ -140,6 +141,7 @@ IMPURE = {
     "def f(x): return x.frobnicate()": "frobnicate",
     "def f(x): return eval(x)": "eval",
     "def f(x):\n class A: pass\n return A()": "class",
+    "def f(x): return operator.methodcaller('to_csv', 'x')(x)": "methodcaller",
     "def f(m, p): return m.set_params(**p).fit(m)": "without an int seed",
     "def f(m): return clone(m).set_params(random_state=None)": "without an int seed",
     "def f(m): return m.set_params(ridge__solver='sag')": "without an int seed",

@@ -23,6 +23,7 @@ from stratum_dask.semantics.table import (
     LIBRARIES,
     MUTATING_METHODS,
     NUMPY,
+    OPERATORS,
     OURS,
     PANDAS,
     PURE_METHODS,
@@ -113,7 +114,7 @@ def is_pure(name: str, func: Any = None) -> bool:
         value = getattr(builtins, rest, None)
         return rest in BUILTINS or (isinstance(value, type) and issubclass(value, BaseException))
     if root == "operator":
-        return rest not in ("setitem", "delitem") and not rest.startswith("i")
+        return rest in OPERATORS
     if root == "pandas":
         return rest in PANDAS
     return name in ("getattr", "dask.assign") or (root == "stratum" and rest in OURS)

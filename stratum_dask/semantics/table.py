@@ -140,6 +140,13 @@ BUILTINS = _names("""
     getattr hasattr int isinstance issubclass len list map max min ord pow print range repr
     reversed round set slice sorted str sum tuple type zip staticmethod
 """)
+OPERATORS = _names("""
+    abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf inv invert is_
+    is_not itemgetter le length_hint lshift lt matmul mod mul ne neg not_ or_ pos pow rshift sub
+    truediv truth xor
+""")
+"""Of the module `operator`: what neither writes nor calls a method of any name."""
+
 CONSUMED_ONCE = _names("enumerate filter map reversed zip")
 """Builtins that are pure, but whose result can be consumed only once."""
 

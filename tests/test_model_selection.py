@@ -235,6 +235,8 @@ def test_raising(classes):
         ours.cross_val_score(Fragile("fit"), *classes)
     with pytest.raises(ValueError, match="cannot predict"):
         ours.cross_val_predict(Fragile("predict"), *classes)
+    with pytest.raises(AttributeError, match="This 'Pipeline' has no attribute 'predict_proba'"):
+        ours.cross_val_predict(make_pipeline(PCA(2), Ridge()), *classes, method="predict_proba")
     with pytest.raises(ValueError, match="Invalid parameter 'typo'"):
         ours.GridSearchCV(Fragile(), {"typo": [1]}).fit(*classes)
     with (

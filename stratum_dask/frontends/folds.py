@@ -158,8 +158,11 @@ def predict_task(
     X, y = data.rows(estimator, train)
     fitted = estimators.fit(build, estimator, X, y, data.params(fit_params, train))
     X_test, _ = data.rows(estimator, test, train)
-    seen = fitted.before_last(build, X_test)
-    call = partial(build.call, "predict", scoring.predictions, fitted.last, seen, method)
+    if hasattr(estimator, method):
+        model, seen = fitted.last, fitted.before_last(build, X_test)
+    else:  # it fails in its own words, not in those of its last step
+        model, seen = fitted.estimator(build), X_test
+    call = partial(build.call, "predict", scoring.predictions, model, seen, method)
     return call(build.data(data.y)) if method in scoring.BY_CLASS else call()
 
 

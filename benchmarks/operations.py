@@ -104,7 +104,14 @@ OPERATIONS: dict[str, Write] = {
     "str.split(expand=True)": lambda call: call(
         ".split", _text(call, "time_hour"), "T", expand=True
     ),
+    "str + '_'": lambda call: call("operator.add", _column(call, "carrier"), "_"),
     "str + '_' + str": _interaction,
+    "str == str": lambda call: call("operator.eq", _column(call, "dest"), "IAH"),
+    "isin of strings": lambda call: call(".isin", _column(call, "dest"), ["IAH", "MIA"]),
+    "str.len": lambda call: call(".len", _text(call, "dest")),
+    "str.title": lambda call: call(".title", _text(call, "dest")),
+    "str.contains": lambda call: call(".contains", _text(call, "dest"), "A"),
+    "str.replace": lambda call: call(".replace", _text(call, "dest"), "A", "-"),
     "str[:4].astype(int)": _year,
     "map by a dict of strings": lambda call: call(
         ".map", _column(call, "origin"), {"EWR": 1, "JFK": 2, "LGA": 3}
@@ -112,6 +119,11 @@ OPERATIONS: dict[str, Write] = {
     "value_counts of strings": lambda call: call(".value_counts", _column(call, "dest")),
     "duplicated in two columns": lambda call: call(".duplicated", FRAME, subset=["origin", "dest"]),
     "column[mask]": _masked,
+    "frame.drop_duplicates()": lambda call: call(".drop_duplicates", FRAME),
+    "frame.iloc[slice]": lambda call: call(
+        "operator.getitem", call("getattr", FRAME, "iloc"), slice(0, 10_000)
+    ),
+    "x.shift()": lambda call: call(".shift", _column(call, "arr_delay")),
 }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,6 +97,13 @@ class Tally:
         self.hits: Counter[str] = Counter()
         self.fallbacks: Counter[Fallback] = Counter()
 
+    def count(self, hits: Iterable[str], fallbacks: Iterable[Fallback]) -> None:
+        """Count single calls."""
+        for op in hits:
+            self.hits[op] += 1
+        for fallback in fallbacks:
+            self.fallbacks[fallback] += 1
+
     def add(self, found: Counters) -> None:
         """Add counts."""
         self.hits.update(found.hits)
@@ -146,11 +154,9 @@ def record(hits: Iterable[str], fallbacks: Iterable[Fallback]) -> None:
     {Fallback(operation='.rank', dtype='int64', reason='no rule'): 1}
     """
     with _lock:
-        _process.hits.update(hits)
-        _process.fallbacks.update(fallbacks)
+        _process.count(hits, fallbacks)
     for tally in getattr(_thread, "tallies", ()):
-        tally.hits.update(hits)
-        tally.fallbacks.update(fallbacks)
+        tally.count(hits, fallbacks)
 
 
 @contextmanager
@@ -199,12 +205,21 @@ def dtypes_of(operands: Iterable[Any]) -> str:
 
 def _dtypes(value: Any) -> Iterable[str]:
     if isinstance(value, pd.DataFrame):
-        return map(str, value.dtypes.unique())
+        return map(_name, value.dtypes)
     if isinstance(value, pd.Series | pd.Index | np.ndarray) or sparse.issparse(value):
-        return (str(value.dtype),)
+        return (_name(value.dtype),)
     # Groups and indexers have the object that they are of, accessors the column.
     for name in ("obj", "_parent"):
         owner = getattr(value, name, None)
         if isinstance(owner, pd.DataFrame | pd.Series):
             return _dtypes(owner)
     return ()
+
+
+def _name(dtype: Any) -> str:
+    return _numpy_name(dtype) if isinstance(dtype, np.dtype) else str(dtype)
+
+
+@lru_cache(maxsize=256)
+def _numpy_name(dtype: np.dtype[Any]) -> str:
+    return str(dtype)  # takes NumPy microseconds

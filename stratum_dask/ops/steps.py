@@ -88,7 +88,7 @@ def resolve(template: Any, values: Sequence[Any]) -> Any:
     if kind is Ref:
         return values[template.index]
     if kind is list or kind is tuple or kind is set:
-        return kind(resolve(item, values) for item in template)
+        return kind([resolve(item, values) for item in template])
     if kind is dict:
         return {resolve(k, values): resolve(v, values) for k, v in template.items()}
     if kind is slice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -204,6 +205,7 @@ def _flights(rows: int = 1000) -> pd.DataFrame:
         [step("operator.getitem", Ref(0), Ref(1))],
         [step("getattr", Ref(0), "loc"), step("operator.getitem", Ref(3), Ref(1))],
         [step("getattr", Ref(0), "iloc"), step("operator.getitem", Ref(3), Ref(2))],
+        [step("getattr", Ref(0), "iloc"), step("operator.getitem", Ref(3), slice(5, -5, 2))],
         [step(".take", Ref(0), Ref(2))],
         [step(".dropna", Ref(0), subset=["a"])],
         [step(".drop_duplicates", Ref(0), subset="w")],
@@ -232,3 +234,38 @@ def test_only_what_is_read_is_filtered(monkeypatch):
     )
     FusedFrame(steps, 2)(frame, frame["a"] > 0)
     assert len(columns) == 2
+
+
+@given(
+    wide(),
+    st.sampled_from(["a", "w", "v", "unknown"]),
+    st.sampled_from(
+        [
+            [],
+            [step("operator.add", Ref(1), "x")],
+            [step("operator.eq", Ref(1), "a")],
+            [step(".isna", Ref(1))],
+            [step("getattr", Ref(1), "str"), step(".len", Ref(2))],
+            [step("stratum.with_column", Ref(0), "copy", Ref(1))],
+        ]
+    ),
+)
+def test_columns_by_label(frame, label, calls):
+    check_layout([step("operator.getitem", Ref(0), label), *calls], [frame])
+
+
+@given(
+    wide(),
+    st.slices(8) | st.sampled_from([slice(None), slice(-2, 100), slice("a", "b"), slice(0.5)]),
+    st.booleans(),
+)
+def test_slices_of_rows(frame, rows, of_column):
+    value = frame["w"] if of_column and "w" in frame else frame
+    check_layout([step("getattr", Ref(0), "iloc"), step("operator.getitem", Ref(1), rows)], [value])
+
+
+def test_errors_of_native_calls_name_their_step():
+    pick = Step("operator.getitem", operator.getitem, (Ref(0), "unknown"), {}, "the pick")
+    with pytest.raises(KeyError) as caught:
+        FusedFrame((pick,), 1)(_flights())
+    assert caught.value.__notes__ == ["in step 'the pick'"]

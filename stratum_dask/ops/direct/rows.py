@@ -30,7 +30,7 @@ _ILoc = type(pd.DataFrame().iloc)
 
 
 def _filter(read: Read, frame: pd.DataFrame, mask: Any, /) -> Any:
-    if type(mask) in (str, list) and read is None:
+    if type(mask) is str or (type(mask) is list and read is None):
         return frame[mask]  # columns as they are, by themselves: pandas shares them
     return _where(frame, _mask(frame, mask), read)
 
@@ -55,7 +55,7 @@ def _loc(read: Read, indexer: Any, key: Any, /) -> Any:
             raise Unsupported("no such column")
         return _filter_series(read, value[key[1]], key[0])
     if type(key) is tuple and len(key) == 2 and type(key[1]) is list:
-        columns = [column.name for column in _columns(value, key[1])]
+        columns = _columns(value, key[1])
         if len(columns) < len(key[1]):
             raise Unsupported("repeated columns")
         return _where(value[columns], _mask(value, key[0]), read)
@@ -65,6 +65,8 @@ def _loc(read: Read, indexer: Any, key: Any, /) -> Any:
 def _iloc(read: Read, indexer: Any, key: Any, /) -> Any:
     if indexer.axis is not None:
         raise Unsupported("rows along an axis")
+    if type(key) is slice:
+        return indexer[key]  # rows as they are: pandas shares them
     return _take(read, indexer.obj, key)
 
 
@@ -131,7 +133,7 @@ def _dropna(
     columns = _columns(frame, subset)
     if how not in ("any", "all") or type(ignore_index) is not bool or not columns:
         raise Unsupported("arguments of dropna")
-    looked_at = frame if subset is None else frame[[column.name for column in columns]]
+    looked_at = frame if subset is None else frame[columns]
     return _renumbered(_where(frame, ~_missing(looked_at, how), read), ignore_index)
 
 
@@ -162,9 +164,9 @@ def _drop_duplicates(
         return frame.copy(deep=False)
     mask = None
     if keep == "first" and len(columns) <= _FEW:
-        mask = _first_occurrences([column._values for column in columns])
+        mask = _first_occurrences(frame, columns)
     if mask is None:
-        mask = ~frame.duplicated([column.name for column in columns], keep=keep).to_numpy()
+        mask = ~frame.duplicated(columns, keep=keep).to_numpy()
     return _renumbered(_where(frame, mask, read), ignore_index)
 
 
@@ -172,17 +174,17 @@ def _duplicated(read: Read, frame: pd.DataFrame, subset: Any = None) -> pd.Serie
     columns = _columns(frame, subset)
     if not blocks.plain(frame) or frame.empty or not 1 <= len(columns) <= _FEW:
         raise Unsupported("attrs, flags, no rows or many columns")
-    mask = _first_occurrences([column._values for column in columns])
+    mask = _first_occurrences(frame, columns)
     if mask is None:
         raise Unsupported("dtype")
     return pd.Series(~mask, index=frame.index, copy=False)
 
 
-def _first_occurrences(columns: list[Any]) -> np.ndarray | None:
+def _first_occurrences(frame: pd.DataFrame, columns: list[str]) -> np.ndarray | None:
     """Return whether each row is the first of its kind, None if kernels can't tell."""
     try:
         # A missing key is a key like others here.
-        codes = [encode(column, floats=True).codes + 1 for column in columns]
+        codes = [encode(frame[label]._values, floats=True).codes + 1 for label in columns]
     except Unsupported:
         return None
     mask = np.zeros(len(codes[0]), dtype=bool)
@@ -190,8 +192,8 @@ def _first_occurrences(columns: list[Any]) -> np.ndarray | None:
     return mask
 
 
-def _columns(frame: pd.DataFrame, subset: Any) -> list[pd.Series]:
-    """Return the columns that `subset` names, all if it is None."""
+def _columns(frame: pd.DataFrame, subset: Any) -> list[str]:
+    """Return the labels that `subset` names, all if it is None, each once."""
     labels = frame.columns
     if not labels.is_unique or labels.nlevels > 1:
         raise Unsupported("repeated or nested column labels")
@@ -203,7 +205,7 @@ def _columns(frame: pd.DataFrame, subset: Any) -> list[pd.Series]:
         raise Unsupported("subset is no label or list")
     if not all(type(label) is str and label in labels for label in subset):
         raise Unsupported("subset names no columns")
-    return [frame[label] for label in dict.fromkeys(subset)]
+    return list(dict.fromkeys(subset))
 
 
 def _renumbered(frame: pd.DataFrame, ignore_index: bool) -> pd.DataFrame:

@@ -8,6 +8,7 @@ library runs the call.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -129,10 +130,12 @@ def call(
         raise Unsupported("keyword arguments")
     if partial:
         args = (read, *args)
-    try:
-        _signature(function).bind(*args, **kwargs)
-    except TypeError as error:
-        raise Unsupported("arguments without a native form") from error
+    least, most = _arity(function)
+    if kwargs or not least <= len(args) <= most:
+        try:
+            _signature(function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise Unsupported("arguments without a native form") from error
     return function(*args, **kwargs)
 
 
@@ -154,6 +157,17 @@ def call_parts(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
 @cache
 def _signature(function: Direct) -> inspect.Signature:
     return inspect.signature(function)
+
+
+@cache
+def _arity(function: Direct) -> tuple[int, float]:
+    """Return how many arguments without names a function takes, at least and at most."""
+    parameters = _signature(function).parameters.values()
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        return 1, 0
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    least = sum(p.default is p.empty for p in named)
+    return least, math.inf if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(named)
 
 
 def _find(op: str, kind: type) -> tuple[Direct | None, bool]:

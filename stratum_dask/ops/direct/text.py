@@ -75,8 +75,10 @@ _CHEAP = frozenset(
         "isalpha",
         "isdecimal",
         "isdigit",
+        "islower",
         "isnumeric",
         "isspace",
+        "isupper",
         "len",
         "ljust",
         "lower",
@@ -88,10 +90,13 @@ _CHEAP = frozenset(
         "startswith",
         "strip",
         "swapcase",
+        "title",
         "upper",
         "zfill",
     )
 )
+#: Those that are cheap for few rows.
+_REWRITING = frozenset(("capitalize", "removeprefix", "removesuffix", "replace", "slice_replace"))
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 #: Those that are cheap too unless they look for patterns.
 _PLAIN = frozenset(("contains",))
@@ -117,12 +122,13 @@ def method(name: str) -> Callable[..., Any]:
 
     def run(accessor: StringMethods, *args: Any, **kwargs: Any) -> Any:
         _literal(args, kwargs)
-        cheap = name in _CHEAP or (name in _PLAIN and kwargs.get("regex") is False)
-        series = accessor._orig
+        series, regex = accessor._orig, kwargs.get("regex")
+        few = len(series) < LEAST["rewritten strings"] and regex is not True
+        cheap = (
+            name in _CHEAP or (name in _PLAIN and regex is False) or (name in _REWRITING and few)
+        )
         return by_string(
-            series,
-            lambda distinct: getattr(distinct.str, name)(*args, **kwargs),
-            known=cheap or (name == "replace" and len(series) < LEAST["replaced strings"]),
+            series, lambda distinct: getattr(distinct.str, name)(*args, **kwargs), known=cheap
         )
 
     return run

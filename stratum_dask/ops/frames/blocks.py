@@ -71,12 +71,21 @@ def is_passive(dtype: Any) -> bool:
     return isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype, pd.DatetimeTZDtype))
 
 
-@lru_cache(maxsize=256)
-def _dtype_key(dtype: Any) -> tuple[str | None, bool, tuple[bool, str]]:
+_DtypeKey = tuple[str | None, bool, tuple[bool, str]]
+
+
+def _dtype_key(dtype: Any) -> _DtypeKey:
     """Return a dtype's code if programs know it, `is_passive`, and the key of its blocks.
 
     The last says whether pandas puts columns of the dtype into common blocks, and its name.
     """
+    if type(dtype) is pd.StringDtype:  # whose hash takes longer than all else
+        return None, True, (False, dtype.name)
+    return _other_dtype_key(dtype)
+
+
+@lru_cache(maxsize=256)
+def _other_dtype_key(dtype: Any) -> _DtypeKey:
     code = CODES.get(dtype) if isinstance(dtype, np.dtype) else None
     return code, is_passive(dtype), (not is_1d_only_ea_dtype(dtype), dtype.name)
 
@@ -85,6 +94,24 @@ def series_key(series: pd.Series) -> tuple[str | None, str | None]:
     """Return the code of a Series' dtype if programs know it, and the unit of dates."""
     code, _, (_, name) = _dtype_key(series_values(series).dtype)
     return code, UNITS.get(name)
+
+
+def is_text(values: Any) -> bool:
+    """Whether an array is of pandas' dtypes of strings."""
+    return isinstance(values.dtype, pd.StringDtype)
+
+
+def has_text(frame: pd.DataFrame, label: str) -> bool:
+    """Whether one column of a frame has this label, and holds strings."""
+    columns = frame.columns
+    if type(columns) is not pd.Index:
+        return False
+    try:
+        position = columns.get_loc(label)
+    except KeyError:
+        return False
+    manager = frame._mgr
+    return type(position) is int and is_text(manager.blocks[manager.blknos[position]].values)
 
 
 def has_missing_dates(values: Sequence[Any], source: Source) -> bool:

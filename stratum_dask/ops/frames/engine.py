@@ -11,7 +11,7 @@ import pandas as pd
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.counters import Fallback, dtypes_of
 from stratum_dask.ops.direct.text import PIECES
-from stratum_dask.ops.frames import environment
+from stratum_dask.ops.frames import blocks, environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
 from stratum_dask.ops.frames.schema import Schema
 from stratum_dask.ops.frames.table import RULES
@@ -85,7 +85,8 @@ class FusedFrame:
         self, start: int, values: list[Any], hits: list[str], fallbacks: list[Fallback]
     ) -> int:
         """Run some steps from `start` on; return the next one."""
-        if self.steps[start].op not in RULES:
+        step = self.steps[start]
+        if step.op not in RULES or _is_of_strings(step, values):
             return self._one_by_one(start, start + 1, values, "no rule", hits, fallbacks)
         plan = self._plan(start, values)
         if plan.stop > start:
@@ -139,20 +140,21 @@ class FusedFrame:
         """Run steps that no program covers: by a kernel of their own, else in the library."""
         for position in range(start, stop):
             step = self.steps[position]
-            args, kwargs = resolve(step.args, values), resolve(dict(step.kwargs), values)
+            args = resolve(step.args, values)
+            kwargs = resolve(dict(step.kwargs), values) if step.kwargs else {}
             try:
-                value = direct.call(step.op, args, kwargs, self._columns_read[position])
-            except Unsupported as why:
-                # A column that programs don't compute with is the other table's affair.
-                told = reason if reason not in ("no rule", "dtype") else str(why)
-                fallbacks.append(Fallback(step.op or "?", dtypes_of(args), told))
                 try:
+                    value = direct.call(step.op, args, kwargs, self._columns_read[position])
+                except Unsupported as why:
+                    # A column that programs don't compute with is the other table's affair.
+                    told = reason if reason not in ("no rule", "dtype") else str(why)
+                    fallbacks.append(Fallback(step.op or "?", dtypes_of(args), told))
                     value = step.func(*args, **kwargs)
-                except Exception as error:
-                    error.add_note(f"in step {step.label!r}")
-                    raise
-            else:
-                hits.append(step.op or "?")
+                else:
+                    hits.append(step.op or "?")
+            except Exception as error:
+                error.add_note(f"in step {step.label!r}")
+                raise
             values[self.n_inputs + position] = value
         return stop
 
@@ -160,6 +162,24 @@ class FusedFrame:
         for number, last in enumerate(self._last_use[: self.n_inputs + position]):
             if last < position:
                 values[number] = None
+
+
+def _is_of_strings(step: Step, values: list[Any]) -> bool:
+    """Tell by what a call is made on that no program can compute it.
+
+    Looking at all values to plan one takes longer than many a call on 20,000 strings.
+    """
+    first = step.args[0] if step.args else None
+    if type(first) is not Ref:
+        return False
+    value = values[first.index]
+    kind = type(value)
+    if kind is pd.DataFrame:
+        key = step.args[-1]
+        return step.op == "operator.getitem" and type(key) is str and blocks.has_text(value, key)
+    if kind is pd.Series and not blocks.is_text(blocks.series_values(value)):
+        return False
+    return direct.has_form(step.op, (value,))
 
 
 def _last_uses(steps: tuple[Step, ...], n_inputs: int) -> list[int]:

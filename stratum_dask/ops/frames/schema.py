@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,11 +73,10 @@ class Schema:
     def _describe(self, number: int, value: Any) -> tuple[Any, ...]:
         kind = type(value)
         if kind is pd.DataFrame and blocks.plain(value):
-            columns = value.columns
-            labels = tuple(columns.tolist()) if type(columns) in (pd.Index, pd.RangeIndex) else ()
-            if labels and (columns.dtype != object or all(type(x) is str for x in labels)):
+            labels, key = _labels_of(value.columns)
+            if labels:
                 rows = self._rows(number, value.index)
-                return "frame", *rows, blocks.frame_key(value), labels, _index_key(columns)
+                return "frame", *rows, blocks.frame_key(value), labels, key
         elif kind is pd.Series and blocks.plain(value):
             name = value.name
             dtype, unit = blocks.series_key(value)
@@ -125,7 +125,23 @@ class Schema:
         return value if kind == "literal" else Opaque(number)
 
 
-def _index_key(index: pd.Index) -> tuple[Any, ...]:
-    """Return what tells apart column indexes with equal labels; cheaper to hash than a dtype."""
-    dtype = index.dtype
-    return type(index), str(dtype), getattr(dtype, "storage", None), index.name
+def _labels_of(columns: pd.Index) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the labels of columns, none if programs don't know such, and what else tells apart.
+
+    An index never changes but for its name, and making Python's strings of Arrow's takes a while.
+    """
+    found = _known.get(id(columns))
+    if found is None or found[0]() is not columns:
+        labels = tuple(columns.tolist()) if type(columns) in (pd.Index, pd.RangeIndex) else ()
+        if columns.dtype == object and not all(type(label) is str for label in labels):
+            labels = ()
+        dtype = columns.dtype  # cheaper to hash as text
+        key = type(columns), str(dtype), getattr(dtype, "storage", None)
+        number = id(columns)
+        found = weakref.ref(columns, lambda _: _known.pop(number, None)), labels, key
+        _known[number] = found
+    _, labels, key = found
+    return labels, (*key, columns.name)
+
+
+_known: dict[int, tuple[weakref.ref[pd.Index], tuple[Any, ...], tuple[Any, ...]]] = {}

@@ -87,6 +87,7 @@ OPERATIONS: dict[str, Write] = {
     ),
     "frame.sum(axis=1)": lambda call: call(".sum", _numbers(call), axis=1),
     "frame.std(axis=1)": lambda call: call(".std", _numbers(call), axis=1),
+    "frame.median(axis=1)": lambda call: call(".median", _numbers(call), axis=1),
     "cut at edges": lambda call: call(
         "pandas.cut", _column(call, "distance"), [0, 500, 1_000, 2_000, 6_000]
     ),

@@ -687,6 +687,19 @@ def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
 def one_hot(codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """Set ``out[code * len(codes) + row]`` for each row whose code is not negative."""
 
+def row_medians(columns: list[npt.NDArray[Any]], skip: bool, out: npt.NDArray[Any]) -> int:
+    """Write the median of each row of a table of columns; return what was raised.
+
+    Parameters
+    ----------
+    columns : list of ndarray
+        At least one, all as long as `out`.
+    skip : bool
+        Whether missing values are skipped; else a row that has one has no median.
+    out : ndarray of float64 or float32
+        The medians, of values of this dtype.
+    """
+
 def rank(
     values: npt.NDArray[Any],
     out: npt.NDArray[np.float64],

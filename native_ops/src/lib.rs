@@ -44,6 +44,7 @@ mod pool;
 mod program;
 mod rank;
 mod reduce;
+mod rows;
 mod simd;
 mod stream;
 mod table;
@@ -67,5 +68,6 @@ pub use matrix::{
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};
+pub use rows::row_medians;
 pub use table::{Listed, LookupTable, Set};
 pub use text::{Chunk, Strings, TextError, order};

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
 from stratum_dask.ops.steps import Ref, Step
-from tests.ops.generate import DTYPES, values_of
+from tests.ops.generate import DTYPES, frames, values_of
 from tests.ops.operands import FOREIGN, STATES, check_under, foreign
 from tests.ops.oracle import check, fallbacks, step
 
 OPS = st.sampled_from([".sum", ".mean", ".count", ".std", ".var"])
+MEDIANS = st.fixed_dictionaries(
+    {"axis": st.sampled_from([1, 1, "columns", 0, True, None])},
+    optional={"skipna": st.sampled_from([True, False, 1]), "numeric_only": st.booleans()},
+)
 KEYWORDS = st.sampled_from(
     [
         *[{}] * 6,
@@ -71,6 +75,47 @@ def test_rows_of_any_blocks(given, op, keywords, state):
     check([*steps, step(".isna", last), step(".sum", Ref(len(steps) + 1), axis=1)], [frame])
 
 
+@given(fragmented(), MEDIANS, STATES)
+def test_medians_of_rows_of_any_blocks(given, options, state):
+    steps, frame = given
+    check_under(state, [*steps, step(".median", Ref(len(steps)), **options)], [frame])
+
+
+@given(frames(), MEDIANS)
+def test_medians_of_rows_of_any_frames(frame, options):
+    check([step(".median", Ref(0), **options)], [frame])
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6, 7, 30, 130])
+@pytest.mark.parametrize("dtypes", [["f8"], ["f4"], ["i8"], ["?"], ["f4", "i2"], ["f8", "?", "u8"]])
+def test_medians_of_long_frames_run_natively(width, dtypes):
+    rng = np.random.default_rng(width)
+    columns = {}
+    for number in range(width):
+        values = np.round(rng.normal(scale=30, size=3_000)) + 0.0
+        if dtypes[number % len(dtypes)] == "?":
+            values = values > 0
+        elif dtypes[number % len(dtypes)][0] == "f":
+            values[rng.random(3_000) < 0.5] = np.nan
+            values[rng.random(3_000) < 0.01] = np.inf
+        else:
+            values = np.abs(values)
+        columns[f"c{number}"] = values.astype(dtypes[number % len(dtypes)])
+    frame = pd.DataFrame(columns)
+    table = pd.DataFrame(np.asfortranarray(frame.to_numpy(dtypes[0])), copy=False)
+    for one in (frame, frame.copy(), table):
+        for options in ({}, {"skipna": False}) if width == 3 else ({},):
+            counters.reset()
+            check([step(".median", Ref(0), axis=1, **options)], [one])
+            assert not fallbacks()
+
+
+def test_medians_are_never_negative_zeros():
+    frame = pd.DataFrame({"a": [0.0, -0.0, -5e-324], "b": -0.0, "c": [-1.0, -0.0, 1.0]})
+    for columns in ([*"abc"], [*"ab"]):
+        check([step(".median", Ref(0), axis=1)], [frame[columns]])
+
+
 @pytest.mark.parametrize("op", ["sum", "mean", "count", "std", "var"])
 @pytest.mark.parametrize("width", [1, 2, 7, 9, 30])
 def test_floats_are_added_in_pandas_order(op, width):
@@ -110,6 +155,6 @@ def test_other_dtypes(kind):
     for length in (0, 1, 9):
         column = pd.Series(foreign(kind, length))
         frame: Any = pd.DataFrame({"a": 1.5, "b": column, "c": 2})
-        for op in (".sum", ".count", ".std"):
+        for op in (".sum", ".count", ".std", ".median"):
             check([step(op, Ref(0), axis=1)], [frame])
             check([step(op, Ref(0), axis=1, numeric_only=True)], [frame])

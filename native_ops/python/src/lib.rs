@@ -12,6 +12,7 @@ mod literals;
 mod order;
 mod placement;
 mod program;
+mod rows;
 mod text;
 mod ufuncs;
 
@@ -44,6 +45,8 @@ mod _native {
     use crate::placement::{Cluster, Schedule};
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
+    #[pymodule_export]
+    use crate::rows::row_medians;
     #[pymodule_export]
     use crate::text::Text;
 

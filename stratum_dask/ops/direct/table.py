@@ -22,6 +22,7 @@ from stratum_dask.ops.direct.groups import GROUPS
 from stratum_dask.ops.direct.joins import JOINS
 from stratum_dask.ops.direct.ranks import RANKS
 from stratum_dask.ops.direct.rows import ROWS
+from stratum_dask.ops.direct.rowwise import ROWWISE
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
@@ -50,6 +51,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     **GROUPS,
     **BINS,
     **RANKS,
+    **ROWWISE,
 }
 
 PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS, **text.PARTIAL, **dates.PARTIAL}

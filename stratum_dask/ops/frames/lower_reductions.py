@@ -28,7 +28,7 @@ def reduction_rule(name: str) -> Reduction:
             if _of_rows(axis) and name in ROWWISE:
                 return reduce_rows(b, self, name, _flag(numeric_only))
             if axis is not DEFAULT:
-                raise Unsupported("axis")
+                raise Unsupported("no rule" if _of_rows(axis) else "axis")
             return _frame_reduction(b, self, lower, numeric_only)
         if axis is not DEFAULT or (name == "count" and numeric_only is not DEFAULT):
             raise Unsupported("arguments")  # only frames count with it

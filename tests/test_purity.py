@@ -153,6 +153,7 @@ IMPURE = {
     "def f(p):\n import shutil as s\n return (lambda a: s.copy(a, a + 'x'))(p)": "shutil.copy",
     "def f(x):\n import numpy as n\n g = n.random.default_rng(0)\n"
     " return [n.random.choice(x) for _ in x]": "numpy.random.choice",
+    "def f(x):\n import numpy as n\n return [x, n.random.choice(x)]": "numpy.random.choice",
     "def f(p, q): return (lambda p: pd.read_csv(p))(q)": "not known at plan time",
     "def f(x):\n import not_there_at_all\n return x": "not loaded",
 }
@@ -212,6 +213,8 @@ def test_paths_and_seeds():
     ]
     assert effects(body("def f(): return pd.read_csv(PATH)")).paths == [Path(value=PATH)]
     assert effects(body("def f(): return pd.read_csv('x.csv')")).paths == [Path(value="x.csv")]
+    assert effects(body("def f(p, x):\n p, x = x, 1\n return pd.read_csv(p)")).reason
+    assert effects(body("def f(p, x):\n x = p = x + p\n return pd.read_csv(p)")).reason
     source = "def f(x, seed): return RandomForestRegressor(random_state=seed)"
     assert effects(body(source)).seeds == ["seed"]
     source = "def f(m, seed): return m.set_params(model__random_state=seed)"

@@ -51,11 +51,7 @@ def path_read(
         stored = any(i.opname.startswith("STORE_FAST") and i.argval == name for i in instructions)
         if stored or name not in parameters:
             return None
-        loads = sum(name in _as_tuple(i.argval) for i in instructions)
+        loads = sum(i.argval == name for i in instructions)
         return Path(parameter=name, only_read=loads == 1)
     value = bound(path)
     return Path(value=str(value)) if isinstance(value, str | PurePath) else None
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)

@@ -14,9 +14,10 @@ import builtins
 import dis
 import inspect
 import logging
+import re
 import types
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -134,7 +135,7 @@ class _Walk:
         if code.co_flags & _GENERATORS and code.co_name != "<genexpr>":
             self.fail("is a generator or coroutine, whose value can be consumed only once")
             self.found.iterates |= code is self.func.__code__
-        instructions = [i for i in dis.get_instructions(code) if i.opname not in _IGNORED]
+        instructions = list(_instructions(code))
         imported = {name: around[name] for name in code.co_freevars if name in around}
         self.now = code
         position = 0
@@ -318,6 +319,19 @@ class _Walk:
             self.fail(f"uses .{name}, which is not known to be pure")
 
 
+def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
+    """Yield what matters of some code, one by one also what Python 3.13 does two at a time."""
+    closures = {*code.co_cellvars, *code.co_freevars}
+    for one in dis.get_instructions(code):
+        pair = _PAIR.fullmatch(one.opname)
+        names = one.argval if pair else (one.argval,)
+        for op, name in zip(pair.groups() if pair else (one.opname,), names, strict=True):
+            handed_on = op == "LOAD_FAST" and name in closures  # LOAD_CLOSURE before 3.13
+            if op not in _IGNORED and not handed_on:
+                yield one._replace(opname=op, argval=name)
+
+
+_PAIR = re.compile(r"((?:LOAD|STORE)_FAST\w*)_((?:LOAD|STORE)_FAST\w*)")
 _IGNORED = frozenset(
     {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
 )

@@ -50,6 +50,10 @@ class LostValuesError(StratumError, RuntimeError):
     """Values that a plan refers to are lost, and nobody can compute them again."""
 
 
+class SchedulerLostError(StratumError, ConnectionError):
+    """A cluster's scheduler ended in the middle of a batch, with all that it knew."""
+
+
 class CandidateError(StratumError, RuntimeError):
     """A candidate failed in another process, with an exception that could not be sent here."""
 

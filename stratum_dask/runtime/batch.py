@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stratum_dask.config import Options
-from stratum_dask.errors import LostValuesError
+from stratum_dask.errors import LostValuesError, SchedulerLostError
 from stratum_dask.graph import Graph, Key
 from stratum_dask.ops.outcomes import Outcome
 from stratum_dask.pipeline import Observer
 from stratum_dask.runtime.compute import Done, compute
 from stratum_dask.runtime.site import Site
+
+_SCHEDULERS = 10
+"""How often to begin again what was lost with the scheduler."""
 
 
 class Batch(NamedTuple):
@@ -40,8 +43,9 @@ def run_batch(
     """Plan a batch, and compute all that is wanted of it.
 
     Values that are alive on the cluster are not computed again. When one of them is lost for
-    good - it came from data of a client that is gone, and so did its worker - all is planned and
-    run once more without them.
+    good - it came from data of a client that is gone, and so did its worker - the batch is planned
+    once more without them. When the scheduler is lost and another one takes its place, the batch is
+    planned again too, to read what was stored until then. What has an outcome stays as it is.
 
     Parameters
     ----------
@@ -57,18 +61,33 @@ def run_batch(
     -------
     Batch
     """
+    found: dict[Key, Outcome] = {}
 
     def attempt(site: Site) -> Batch:
         graph = site.plan(before, chosen, observe)
         wanted = [key for output in graph.outputs for key in output.keys]
+        left = [key for key in wanted if key not in found]
+
+        def note(key: Key, outcome: Outcome) -> None:
+            if key in asked:
+                found[key] = outcome
+            if done is not None:
+                done(key, outcome)
+
+        asked = frozenset(left)
         site.place(graph)
         outcomes = compute(
-            graph, wanted, workers=workers, done=done, isolate=chosen.isolate, timeout=timeout
+            graph, left, workers=workers, done=note, isolate=chosen.isolate, timeout=timeout
         )
-        return Batch(graph, dict(zip(wanted, outcomes, strict=True)))
+        found.update(zip(left, outcomes, strict=True))
+        return Batch(graph, {key: found[key] for key in wanted})
 
     site = Site.outcomes()
-    try:
-        return attempt(site)
-    except LostValuesError:
-        return attempt(site.without_live())
+    for _ in range(_SCHEDULERS):
+        try:
+            return attempt(site)
+        except LostValuesError:
+            site = site.without_live()
+        except SchedulerLostError:
+            site = Site.outcomes()
+    return attempt(site)

@@ -10,7 +10,7 @@ from typing import Any
 import dask
 from dask.sizeof import sizeof
 
-from stratum_dask.errors import LostValuesError
+from stratum_dask.errors import LostValuesError, SchedulerLostError
 from stratum_dask.graph import ANNOTATION, DataNode, GraphNode, Key
 from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
 
@@ -19,6 +19,8 @@ _ROUNDS = 100
 """How often to submit again what was lost with workers."""
 _PAUSE = 0.05
 """Seconds before data are sent again, times how often that was done."""
+_LOOK = 0.05
+"""Seconds between looks whether a client has found its scheduler again."""
 
 
 def compute_on(
@@ -49,7 +51,11 @@ def compute_on(
     ------
     LostValuesError
         If the graph refers to values of others that were lost meanwhile.
+    SchedulerLostError
+        If the scheduler ended, and there is another one, which knows nothing of the batch. Where
+        there is none, it is the failure of all that was not computed.
     """
+    address, connection = client.scheduler.address, client.scheduler_comm
     big = {
         key: Outcome(node.value, None, {})
         for key, node in dsk.items()
@@ -63,8 +69,12 @@ def compute_on(
     others = {one for node in dsk.values() for one in node.dependencies} - dsk.keys()
     for number in range(_ROUNDS):
         left = [key for key in keys if key not in found]
-        if not left or client.status != "running":
+        if not left or not _is_connected(client):
             break
+        if client.scheduler_comm is not connection:
+            raise SchedulerLostError(
+                f"the scheduler at {address} was lost in the middle of the batch, and started again"
+            )
         if number:
             # With a worker went data that cannot be computed again: send them again.
             lost = {key: value for key, value in big.items() if _is_lost(client, key)}
@@ -88,7 +98,14 @@ def compute_on(
             raise
         finally:
             del futures
-    gone = failure_of(CancelledError("its task was cancelled, or lost again and again"), "")
+    error: Exception = CancelledError("its task was cancelled, or lost again and again")
+    if client.status != "running":
+        error = SchedulerLostError(
+            f"the scheduler at {address} was lost in the middle of the batch, and its client has "
+            "found none there again; start one, and run the batch again with a new Client. With "
+            "stratum.store.url set, what was computed is read then"
+        )
+    gone = failure_of(error, "")
     return [found.get(key) or NoValue(None, gone, {}) for key in keys]
 
 
@@ -99,10 +116,19 @@ def _send(client: Any, values: Mapping[Key, Outcome]) -> dict[Key, Any]:
             futures: dict[Key, Any] = client.scatter(dict(values), hash=False) if values else {}
             return futures
         except OSError:
-            if client.status != "running" or attempt == _ROUNDS - 1:
+            if not _is_connected(client):
+                break
+            if attempt == _ROUNDS - 1:
                 raise
             time.sleep(0.1)
     return {}
+
+
+def _is_connected(client: Any) -> bool:
+    """Wait while a client looks for its scheduler, as long as it does; tell whether it has one."""
+    while client.status in ("connecting", "newly-connected"):
+        time.sleep(_LOOK)
+    return bool(client.status == "running")
 
 
 def _collect(
@@ -114,20 +140,35 @@ def _collect(
     """Wait for futures; those that were lost with what they depend on are left out."""
     from distributed import as_completed  # takes long to import; a client has done so
 
-    for future, result in as_completed(
-        futures, loop=client.loop, with_results=True, raise_errors=False
-    ):
-        if isinstance(result, Outcome):
-            outcome = result
-        else:
-            error = result[1] if isinstance(result, tuple) else result
+    # With its own results it would wait for ever for those that a scheduler takes along.
+    for batch in as_completed(futures, loop=client.loop).batches():
+        for future, result in zip(batch, _results(client, batch), strict=True):
+            if isinstance(result, Outcome):
+                outcome = result
             # Its state may have changed since the result was asked for.
-            if future.status == "cancelled" or isinstance(error, CancelledError):
+            elif future.status != "error" or isinstance(result, CancelledError):
                 continue
-            outcome = NoValue(None, failure_of(error, str(future.key)), {})
-        found[future.key] = outcome
-        if done is not None:
-            done(future.key, outcome)
+            else:
+                outcome = NoValue(None, failure_of(result, str(future.key)), {})
+            found[future.key] = outcome
+            if done is not None:
+                done(future.key, outcome)
+
+
+def _results(client: Any, futures: Sequence[Any]) -> list[Any]:
+    """Return the results of futures that are done, or why there are none."""
+    try:
+        gathered: list[Any] = client.gather(futures)
+        return gathered
+    except Exception:  # of one of them
+        return [_result(one) for one in futures]
+
+
+def _result(future: Any) -> Any:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
 
 
 def _is_lost(client: Any, key: Key) -> bool:

@@ -24,8 +24,9 @@ from stratum_dask.store import store as store_module
 from stratum_dask.store.files import LocalFiles, entry_of, open_files
 from stratum_dask.store.keys import load_key
 from stratum_dask.store.retention import benefit, room_of, to_remove
+from tests.forks import CONTEXT
 from tests.ops.oracle import assert_same
-from tests.store.writers import CONTEXT, make_key, token, value, write, write_on
+from tests.store.writers import make_key, token, value, write, write_on
 
 FRAME = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", None]})
 

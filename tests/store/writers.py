@@ -1,8 +1,7 @@
-"""What the writing processes of the tests do; they are forked from a server, never from us."""
+"""What the writing processes of the tests do."""
 
 from __future__ import annotations
 
-import multiprocessing
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,6 @@ import numpy as np
 from stratum_dask._native import digest
 from stratum_dask.store import Store
 from stratum_dask.store.keys import load_key
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.store.writers"])
 
 
 def token(number: int) -> bytes:

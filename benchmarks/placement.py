@@ -134,7 +134,7 @@ def _on_cluster(client: Client, graph: Graph, expected: Expected, repeats: int) 
     forecast = expected.place(workers)
     if forecast.worker is None:
         return {"case": "2 processes, measured", "placed": "by Dask"}
-    placement = forecast.placement(expected.keys)
+    placement = forecast.placement(expected.outline.keys)
     ways = {"stock": graph, "ours": replace(graph, placement=placement)}
     seconds: dict[str, list[float]] = {"stock": [], "ours": []}
     moved: dict[str, list[float]] = {"stock": [], "ours": []}

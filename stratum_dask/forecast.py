@@ -49,7 +49,7 @@ class Outline:
             [_name(key, node) for key, node in nodes],
             graph.topology.flags(graph.wanted),
             [tuple(node.dependencies) for _, node in nodes],
-            tuple(works_of(graph)),
+            works_of(graph),
         )
 
     def estimated(self, dag: Dag | None = None) -> Expected:
@@ -68,15 +68,8 @@ class Outline:
         seconds = [cost.seconds for cost in found]
         work = sum(seconds)
         measured = sum(cost.seconds for cost in found if cost.known)
-        return Expected(
-            dag,
-            self.keys,
-            self.names,
-            self.wanted,
-            seconds,
-            [float(cost.nbytes) for cost in found],
-            measured / work if work else 0.0,
-        )
+        nbytes = [float(cost.nbytes) for cost in found]
+        return Expected(self, dag, seconds, nbytes, measured / work if work else 0.0)
 
 
 @dataclass(frozen=True)
@@ -85,22 +78,16 @@ class Expected:
 
     Attributes
     ----------
+    outline : Outline
     dag : Dag
-    keys : list of keys
-    names : list of str
-        For people to read.
-    wanted : bytearray
-        1 for the tasks whose value is kept to the end.
     seconds, nbytes : list of float
         How long each runs, and the size of its value.
     known : float
         The share of the seconds that tasks take whose kind was measured before.
     """
 
+    outline: Outline
     dag: Dag
-    keys: list[Key]
-    names: list[str]
-    wanted: bytearray
     seconds: list[float]
     nbytes: list[float]
     known: float = 1.0
@@ -113,14 +100,14 @@ class Expected:
     @classmethod
     def measured(cls, graph: Graph, seconds: list[float], nbytes: list[float]) -> Expected:
         """Take it from somebody who knows."""
-        shape = Outline.of(graph)
-        return cls(graph.topology.dag, shape.keys, shape.names, shape.wanted, seconds, nbytes)
+        return cls(Outline.of(graph), graph.topology.dag, seconds, nbytes)
 
     @cached_property
     def _groups(self) -> list[int]:
         """Number tasks by the groups in which Dask sees them: those with one name."""
         numbers: dict[Key, int] = {}
-        names = (key[0] if isinstance(key, tuple) else key_split(key) for key in self.keys)
+        keys = self.outline.keys
+        names = (key[0] if isinstance(key, tuple) else key_split(key) for key in keys)
         return [numbers.setdefault(name, len(numbers)) for name in names]
 
     def floor(self, workers: Workers) -> float:
@@ -145,13 +132,13 @@ class Expected:
             self.dag,
             self.seconds,
             self.nbytes,
-            self.wanted,
-            range(len(self.keys)),
+            self.outline.wanted,
+            range(len(self.seconds)),
             self._groups,
         )
         return Forecast(
             workers=workers,
-            names=self.names,
+            names=self.outline.names,
             seconds=self.seconds,
             known=self.known,
             floor=cluster.floor(self.dag, self.seconds),

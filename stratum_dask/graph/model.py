@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from dask._task_spec import Alias, GraphNode, Task, TaskRef
 
@@ -15,6 +15,7 @@ from stratum_dask.errors import CycleError
 from stratum_dask.graph.known import Key, KnownValues
 from stratum_dask.graph.workers import Placement, Workers, nobody
 
+T = TypeVar("T")
 Annotations = Mapping[str, Any]
 NO_GROUP = 0xFFFFFFFF
 _OF_TASKS = ("topology", "calls")
@@ -168,6 +169,13 @@ class Graph:
             known = self.__dict__
             made.__dict__.update({name: known[name] for name in _OF_TASKS if name in known})
         return made
+
+    def once(self, ask: Callable[[Graph], T]) -> T:
+        """Return what a function says of this graph, which is asked only once."""
+        answers: dict[Any, T] = self.__dict__.setdefault("_answers", {})
+        if ask not in answers:
+            answers[ask] = ask(self)
+        return answers[ask]
 
     @cached_property
     def wanted(self) -> frozenset[Key]:

@@ -53,4 +53,4 @@ def place_on_workers(graph: Graph) -> Graph:
     found = expected.place(workers)
     if found.is_stock:
         return graph
-    return graph.with_(placement=found.placement(expected.keys))
+    return graph.with_(placement=found.placement(expected.outline.keys))

@@ -78,6 +78,7 @@ def compute(
     list of Outcome
     """
     names: dict[Key, list[Key]] = {}
+    planned = graph
     if not graph.shares_live:  # else others ask for results under these very names
         graph, names = _unnamed(graph, keys)
     asked = list(names) if names else list(keys)
@@ -86,10 +87,10 @@ def compute(
         for name in names.get(key, (key,)):
             cast(Done, done)(name, outcome)
 
-    outcomes = _run(graph, asked, workers, tell if done else None, isolate, timeout)
+    outcomes = _run(graph, planned, asked, workers, tell if done else None, isolate, timeout)
     spent = spent_by(outcomes)
     if sum(one.seconds for one in spent.values()) > _WORTH_NOTING:
-        learn(open_book(), graph, spent)
+        learn(open_book(), planned, spent)
     found = {
         name: outcome
         for key, outcome in zip(asked, outcomes, strict=True)
@@ -125,6 +126,7 @@ def _unnamed(graph: Graph, keys: Sequence[Key]) -> tuple[Graph, dict[Key, list[K
 
 def _run(
     graph: Graph,
+    planned: Graph,
     keys: Sequence[Key],
     workers: int | None,
     done: Done | None,
@@ -168,7 +170,7 @@ def _run(
             return list(scheduler(dsk, list(keys)))
         if many == 1:
             return list(dask.get(dsk, list(keys)))
-        seconds = {key: cost.seconds for key, cost in estimate(graph).items()}
+        seconds = {key: cost.seconds for key, cost in estimate(planned).items()}
         pooled = ThreadPoolExecutor(many, thread_name_prefix="stratum")
         with CriticalFirst(graph, seconds, many), _IdleCores(many, seconds), pooled as pool:
             return list(dask.threaded.get(dsk, list(keys), pool=pool))

@@ -284,7 +284,7 @@ def estimate(graph: Graph, book: Book | None = None) -> dict[Key, Cost]:
 
 
 def estimate_works(works: Iterable[Work], book: Book | None = None) -> dict[Key, Cost]:
-    """Do the same from the calls of a graph, as :func:`works_of` yields them."""
+    """Do the same from the calls of a graph, as :func:`works_of` returns them."""
     book = book or open_book()
     sizes: dict[str, int] = {}
     costs: dict[Key, Cost] = {}

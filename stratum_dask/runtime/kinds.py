@@ -90,8 +90,8 @@ class Work(NamedTuple):
     nbytes: int = 0
 
 
-def works_of(graph: Graph) -> Iterator[Work]:
-    """Yield all calls that the tasks of a graph make, in topological order.
+def works_of(graph: Graph) -> tuple[Work, ...]:
+    """Return all calls that the tasks of a graph make, in topological order.
 
     Parameters
     ----------
@@ -107,11 +107,14 @@ def works_of(graph: Graph) -> Iterator[Work]:
     >>> [work.kind for work in works_of(graph)]
     ['stratum.fit Ridge']
     """
+    return graph.once(_read)
+
+
+def _read(graph: Graph) -> tuple[Work, ...]:
     reader = _Reader(graph.sizes)
-    for key in graph.external:
-        yield from reader.there(key)
-    for key in graph.topology.order:
-        yield from reader.read(key, graph.tasks[key])
+    there = (work for key in graph.external for work in reader.there(key))
+    made = (work for key in graph.topology.order for work in reader.read(key, graph.tasks[key]))
+    return (*there, *made)
 
 
 class _At(NamedTuple):

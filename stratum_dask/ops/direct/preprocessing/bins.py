@@ -10,7 +10,7 @@ from stratum_dask import _native
 from stratum_dask.ops.direct.dictionary import Dictionary
 from stratum_dask.ops.direct.preprocessing import matrix
 from stratum_dask.ops.direct.preprocessing.cells import Block, Code, Number, OneHot
-from stratum_dask.ops.direct.preprocessing.frame import block_of
+from stratum_dask.ops.direct.preprocessing.frame import block_of, refuse_other_columns
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -36,8 +36,7 @@ def transform(binner: Any, X: Any, /) -> Any:
     if not hasattr(binner, "bin_edges_"):
         raise Unsupported("not fitted")
     block = _block(X)
-    if block.names != _names(binner) or len(block.cells) != binner.n_features_in_:
-        raise Unsupported("other columns than it was fitted on")
+    refuse_other_columns(binner, block)
     cells: list[Code | OneHot] = []
     for cell, edges in zip(block.numbers(), binner.bin_edges_, strict=True):
         count = len(edges) - 1
@@ -55,11 +54,6 @@ def _check(binner: Any) -> None:
     if binner.dtype not in (None, np.float64):
         raise Unsupported("dtype")
     matrix.refuse_set_output(binner)
-
-
-def _names(binner: Any) -> tuple[str, ...] | None:
-    names = getattr(binner, "feature_names_in_", None)
-    return None if names is None else tuple(names)
 
 
 def _block(X: Any) -> Block:

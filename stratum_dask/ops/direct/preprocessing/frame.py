@@ -43,6 +43,20 @@ def block_of(frame: Any) -> Block:
     return Block(tuple(_cell(frame, i) for i in range(len(names))), len(frame), names)
 
 
+def refuse_other_columns(estimator: Any, block: Block) -> None:
+    """Refuse rows of other columns than an estimator was fitted on.
+
+    Raises
+    ------
+    Unsupported
+        If names or their order differ, or one of both has none.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    same = block.names == (None if names is None else tuple(names))
+    if not same or len(block.cells) != estimator.n_features_in_:
+        raise Unsupported("other columns than it was fitted on")
+
+
 def _cell(frame: pd.DataFrame, position: int) -> Cell:
     values: Any = frame._mgr.iget_values(position)
     dtype = values.dtype

@@ -9,7 +9,7 @@ import numpy as np
 
 from stratum_dask.ops.direct.preprocessing import encoders
 from stratum_dask.ops.direct.preprocessing.cells import Block
-from stratum_dask.ops.direct.preprocessing.frame import block_of, sample
+from stratum_dask.ops.direct.preprocessing.frame import block_of, refuse_other_columns, sample
 from stratum_dask.ops.direct.preprocessing.standing_in import standing_in, twin
 from stratum_dask.ops.steps import Unsupported
 
@@ -31,8 +31,7 @@ def fit_transform(encoder: Any, X: Any, y: Any, /) -> Any:
 def transform(encoder: Any, X: Any, /) -> Any:
     """Return the encoding of each value."""
     block = block_of(X)
-    if tuple(getattr(encoder, "feature_names_in_", ())) != block.names:
-        raise Unsupported("other columns than it was fitted on")
+    refuse_other_columns(encoder, block)
     fitted = twin(encoder, _transform=_coder(encoder, X, block))
     try:
         return fitted.transform(X)

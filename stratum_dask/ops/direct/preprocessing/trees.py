@@ -28,7 +28,7 @@ from sklearn.preprocessing import (
 
 from stratum_dask.ops.direct.preprocessing import encoders, imputer, matrix, scalers
 from stratum_dask.ops.direct.preprocessing.cells import Block, Cell, OneHot
-from stratum_dask.ops.direct.preprocessing.frame import block_of
+from stratum_dask.ops.direct.preprocessing.frame import block_of, refuse_other_columns
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -200,11 +200,10 @@ def refit(estimator: Any, block: Block) -> Block:
 
 def apply(estimator: Any, block: Block) -> Block:
     """Return what a fitted estimator makes of a block."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
+    if type(estimator) is not ColumnTransformer:  # which chooses by names
+        refuse_other_columns(estimator, block)
+    elif not hasattr(estimator, "feature_names_in_"):
         raise Unsupported("fitted without names")
-    if type(estimator) is not ColumnTransformer and tuple(names) != block.names:
-        raise Unsupported("other columns than it was fitted on")
     return _walk(estimator, block, lambda leaf, part, block: leaf.apply(part, block), decide=False)
 
 

@@ -106,9 +106,10 @@ def evaluate(
     it; ``isolate="process"`` contains it. In scripts this needs ``if __name__ == "__main__":``,
     since the processes import the main module.
 
-    Before Python 3.14, filters for warnings belong to the whole process: while tasks on several
-    threads change them in turns, a warning can get lost or be seen twice. One thread
-    (``dask.config.set(num_workers=1)``) keeps them as they are.
+    Python's filters for warnings belong to the whole process, unless it is built without a global
+    lock or started with ``-X context_aware_warnings=1 -X thread_inherit_context=1`` (from Python
+    3.14 on): while tasks on several threads change them in turns, a warning can get lost or be seen
+    twice. One thread (``dask.config.set(num_workers=1)``) keeps them as they are.
 
     Examples
     --------

@@ -73,7 +73,7 @@ class Function:
         """Whether its value may depend on more than its arguments: files, a seed, the clock."""
         found = self.effects
         known = self.name in SEEDED or self.name in READERS or self.name in CLOCKS
-        return known or self.draws or bool(found.paths or found.seeds)
+        return known or self.draws or bool(found.paths or found.seeds or found.settings)
 
     @property
     def why_not_held(self) -> str | None:

@@ -74,7 +74,9 @@ _EDITING |= CALLING | {f".{method}" for method in FITTING | TRANSFORMING | MUTAT
 
 def _is_harmless(function: Function) -> bool:
     """Tell whether calls of a function change nothing unless their keywords ask for it."""
-    return function.effects.changes == frozenset() and function.name not in _EDITING
+    found = function.effects
+    only_reads = found.changes == frozenset() and not found.hands and not found.fits
+    return only_reads and function.name not in _EDITING
 
 
 class Edits:
@@ -131,7 +133,13 @@ class Edits:
             return (0,)
         if writes(function.name, call.func, len(call.args), call.kwargs):
             return None
-        if function.name in CALLING and self._hands_editor((*call.args, *call.kwargs.values())):
+        calls = function.name in CALLING or function.effects.hands
+        given = (*call.args, *call.kwargs.values())
+        if calls and self._hands_editor(given):
+            return None
+        if (function.effects.hands or function.effects.fits) and any(
+            map(self._makes_writer, given)
+        ):
             return None
         return _positions(call, function.effects.changes)
 

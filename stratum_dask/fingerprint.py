@@ -299,6 +299,9 @@ class Fingerprinter:
             for seed in function.effects.seeds:
                 if not isinstance(given.get(seed), int):
                     raise Unknown(f"draws randomness: {seed} is no int")
+            for name, kind in function.effects.settings:
+                if not isinstance(given.get(name), dict) or _draws_with(kind, given[name]):
+                    raise Unknown(f"draws randomness: {name} holds no int random_state")
             paths += [given.get(one.parameter) for one in function.effects.paths if one.parameter]
         files = tuple(_file(path, options) for path in paths)
         if files:
@@ -377,7 +380,11 @@ def _fits(function: Function) -> bool:
 def _draws(node: Any) -> bool:
     """Tell whether a task that makes an estimator or splitter may make one that needs a seed."""
     kind, _, kwargs = unwrapped(node.func)
-    given = {**kwargs, **node.kwargs}
+    return _draws_with(kind, {**kwargs, **node.kwargs})
+
+
+def _draws_with(kind: type, given: Mapping[str, Any]) -> bool:
+    """Tell whether an object of a class that is made with some keywords may draw randomness."""
     return not isinstance(given.get("random_state"), int | np.integer) and may_draw(kind, given)
 
 

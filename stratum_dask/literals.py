@@ -7,6 +7,8 @@ encoded natively; here is what pandas, NumPy and the standard library add.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -120,6 +122,10 @@ def _parts(value: Any, kind: type) -> Sequence[Any] | None:
         return (value.encode("utf-8", "surrogatepass"),)
     if kind in (date, datetime, time, timedelta, Decimal, Fraction) or isinstance(value, PurePath):
         return (repr(value),)
+    if isinstance(value, re.Pattern):
+        return value.pattern, value.flags
+    if isinstance(value, logging.Logger):  # whose messages are written once
+        return (value.name,)
     if isinstance(value, Enum):
         return value.name, value.value
     if value is pd.NA or value is pd.NaT or value is Ellipsis:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import binascii
+import logging
 import operator
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -451,6 +453,55 @@ def record(records, x):
 def test_what_partials_change(func):
     reason = why_not(dask.delayed(func)(1))
     assert (reason is None) == (func.keywords == {"x": 1})
+
+
+def fitted_forest(x, params):
+    return RandomForestRegressor(**params).fit(x, x[0])
+
+
+@pytest.mark.parametrize(
+    ("params", "pure"),
+    [({}, False), ({"random_state": None}, False), ({"max_depth": 3, "random_state": 0}, True)],
+)
+def test_seeds_that_dicts_hold(params, pure):
+    reason = why_not(dask.delayed(fitted_forest)([[1]], params))
+    assert reason is None if pure else "params holds no int random_state" in reason
+
+
+class Settings:
+    depth = 3
+
+
+def with_settings(x):
+    return x * Settings.depth
+
+
+def test_what_classes_hold_is_part_of_functions(monkeypatch):
+    before = token(dask.delayed(with_settings)(1))
+    monkeypatch.setattr(Settings, "depth", 4)
+    assert token(dask.delayed(with_settings)(1)) != before
+
+
+@pytest.mark.parametrize("name", ["lightgbm.LGBMRegressor", "xgboost.XGBRegressor"])
+def test_boosters_in_functions(name):
+    module, _, kind = name.partition(".")
+    scope = {"model": getattr(pytest.importorskip(module), kind)}
+    exec("def f(x, y): return model(n_estimators=3).fit(x, y).predict(x)", scope)
+    assert why_not(dask.delayed(scope["f"])([[1]], [2])) is None
+
+
+PATTERN = re.compile("a+")
+
+
+def test_patterns_and_loggers():
+    log = logging.getLogger("test")
+
+    def count(text):
+        log.info("counting")
+        return len(PATTERN.findall(text))
+
+    assert same(*(dask.delayed(count)("aba") for _ in range(2)))
+    assert not same(*(dask.delayed(identity)(re.compile("a", flags)) for flags in (0, re.I)))
 
 
 def shuffled(values):

@@ -9,6 +9,7 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
@@ -208,6 +209,32 @@ def test_callables_that_are_handed_on_may_edit(call):
 
 def make():
     return np.arange(20.0).reshape(10, 2)
+
+
+def fit_with(x, params):
+    return Ridge(**params).fit(x, x[:, 0].copy()).coef_.tolist()
+
+
+def fit_clone(x, model):
+    return clone(model).fit(x, x[:, 0].copy()).coef_.tolist()
+
+
+def go_through(x, func):
+    return list(map(func, x))
+
+
+@pytest.mark.parametrize(
+    ("function", "edits", "reads"),
+    [
+        (fit_with, {"copy_X": False}, {"alpha": 2.0}),
+        (fit_clone, Ridge(copy_X=False), Ridge(alpha=2.0)),
+        (go_through, append_one, len),
+    ],
+)
+def test_arguments_that_let_a_function_edit(function, edits, reads):
+    x = dask.delayed(make)()
+    assert positions(dask.delayed(function)(x, edits)) is None
+    assert positions(dask.delayed(function)(x, reads)) == ()
 
 
 def test_what_is_fitted_on_and_then_predicted_is_shared():

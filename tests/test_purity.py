@@ -7,11 +7,12 @@ import itertools  # noqa: F401
 import json  # noqa: F401
 import logging
 import operator  # noqa: F401
+import pathlib
 import re  # noqa: F401
 import textwrap
 import time
 
-import numpy as np  # noqa: F401
+import numpy as np
 import pandas as pd  # noqa: F401
 import pytest
 import scipy.special
@@ -31,6 +32,18 @@ SEED = 7
 SEEDED = RandomForestRegressor(random_state=0)
 seen: list = []
 counter = 0
+
+
+FILE = pathlib.PurePath(PATH)
+
+
+class Config:
+    SEED = 3
+    COLUMNS = ["a"]  # noqa: RUF012
+
+    @staticmethod
+    def draw():
+        return np.random.random()
 
 
 def plain(x):
@@ -77,6 +90,16 @@ PURE = [
     "def f(x): return [RandomForestRegressor(n, random_state=SEED) for n in x]",
     "def f(x): return pd.Timestamp('2024-02-29') - pd.to_datetime(x)",
     "def f(x): return clone(SEEDED).fit(x)",
+    "def f(x): return np.random.default_rng(SEED).permutation(x)",
+    "def f(x, seed): return np.random.RandomState(seed).lognormal(size=x)",
+    "def f(x): return x.query('a > 1').eval('b = a * 2')",
+    "def f(x): return x.pipe(plain).pipe(lambda d: d.assign(z=1))",
+    "def f(x, c): return Ridge(alpha=c.alpha).fit(x[Config.COLUMNS]).predict(x)",
+    "def f(x): return RandomForestRegressor(random_state=Config.SEED)",
+    "def f(x): return x.astype({'a': object})",
+    "def f(x):\n with np.errstate(divide='ignore'): return np.log(x)",
+    "def f(x): return pd.read_csv(FILE)",
+    "def f(x, p): return RandomForestRegressor(n_jobs=1, **p).fit(x)",
     "def f(m, a): return clone(m).set_params(alpha=a, random_state=3).fit(m)",
     "def f(m):\n m.random_state = 3\n return m.fit(m)",
     "def f(x, y): return silhouette_score(x, y)",
@@ -101,6 +124,15 @@ IMPURE = {
     "def f(x): return np.random.rand(x)": "numpy.random.rand",
     "def f(x): return np.random.default_rng().permutation(x)": "without an int seed",
     "def f(rng, x): return rng.permutation(x)": "permutation",
+    "def f(x): return np.random.default_rng([1, 2]).permutation(x)": "without an int seed",
+    "def f(x, seed):\n seed = None\n return np.random.default_rng(seed).random(x)": "int seed",
+    "def f(x, y): return x.query(y)": "not known at plan time",
+    "def f(x): return x.query('a > @SEED')": "not known at plan time",
+    "def f(x): return x.eval('a.sample(3)')": "not known at plan time",
+    "def f(x): return x.pipe(time.sleep)": "time.sleep",
+    "def f(x): return x.pipe(x.to_pickle)": "to_pickle",
+    "def f(x): return Config.draw()": "uses Config",
+    "def f(x): Config.COLUMNS.append(x)": "may change the global or closure value Config.COLUMNS",
     "def f(x): return time.time()": "time.time",
     "def f(x):\n import time\n return time.time()": "time.time",
     "def f(x):\n yield x": "generator",
@@ -121,8 +153,8 @@ IMPURE = {
     "def f(x, seed):\n seed = None\n return x.sample(3, random_state=seed)": "without an int seed",
     "def f(x, seed):\n if x: seed = None\n x.sample(3, random_state=seed)": "without an int seed",
     "def f(x):\n R = RandomForestRegressor\n R(random_state=0), R()": "without an int seed",
-    "def f(x, p): return RandomForestRegressor(**p).fit(x)": "without an int seed",
-    "def f(x, p): return Ridge(**p).fit(x)": "without an int seed",
+    "def f(x, p): return RandomForestRegressor(**p, **x.get(0)).fit(x)": "without an int seed",
+    "def f(x, p): return Ridge(solver='sag', **p).fit(x)": "without an int seed",
     "def f(x):\n p = {'random_state': 0}\n p['random_state'] = None\n Ridge(**p)": "an int seed",
     "def f(x): return (lambda seed: x.sample(3, random_state=seed))(None)": "without an int seed",
     "def f(x):\n save = x.to_pickle\n save('x')": "to_pickle",
@@ -212,11 +244,14 @@ def test_paths_and_seeds():
         Path(parameter="p", only_read=True)
     ]
     assert effects(body("def f(): return pd.read_csv(PATH)")).paths == [Path(value=PATH)]
+    assert effects(body("def f(): return pd.read_csv(FILE)")).paths == [Path(value=PATH)]
     assert effects(body("def f(): return pd.read_csv('x.csv')")).paths == [Path(value="x.csv")]
     assert effects(body("def f(p, x):\n p, x = x, 1\n return pd.read_csv(p)")).reason
     assert effects(body("def f(p, x):\n x = p = x + p\n return pd.read_csv(p)")).reason
     source = "def f(x, seed): return RandomForestRegressor(random_state=seed)"
     assert effects(body(source)).seeds == ["seed"]
+    source = "def f(x, p, q): return RandomForestRegressor(max_depth=3, **p).fit(x)"
+    assert effects(body(source)).settings == [("p", RandomForestRegressor)]
     source = "def f(m, seed): return m.set_params(model__random_state=seed)"
     assert effects(body(source)).seeds == ["seed"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stratum_dask.semantics import name_of
+from stratum_dask.semantics import name_of, of_library
 
 MISSING = object()
 """What a name stands for that is bound to nothing."""
@@ -42,6 +42,25 @@ def is_constant(value: Any) -> bool:
     if isinstance(value, tuple | frozenset):
         return all(map(is_constant, value))
     return isinstance(value, CONSTANT)
+
+
+def holds_value(owner: Any, name: str) -> bool:
+    """Tell whether an attribute of a module, or of a user's class, is bound to something there.
+
+    Examples
+    --------
+    >>> class Config:
+    ...     SEED = 0
+    ...     def method(self): ...
+    >>> holds_value(Config, "SEED"), holds_value(Config, "method"), holds_value(inspect, "bind")
+    (True, False, True)
+    """
+    if isinstance(owner, types.ModuleType):
+        return True
+    if type(owner) is not type or of_library(owner) is not None:
+        return False
+    held = inspect.getattr_static(owner, name, MISSING)
+    return held is not MISSING and not callable(held) and not hasattr(type(held), "__get__")
 
 
 def attributes(func: types.FunctionType) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from stratum_dask.bytecode.origins import (
     Value,
 )
 from stratum_dask.semantics import (
+    CALLING,
     DRAWING,
+    GENERATORS,
     LOGGING,
     MUTATING_METHODS,
     PURE_METHODS,
@@ -29,6 +31,7 @@ from stratum_dask.semantics import (
     SEEDED,
     consumed_once,
     decides_randomness,
+    is_pure,
     may_draw,
     reads_clock,
 )
@@ -36,7 +39,7 @@ from stratum_dask.semantics import (
 Site = tuple[int, int]
 """Where a call is: the code's id, and the offset of the instruction."""
 
-_KNOWN_METHODS = PURE_METHODS | MUTATING_METHODS | LOGGING | DRAWING
+_KNOWN_METHODS = frozenset({"eval", "query"}) | PURE_METHODS | MUTATING_METHODS | LOGGING | DRAWING
 
 
 class Given(NamedTuple):
@@ -47,10 +50,23 @@ class Given(NamedTuple):
     values : mapping of str to Value
     others : bool
         Whether ``**`` may add more.
+    added : tuple
+        What it adds, as far as that is known for certain.
     """
 
     values: Mapping[str, Value]
     others: bool = False
+    added: tuple[Any, ...] = ()
+
+
+class Settings(NamedTuple):
+    """Parameters that must be dicts with which an object of a class draws no randomness."""
+
+    kind: type
+    names: tuple[str, ...]
+
+
+Seed = bool | str | Settings
 
 
 @dataclass
@@ -61,16 +77,19 @@ class Calls:
     ----------
     draws : dict of site to (callable, seed)
         Calls of what draws randomness without a seed. Their seed is True if they have one, the
-        name of the parameter that must be one, or False.
+        name of the parameter that must be one, the parameters that must hold one, or False.
     reasons : dict of str to None
         Why the function is impure.
     iterates : bool
         Whether it may return an iterator.
+    hands : bool
+        Whether a parameter may be called by what it is handed to, or made keywords of.
     """
 
-    draws: dict[Site, tuple[Any, bool | str]] = field(default_factory=dict)
+    draws: dict[Site, tuple[Any, Seed]] = field(default_factory=dict)
     reasons: dict[str, None] = field(default_factory=dict)
     iterates: bool = False
+    hands: bool = False
 
     def call(
         self,
@@ -91,15 +110,21 @@ class Calls:
         given : Given
         """
         name, what = func
+        self.hands |= bool(given.added)
         for one in args:
-            if isinstance(one.what, Method):  # which may be called there
+            if isinstance(one.what, Method) and may_call(name, what):
                 self.method(one.what.name)
+            self.hands |= isinstance(one.what, Parameter) and name in CALLING
         if reads_clock(name, [one.what for one in args]):
             self.reasons["looks at the clock"] = None
         if what is DYNAMIC:
             self.reasons["calls an attribute whose name is not known"] = None
-        if _may_draw(name, what):
+        if name in GENERATORS:
+            self.draws[site] = what, _first_seed(args, given)
+        elif _may_draw(name, what):
             self.draws[site] = what, _seed(name, what, given)
+        elif name in (".query", ".eval") and not _is_plain_text(args, given):
+            self.reasons[f"calls {name} of what is not known at plan time"] = None
         elif name == ".set_params" and _may_set(given):
             self.draws[site] = name, _set_seed(given)
 
@@ -129,6 +154,12 @@ class Calls:
             return None
         return [*dict.fromkeys(seed for _, seed in found if isinstance(seed, str))]
 
+    @property
+    def settings(self) -> list[tuple[str, type]]:
+        """The parameters that must be dicts with which objects of a class draw nothing."""
+        found = [seed for _, seed in self.draws.values() if isinstance(seed, Settings)]
+        return [*dict.fromkeys((name, one.kind) for one in found for name in one.names)]
+
 
 def returns_iterator(
     name: str | None, what: Any, keywords: Collection[str], iterates: Callable[[Any], bool]
@@ -154,6 +185,13 @@ def returns_iterator(
     return iterates(what)
 
 
+def may_call(name: str | None, what: Any) -> bool:
+    """Tell whether a call may call what it is given: those of libraries that are known do not."""
+    if name is None or name in CALLING:
+        return True
+    return not is_pure(name, what) or name.endswith(".FunctionTransformer")
+
+
 def _may_draw(name: str | None, what: Any) -> bool:
     if name is None:
         return False
@@ -169,6 +207,18 @@ def _may_set(given: Given) -> bool:
     )
 
 
+def _first_seed(args: Sequence[Value], given: Given) -> bool | str:
+    """Return the seed of a generator: its only argument."""
+    seed = args[-1].what if len(args) == 1 and not given.others else None
+    return seed.name if isinstance(seed, Parameter) else isinstance(seed, int)
+
+
+def _is_plain_text(args: Sequence[Value], given: Given) -> bool:
+    """Tell whether the last argument is an expression that names no variable around it."""
+    text = args[-1].what if args and not given.others else None
+    return isinstance(text, str) and "@" not in text and "(" not in text
+
+
 def _set_seed(given: Given) -> bool | str:
     seeds = [one.what for name, one in given.values.items() if name.endswith("random_state")]
     if given.others or len(seeds) != 1:
@@ -176,7 +226,7 @@ def _set_seed(given: Given) -> bool | str:
     return seeds[0].name if isinstance(seeds[0], Parameter) else isinstance(seeds[0], int)
 
 
-def _seed(name: str | None, what: Any, given: Given) -> bool | str:
+def _seed(name: str | None, what: Any, given: Given) -> Seed:
     if name in SAMPLING and not given.others and SAMPLING[name] not in given.values:
         return True
     seed = given.values.get("random_state", FRESH).what
@@ -184,4 +234,10 @@ def _seed(name: str | None, what: Any, given: Given) -> bool | str:
         return seed.name
     if isinstance(seed, int):
         return True
-    return isinstance(what, type) and not may_draw(what, None if given.others else given.values)
+    if not isinstance(what, type):
+        return False
+    if given.added and all(isinstance(one, Parameter) for one in given.added):
+        if any(map(decides_randomness, given.values)):
+            return False
+        return Settings(what, tuple(one.name for one in given.added))
+    return not may_draw(what, None if given.others else given.values)

@@ -32,6 +32,8 @@ class Effects:
         Whether it may get at the memory of a frame past pandas, which copies what it writes to.
     iterates : bool
         Whether it may return an iterator, which can be consumed only once.
+    hands : bool
+        Whether it may hand a parameter to something that calls it, or makes keywords of it.
     makes_writers : bool
         Whether it may make an estimator that writes into its input (``copy_X=False``).
     fits : frozenset of str
@@ -40,6 +42,8 @@ class Effects:
         What it reads.
     seeds : list of str
         Parameters that must be ints for the function to be pure.
+    settings : list of (str, type)
+        Parameters that must be dicts with which objects of a class draw no randomness.
     uses : dict of str to object
         The globals and closure values that it depends on, by name.
     """
@@ -48,10 +52,12 @@ class Effects:
     changes: frozenset[str] | None = frozenset()
     beneath: bool = False
     iterates: bool = False
+    hands: bool = False
     makes_writers: bool = False
     fits: frozenset[str] = frozenset()
     paths: list[Path] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
+    settings: list[tuple[str, type]] = field(default_factory=list)
     uses: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+from stratum_dask.bytecode.bindings import holds_value, is_constant
 from stratum_dask.bytecode.flow import Flow
 from stratum_dask.bytecode.origins import (
     CLASS,
@@ -129,8 +130,11 @@ class Machine(Flow):
             stack.append(_holding(value, taken))
         elif op == "DICT_MERGE":  # for the keywords of a call
             parts = stack.pop(), stack.pop()
-            written = [one.what.values for one in parts if isinstance(one.what, Keywords)]
-            stack.append(Value(NOTHING, union(parts), Keywords(tuple(chain(*written)))))
+            known = [one.what for one in parts if isinstance(one.what, Keywords)]
+            added = [one.what for one in parts if not isinstance(one.what, Keywords)]
+            written = chain.from_iterable(one.values for one in known)
+            added += chain.from_iterable(one.added for one in known)
+            stack.append(Value(NOTHING, union(parts), Keywords(tuple(written), tuple(added))))
         elif op in ("COMPARE_OP", "IS_OP", "CONTAINS_OP"):
             del stack[-2:]
             stack.append(FRESH)
@@ -197,7 +201,7 @@ class Machine(Flow):
         """Return what a value is that others see under a name."""
         if isinstance(value, types.ModuleType | logging.Logger) or callable(value):
             return Value(what=value)
-        if isinstance(value, int | float | str | bytes | type(None)):
+        if is_constant(value):
             return Value(what=value)
         origin = frozenset([f"global {name}"])
         return Value(origin, origin)
@@ -206,6 +210,8 @@ class Machine(Flow):
         """Return what an attribute may be."""
         if isinstance(receiver.what, types.ModuleType):
             return Value(what=getattr(receiver.what, name, None))
+        if isinstance(receiver.what, type) and holds_value(receiver.what, name):
+            return self.global_(f"{receiver.what.__name__}.{name}", getattr(receiver.what, name))
         reached = receiver.all | self.stored
         if name == "__class__":
             reached |= CLASS

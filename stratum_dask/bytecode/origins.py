@@ -57,9 +57,10 @@ class Made(NamedTuple):
 
 
 class Keywords(NamedTuple):
-    """The keywords of a call that are written out, before those that ``**`` adds."""
+    """The keywords of a call that are written out, and what ``**`` adds to them."""
 
     values: tuple[tuple[str, Value], ...]
+    added: tuple[Any, ...] = ()
 
 
 ITERATOR = object()

@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from stratum_dask.bytecode.calls import Calls, Given, returns_iterator
+from stratum_dask.bytecode.calls import Calls, Given, may_call, returns_iterator
 from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.flow import Lost
 from stratum_dask.bytecode.machine import Machine
@@ -39,6 +39,7 @@ from stratum_dask.semantics import (
     LOGGING,
     MUTATING_METHODS,
     PURE_METHODS,
+    READERS,
     TWO_MEANINGS,
     VIEWS,
     is_pure,
@@ -151,6 +152,7 @@ class _Walk(Machine):
         for site, (what, seed) in walk.seen.draws.items():  # its parameters are not ours
             self.seen.draws[site] = what, seed is True
         self.seen.reasons.update(walk.seen.reasons)
+        self.seen.hands |= walk.seen.hands
         if walk.seen.iterates or code.co_name == "<genexpr>":
             self.iterating.add(code)
         return Value(NOTHING, union(taken), code)
@@ -186,8 +188,9 @@ class _Walk(Machine):
             taken = [stack.pop() for _ in range(1 - effect)]
             if len(taken) <= 3:
                 return self.call(taken[-2:], taken, (), Given({}))
-            written = taken[0].what.values if isinstance(taken[0].what, Keywords) else ()
-            given = Given(dict(written), others=True)
+            last = taken[0].what
+            written, added = last if isinstance(last, Keywords) else ((), (None,))
+            given = Given(dict(written), others=True, added=added)
             keywords = () if _is_class(taken[-2:]) else ("out",)  # what ** holds is not known
             return self.call(taken[-2:], taken, keywords, given)
         if op == "CALL_KW":
@@ -247,7 +250,8 @@ class _Walk(Machine):
         if name is not None:
             keywords = (*keywords, *parameters(what, count))
         others = [keyword for keyword in keywords if keyword != "inplace"]
-        if writes(name, what, count, others) or self.hands_to_editor(args):
+        calls = may_call(name, what)
+        if writes(name, what, count, others) or (calls and self.hands_to_editor(args)):
             self.changed |= given | (what.receiver.all if isinstance(what, Method) else NOTHING)
         if isinstance(what, Method):
             if "inplace" in keywords:
@@ -259,7 +263,7 @@ class _Walk(Machine):
             reached = given | union(callee) | self.stored
             return Value(reached, reached)
         self.makes_writers |= any(one.startswith(_WRITER) for one in keywords)
-        if name is not None and is_pure(name, what):
+        if name is not None and (is_pure(name, what) or name in READERS):
             if name == "builtins.type":
                 return Value(CLASS, given)
             if name.startswith("sklearn.model_selection."):
@@ -271,6 +275,7 @@ class _Walk(Machine):
         inner = self.known(what) if isinstance(what, types.FunctionType) else None
         if inner is None or inner.mutates:
             self.changed |= given
+        self.seen.hands |= inner is not None and inner.hands
         if inner is None or inner.fits:
             self.fits |= given
         return Value(given | self.stored, given | self.stored)
@@ -310,7 +315,7 @@ class _Walk(Machine):
             self.stored |= given
         if name in PURE_METHODS and f".{name}" not in VIEWS and name not in _ELEMENTS:
             return Value(NOTHING, reached)
-        if name not in PURE_METHODS and name not in LOGGING:
+        if name not in PURE_METHODS and name not in LOGGING and name not in ("eval", "query"):
             self.changed |= reached
         return Value(reached | self.stored, reached | self.stored)
 

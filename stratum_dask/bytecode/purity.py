@@ -23,7 +23,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from stratum_dask.bytecode.arguments import path_read
-from stratum_dask.bytecode.bindings import MISSING, is_constant
+from stratum_dask.bytecode.bindings import MISSING, holds_value, is_constant
 from stratum_dask.bytecode.calls import Calls
 from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.origins import ANYTHING
@@ -126,6 +126,7 @@ class _Walk:
         self.random: Counter[Any] = Counter()
         self.takes_seeds = False
         self.has_generator = False
+        self.asks = False
 
     def fail(self, reason: str) -> None:
         self.found.reason = self.found.reason or reason
@@ -164,8 +165,12 @@ class _Walk:
         if seeds is None and (self.random or self.takes_seeds or calls is not None):
             self.fail("may draw randomness without an int seed (random_state=)")
         self.found.seeds += seeds or []
+        if calls is None and self.asks:
+            self.fail("calls .query of what is not known at plan time")
         if calls is not None:
             self.found.iterates |= calls.iterates
+            self.found.hands = calls.hands
+            self.found.settings = calls.settings
             for reason in calls.reasons:
                 self.fail(reason)
 
@@ -248,9 +253,9 @@ class _Walk:
         at += 1
         path = name
         while (
-            isinstance(value, types.ModuleType)
-            and at < len(all_)
+            at < len(all_)
             and all_[at].opname in ("LOAD_ATTR", "LOAD_METHOD")
+            and holds_value(value, str(all_[at].argval))
         ):
             path += f".{all_[at].argval}"
             value = getattr(value, str(all_[at].argval), MISSING)
@@ -266,7 +271,7 @@ class _Walk:
             inner = _of(value, self.callers)
             if inner.reason is not None:
                 self.fail(f"calls {path}, which {inner.reason}")
-            if inner.seeds or any(one.parameter for one in inner.paths):
+            if inner.seeds or inner.settings or any(one.parameter for one in inner.paths):
                 self.fail(f"calls {path}, which reads a path or takes a seed from its arguments")
             self.found.paths += inner.paths
             self.found.makes_writers |= inner.makes_writers
@@ -293,10 +298,8 @@ class _Walk:
         elif name in SEEDED:
             self.random[value] += 1
         elif name in GENERATORS:
-            self.has_generator = all_[at].opname in ("LOAD_CONST", "LOAD_SMALL_INT")
-            self.has_generator &= isinstance(all_[at].argval, int)
-            if not self.has_generator:
-                self.fail("draws randomness without an int seed")
+            self.has_generator = True
+            self.random[value] += 1
         elif not is_pure(name, value):
             self.fail(f"calls {name}, which is not known to be pure")
         elif isinstance(value, type) and name.startswith("sklearn."):
@@ -307,6 +310,9 @@ class _Walk:
     def method(self, name: str, called: bool) -> None:
         self.found.beneath |= name in _BENEATH
         self.takes_seeds |= name == "set_params"
+        if name in ("eval", "query") and called:
+            self.asks = True
+            return  # of what, see `Calls`
         if name in MUTATING_METHODS:  # of what, see `ownership`
             return
         if f".{name}" in SEEDED:
@@ -336,4 +342,4 @@ _IGNORED = frozenset(
     {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
 )
 _BENEATH = frozenset({"array", "flags", "setflags", "_codes", "_data", "_mgr", "_values"})
-_NEVER = frozenset({"eval", "query", "pipe", "plot", "hist", "tofile", "dump", "dumps", "save"})
+_NEVER = frozenset({"eval", "query", "plot", "hist", "tofile", "dump", "dumps", "save"})

@@ -17,6 +17,7 @@ from dask.utils import methodcaller
 from sklearn.base import BaseEstimator
 
 from stratum_dask.semantics.table import (
+    BOOSTERS,
     BUILTINS,
     CLOCKS,
     CONSUMED_ONCE,
@@ -60,6 +61,9 @@ def _cached_name(func: Any) -> str | None:
         return f".{name}" if any(getattr(o, name, None) is func for o in owners) else None
     if root == "sklearn":
         return f"sklearn.{module.split('.')[1]}.{name}"
+    if module in BOOSTERS and isinstance(func, type):  # estimators like scikit-learn's own
+        return f"sklearn.{root}.{name}"
+    module = module.replace("_functools", "functools")
     if module == "dask.dataframe.dask_expr._expr" and name == "assign":
         return "dask.assign"
     if root == "stratum_dask" and name in OURS:

@@ -35,7 +35,15 @@ PURE_METHODS = _names("""
     to_frame to_list to_numpy to_period to_timestamp tolist total_seconds transform translate
     transpose truediv truncate tz_convert tz_localize union unique unstack upper value_counts
     values var view where xs zfill tobytes toarray todense tocsr tocsc hexdigest isoformat
-    cumcount nth fit_predict_proba
+    cumcount nth fit_predict_proba as_ordered as_unordered autocorr between_time bit_length
+    center expandtabs extract findall from_arrays from_codes from_dict
+    from_product from_records from_tuples fromkeys fromordinal fullmatch get_depth get_indexer
+    get_n_leaves get_support group groupdict groups hex iat is_integer isdecimal isdisjoint
+    isnumeric isoweekday isspace issubset issuperset istitle kneighbors kneighbors_graph
+    most_common nonzero pipe removeprefix removesuffix remove_unused_categories
+    rename_categories reorder_levels rfind rindex search set_categories set_names
+    staged_predict staged_predict_proba strptime swaplevel symmetric_difference timestamp
+    to_bytes to_records to_string tocoo tril triu weekday
 """)
 MUTATING_METHODS = _names("""
     add_suffix append clear discard extend fill fit fit_predict fit_transform insert isetitem
@@ -55,7 +63,7 @@ LOGGING = _names("debug info warning error exception critical")
 
 VIEWS = _names("""
     operator.getitem getattr .array .conj .diagonal .get .ravel .reshape .squeeze .swapaxes
-    .to_numpy .tocsc .tocsr .transpose .values .view numpy.array_split numpy.asarray
+    .pipe .to_numpy .tocoo .tocsc .tocsr .transpose .values .view numpy.array_split numpy.asarray
     numpy.ascontiguousarray numpy.asfortranarray numpy.atleast_1d numpy.atleast_2d
     numpy.broadcast_to numpy.diag numpy.einsum numpy.expand_dims numpy.flip numpy.hsplit
     numpy.moveaxis numpy.ravel numpy.reshape numpy.rollaxis numpy.rot90 numpy.split numpy.squeeze
@@ -76,13 +84,14 @@ SAMPLING = {"sklearn.metrics.silhouette_score": "sample_size"}
 GENERATORS = _names("numpy.random.default_rng numpy.random.RandomState")
 """Makers of generators: local ones with a constant seed are harmless, others are state."""
 DRAWING = _names("""
-    binomial choice exponential gamma integers normal permutation permuted poisson rand randint
-    randn random random_sample shuffle standard_normal uniform
+    beta binomial choice dirichlet exponential gamma geometric integers laplace logistic lognormal
+    multinomial multivariate_normal normal permutation permuted poisson rand randint randn random
+    random_sample shuffle standard_normal standard_t triangular uniform weibull
 """)
 """Methods of such generators."""
 
 CALLING = _names("""
-    .agg .aggregate .apply .assign .combine .filter .groupby .map .mask .pivot_table .rename
+    .agg .aggregate .apply .assign .combine .filter .groupby .map .mask .pipe .pivot_table .rename
     .rename_axis .replace .sort_index .sort_values .sub .transform .where builtins.filter
     builtins.map builtins.max builtins.min builtins.sorted collections.defaultdict
     functools.partial functools.reduce itertools.accumulate itertools.dropwhile
@@ -119,7 +128,7 @@ NUMPY = _names("""
     array array_equal array_split asarray ascontiguousarray asfortranarray atleast_1d atleast_2d
     average bincount broadcast_to ceil clip column_stack concatenate copy corrcoef count_nonzero
     cov cross cumprod cumsum delete diag diff digitize dot dstack dtype einsum empty empty_like
-    expand_dims eye finfo flatnonzero flip full full_like histogram hstack identity iinfo
+    errstate expand_dims eye finfo flatnonzero flip full full_like histogram hstack identity iinfo
     in1d inner insert interp intersect1d isclose isin isscalar kron lexsort linspace log
     logspace matmul max mean median meshgrid min moveaxis nan_to_num nanargmax nanargmin nancumsum
     nanmax nanmean nanmedian nanmin nanpercentile nanquantile nanstd nansum nanvar ndim nonzero
@@ -137,7 +146,8 @@ PANDAS = _names("""
 """)
 BUILTINS = _names("""
     abs all any bool bytes callable chr complex dict divmod enumerate filter float format frozenset
-    getattr hasattr int isinstance issubclass len list map max min ord pow print range repr
+    getattr hasattr int isinstance issubclass len list map max min object ord pow print range
+    repr
     reversed round set slice sorted str sum tuple type zip staticmethod
 """)
 OPERATORS = _names("""
@@ -151,12 +161,17 @@ CONSUMED_ONCE = _names("enumerate filter map reversed zip")
 """Builtins that are pure, but whose result can be consumed only once."""
 
 SKLEARN = _names("""
-    sklearn.base.clone sklearn.compose.make_column_selector sklearn.compose.make_column_transformer
+    sklearn.base.clone sklearn.feature_selection.chi2 sklearn.feature_selection.f_classif
+    sklearn.feature_selection.f_regression sklearn.feature_selection.r_regression
+    sklearn.preprocessing.label_binarize
+    sklearn.compose.make_column_selector sklearn.compose.make_column_transformer
     sklearn.model_selection.cross_val_predict sklearn.model_selection.cross_val_score
     sklearn.model_selection.cross_validate sklearn.pipeline.make_pipeline
     sklearn.pipeline.make_union sklearn.utils.check_array sklearn.utils.check_is_fitted
     sklearn.utils.check_X_y sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
+BOOSTERS = ("lightgbm.sklearn", "xgboost.sklearn")
+"""Modules of other libraries whose classes are estimators of scikit-learn's kind."""
 OURS = _names("""
     apply_member assemble bin_rows columns cut_fold cut_member fit fit_binned fit_transform
     fitted_of kernel_rows learn_binned learn_family learn_folds load_stored of_length opaque_score
@@ -187,8 +202,11 @@ LIBRARIES: dict[str, frozenset[str]] = {
         cholesky cond det eig eigh eigvals eigvalsh inv lstsq matrix_power matrix_rank norm pinv
         qr slogdet solve svd
     """),
+    "lightgbm.callback": _names("early_stopping log_evaluation"),
     "re": _names("compile escape findall fullmatch match search split sub subn"),
     "scipy.linalg": _names("det eigh inv lstsq norm pinv qr solve svd"),
+    "scipy.signal": _names("detrend medfilt savgol_filter"),
+    "scipy.spatial.distance": _names("cdist euclidean pdist squareform"),
     "scipy.sparse": _names("""
         bmat block_diag coo_array coo_matrix csc_array csc_matrix csr_array csr_matrix diags eye
         find hstack identity issparse kron vstack
@@ -198,8 +216,9 @@ LIBRARIES: dict[str, frozenset[str]] = {
         logsumexp ndtr ndtri softmax xlog1py xlogy
     """),
     "scipy.stats": _names("""
-        entropy gmean hmean iqr kendalltau kurtosis median_abs_deviation mode moment pearsonr
-        rankdata skew spearmanr trim_mean zscore
+        boxcox chi2_contingency entropy f_oneway gmean hmean iqr kendalltau ks_2samp kurtosis
+        mannwhitneyu median_abs_deviation mode moment pearsonr rankdata skew spearmanr trim_mean
+        ttest_1samp ttest_ind ttest_rel yeojohnson zscore
     """),
     "statistics": _names("fmean geometric_mean harmonic_mean mean median mode pstdev stdev"),
     "unicodedata": _names("category normalize"),

@@ -23,9 +23,16 @@ const RECENT: usize = 1024;
 /// Where a row is among the recent ones. Words that are 0 at its end make no difference.
 #[inline(always)]
 fn slot(row: &[u64]) -> usize {
-    let turned = (0..).step_by(17).zip(row);
-    let mixed = turned.fold(0, |mixed, (turn, word)| mixed ^ word.rotate_left(turn));
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % RECENT
+    // The high bits of a product depend on all bits of the word. (Rotations of one value would do
+    // with one product, but cost some processors more than the other products.)
+    const ODD: Words = [
+        0x9e37_79b9_7f4a_7c15,
+        0xbf58_476d_1ce4_e5b9,
+        0x94d0_49bb_1331_11eb,
+        0xd6e8_feb8_6659_fd93,
+    ];
+    let products = row.iter().zip(ODD).map(|(word, odd)| word.wrapping_mul(odd));
+    (products.fold(0, u64::wrapping_add) >> 54) as usize % RECENT
 }
 
 /// Where the parts of a date are: what a strptime format says when all have their full width.
@@ -296,14 +303,15 @@ fn known_rows<const WORDS: usize>(
     data: &[u8],
     out: &mut [i64],
 ) -> usize {
-    let used: [u64; WORDS] = std::array::from_fn(|i| layout.used[i]);
+    let last = layout.used[WORDS - 1]; // of the other words all is used
     let width = layout.width as i64;
     for (row, (out, ends)) in out.iter_mut().zip(offsets.windows(2)).enumerate() {
         let Some(whole) = data[ends[0] as usize..].first_chunk::<WIDTH>() else {
             return row;
         };
-        let words: [u64; WORDS] =
-            std::array::from_fn(|i| u64::from_ne_bytes(whole.as_chunks().0[i]) & used[i]);
+        let mut words: [u64; WORDS] =
+            std::array::from_fn(|i| u64::from_ne_bytes(whole.as_chunks().0[i]));
+        words[WORDS - 1] &= last;
         let (known, ticks) = &recent[slot(&words)];
         let other = (0..WORDS).fold(0, |other, i| other | (known[i] ^ words[i]));
         if other != 0 || ends[1] - ends[0] != width {

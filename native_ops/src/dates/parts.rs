@@ -130,9 +130,12 @@ impl OfTimes<'_> {
     fn inside(&self, day: i64) -> bool {
         let first = DAYS.start().saturating_mul(day);
         let last = (DAYS.end() + 1).saturating_mul(day).saturating_sub(1);
-        let outside = |time: i64| time < first || time > last;
+        // One comparison for each, at which missing times are outside.
+        let span = last.wrapping_sub(first) as u64;
+        let outside = |time: i64| time.wrapping_sub(first) as u64 > span;
         let times = self.times.iter();
-        !times.fold(false, |any, &time| any | outside(present(time)))
+        !times.clone().fold(false, |any, &time| any | outside(time))
+            || !times.fold(false, |any, &time| any | outside(present(time)))
     }
 }
 

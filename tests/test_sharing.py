@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array
 
 import stratum_dask as sd
 from stratum_dask.errors import NotShareableError
@@ -172,6 +173,39 @@ def test_memory_of_frames_that_is_written_past_pandas():
     one, two, three, untouched = dask.compute(*sd.optimize([*batch, dask.delayed(frame)]))
     assert (one, two, three) == (7.0, 8.0, 9)
     assert untouched.iloc[0].tolist() == frame.iloc[0].tolist() == [1.0, 1]
+
+
+def scale_given(frame, scaler):
+    return scaler.fit_transform(frame).sum()
+
+
+def scale_made(frame):
+    return StandardScaler(copy=False).fit_transform(frame).sum()
+
+
+def unlock(frame):
+    array = check_array(frame, force_writeable=True)
+    array[0] = 9
+    return array.sum()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda x: dask.delayed(StandardScaler(copy=False).fit([[1.0, 2.0]])).transform(x),
+        lambda x: dask.delayed(StandardScaler(copy=False)).fit_transform(x),
+        lambda x: dask.delayed(Ridge(copy_X=False)).fit(x, x["a"]).coef_,
+        lambda x: dask.delayed(scale_given)(x, StandardScaler(copy=False)),
+        lambda x: dask.delayed(scale_made)(x),
+        lambda x: dask.delayed(unlock)(x),
+    ],
+)
+def test_estimators_that_write_into_frames_past_pandas(edit):
+    """scikit-learn makes the memory of a frame writeable that it was asked not to copy."""
+    frame = dask.delayed(pd.DataFrame)({"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 0.0]})
+    _, whole, b = dask.compute(*sd.optimize([edit(frame), frame, frame["b"].sum()]))
+    assert whole.to_dict("list") == {"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 0.0]}
+    assert b == 4.0
 
 
 def test_iterators_cannot_be_shared():

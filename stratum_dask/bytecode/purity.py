@@ -302,6 +302,8 @@ class _Walk:
             self.random[value] += 1
         elif not is_pure(name, value):
             self.fail(f"calls {name}, which is not known to be pure")
+        elif name in _UNLOCKING:
+            self.found.beneath = True
         elif isinstance(value, type) and name.startswith("sklearn."):
             self.takes_seeds |= may_draw(value)
             if may_draw(value, ()):
@@ -342,4 +344,7 @@ _IGNORED = frozenset(
     {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
 )
 _BENEATH = frozenset({"array", "flags", "setflags", "_codes", "_data", "_mgr", "_values"})
+_UNLOCKING = frozenset(
+    f"sklearn.utils.{name}" for name in ("check_array", "check_X_y", "validate_data")
+)
 _NEVER = frozenset({"eval", "query", "plot", "hist", "tofile", "dump", "dumps", "save"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stratum_dask._native import digest
+from stratum_dask.callables import Function
 from stratum_dask.edits import editors, holds_mutable_literal
 from stratum_dask.graph import (
     Call,
@@ -75,6 +76,17 @@ def protect_shared(graph: Graph) -> Graph:
     return graph.with_(tasks={**graph.tasks, **protected}, tokens={**graph.tokens, **tokens})
 
 
+def _past_pandas(function: Function, edits: tuple[int, ...] | None) -> bool:
+    """Tell whether an editor may write into a frame without pandas, which copies what it writes to.
+
+    scikit-learn does where it was asked not to copy: it makes the read-only memory writeable.
+    """
+    found = function.effects
+    if function.name is not None:
+        return edits is None
+    return found.beneath or found.makes_writers or found.hands or bool(found.reason or found.fits)
+
+
 def _inner_edits(graph: Graph, node: GraphNode, edits: tuple[int, ...] | None) -> bool:
     """Tell whether a task holds calls in its arguments, and one of all its calls may edit."""
     inner = list(nested_calls(node))
@@ -96,7 +108,7 @@ def _guard(
     """Return the function of a task with the copies that it needs, or None if it needs none."""
     if key in graph.edited:
         # Its value will be edited on purpose, and must be no view of what others see.
-        return Protected(call.func) if sees_exposed else None
+        return Protected(call.func, deep=True) if sees_exposed else None
     assert graph.fingerprinter is not None
     function = graph.fingerprinter.function(call.func)
     if sees_exposed and (function.effects.iterates or consumed_once(function.name or "")):
@@ -104,7 +116,7 @@ def _guard(
         return Protected(call.func)
     on_purpose = not graph.edited.isdisjoint(node.dependencies)
     if edits != () and not on_purpose and (sees_exposed or holds_mutable_literal(call)):
-        return Protected(call.func, edits, deep=function.effects.beneath)
+        return Protected(call.func, edits, deep=_past_pandas(function, edits))
     name = name_of(call.func)
     if sees_exposed and key in graph.wanted and (name is None or name in VIEWS):
         return Protected(call.func, positions=(), result=True)

@@ -46,7 +46,7 @@ def select_native(graph: Graph) -> Graph:
 def _native(func: Callable[..., Any]) -> Callable[..., Any] | None:
     if type(func) is Protected:
         inner = _native(func.func)
-        return None if inner is None else Protected(inner, func.positions, func.result)
+        return None if inner is None else Protected(inner, func.positions, func.result, func.deep)
     name = name_of(func)
     if name in ALONE:
         return Alone(name, func)

@@ -49,6 +49,11 @@ def _filled_by_medians(call: Chain) -> None:
     call(".fillna", numbers, call(".median", numbers))
 
 
+def _twice(call: Chain) -> None:
+    numbers = _numbers(call)
+    call("pandas.concat", [numbers, numbers], ignore_index=True)
+
+
 def _clipped(call: Chain) -> None:
     column = _column(call, "arr_delay")
     bounds = [call(".quantile", column, q) for q in (0.01, 0.99)]
@@ -88,6 +93,7 @@ OPERATIONS: dict[str, Write] = {
     "frame.sum(axis=1)": lambda call: call(".sum", _numbers(call), axis=1),
     "frame.std(axis=1)": lambda call: call(".std", _numbers(call), axis=1),
     "frame.median(axis=1)": lambda call: call(".median", _numbers(call), axis=1),
+    "concat of six columns, twice": _twice,
     "cut at edges": lambda call: call(
         "pandas.cut", _column(call, "distance"), [0, 500, 1_000, 2_000, 6_000]
     ),

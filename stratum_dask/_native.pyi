@@ -687,6 +687,12 @@ def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
 def one_hot(codes: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """Set ``out[code * len(codes) + row]`` for each row whose code is not negative."""
 
+def concatenate(parts: list[npt.NDArray[Any]], out: npt.NDArray[Any]) -> None:
+    """Write arrays of one dtype one after the other, past the caches.
+
+    The arrays have one dimension and are contiguous and aligned.
+    """
+
 def row_medians(columns: list[npt.NDArray[Any]], skip: bool, out: npt.NDArray[Any]) -> int:
     """Write the median of each row of a table of columns; return what was raised.
 

@@ -26,6 +26,7 @@ mod bins;
 mod buffer;
 mod column;
 mod compute;
+mod concatenate;
 mod dates;
 pub mod dictionary;
 mod dtype;
@@ -54,6 +55,7 @@ mod text;
 pub use bins::places;
 pub use buffer::Buffer;
 pub use column::{Column, ColumnMut, Position};
+pub use concatenate::concatenate;
 pub use dates::{
     DateError, DatePart, Field, Layout, Parsed, TimeUnit, date_fields, parse_dates, start_of_day,
 };

@@ -208,6 +208,8 @@ def _dtypes(value: Any) -> Iterable[str]:
         return map(_name, value.dtypes)
     if isinstance(value, pd.Series | pd.Index | np.ndarray) or sparse.issparse(value):
         return (_name(value.dtype),)
+    if type(value) is list or type(value) is tuple:
+        return (name for item in value for name in _dtypes(item))
     # Groups and indexers have the object that they are of, accessors the column.
     for name in ("obj", "_parent"):
         owner = getattr(value, name, None)

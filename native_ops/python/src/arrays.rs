@@ -209,6 +209,13 @@ impl<const N: usize> Outputs<N> {
     }
 }
 
+/// Looks at the arrays of a list, which go by one name in errors.
+pub(crate) fn listed(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
+    (objects.iter())
+        .map(|object| Array::new(object, what))
+        .collect()
+}
+
 fn arrays<const N: usize>(objects: [(&Bound<'_, PyAny>, &str); N]) -> PyResult<[Array; N]> {
     let arrays = objects
         .iter()

@@ -18,12 +18,13 @@ LEAST: dict[str, int] = {
     "bins of equal numbers": 2_000,
     "groups": 15_000,
     "products": 2_000,
+    "concatenated bytes": 16 << 20,
 }
-"""The fewest rows for each kind of call."""
+"""The fewest rows for each kind of call; where all columns count, the fewest bytes."""
 
 
 def refuse_few(rows: int, kind: str) -> None:
-    """Leave a call on fewer rows than its kind needs to the library.
+    """Leave a call on fewer rows (or bytes) than its kind needs to the library.
 
     Raises
     ------

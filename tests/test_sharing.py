@@ -175,6 +175,9 @@ def test_memory_of_frames_that_is_written_past_pandas():
     assert untouched.iloc[0].tolist() == frame.iloc[0].tolist() == [1.0, 1]
 
 
+FITTED_ON = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]})
+
+
 def scale_given(frame, scaler):
     return scaler.fit_transform(frame).sum()
 
@@ -192,7 +195,7 @@ def unlock(frame):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda x: dask.delayed(StandardScaler(copy=False).fit([[1.0, 2.0]])).transform(x),
+        lambda x: dask.delayed(StandardScaler(copy=False).fit(FITTED_ON)).transform(x),
         lambda x: dask.delayed(StandardScaler(copy=False)).fit_transform(x),
         lambda x: dask.delayed(Ridge(copy_X=False)).fit(x, x["a"]).coef_,
         lambda x: dask.delayed(scale_given)(x, StandardScaler(copy=False)),

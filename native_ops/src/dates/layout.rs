@@ -31,7 +31,10 @@ fn slot(row: &[u64]) -> usize {
         0x94d0_49bb_1331_11eb,
         0xd6e8_feb8_6659_fd93,
     ];
-    let products = row.iter().zip(ODD).map(|(word, odd)| word.wrapping_mul(odd));
+    let products = row
+        .iter()
+        .zip(ODD)
+        .map(|(word, odd)| word.wrapping_mul(odd));
     (products.fold(0, u64::wrapping_add) >> 54) as usize % RECENT
 }
 

@@ -327,8 +327,12 @@ def test_objects_in_cells_stay_objects():
     assert own(frame).dtypes.tolist() == frame.dtypes.tolist()
 
 
+opened = []
+
+
 def connect():
     connection = sqlite3.connect(":memory:", check_same_thread=False)
+    opened.append(connection)
     connection.execute("create table numbers as select 1 as n")
     return connection
 
@@ -348,6 +352,14 @@ class Columns(BaseEstimator):
         return self
 
 
+@pytest.fixture
+def close_connections():
+    yield
+    while opened:
+        opened.pop().close()
+
+
+@pytest.mark.usefixtures("close_connections")
 def test_what_cannot_be_copied_or_cloned():
     connection = dask.delayed(connect)()
     answers = dask.compute(*sd.optimize([dask.delayed(ask)(connection, by) for by in (1, 2)]))

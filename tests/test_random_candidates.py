@@ -9,6 +9,7 @@ import pytest
 from dask import delayed
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
 
 import stratum_dask as sd
 
@@ -29,8 +30,12 @@ def locate(frame):
     return frame
 
 
+def new_name(frame):
+    return f"new{sum(name.startswith('new') for name in frame.columns)}"
+
+
 def insert(frame):
-    frame.insert(0, f"new{frame.shape[1]}", 1)
+    frame.insert(0, new_name(frame), 1)
     return frame
 
 
@@ -53,6 +58,27 @@ def edit_cells(frame):
 def edit_first_cell(frame):
     frame["cells"].iloc[0].append(7)
     return frame
+
+
+def append_one(cell):
+    cell.append(1)
+    return cell
+
+
+def map_cells(frame):
+    frame["cells"].map(append_one)
+    return frame
+
+
+def insert_by_class(frame):
+    pd.DataFrame.insert(frame, 0, new_name(frame), 2)
+    return frame
+
+
+def scale_in_place(frame):
+    numbers = frame[["n"]].astype(float)
+    StandardScaler(copy=False).fit_transform(numbers)
+    return frame.assign(scaled=numbers["n"])
 
 
 def shallow(frame):
@@ -109,6 +135,50 @@ def fill(array):
     return array
 
 
+def clip_into_itself(array):
+    array.clip(0, 5, array)
+    return array
+
+
+def replace_missing(array):
+    np.nan_to_num(array, copy=False, nan=1.0)
+    return array
+
+
+def sort_by_class(array):
+    np.ndarray.sort(array)
+    return array
+
+
+def edit_one_of_two(array, same):
+    array *= 2
+    return same
+
+
+def make_twins():
+    row, whole = [0], np.arange(6.0)
+    return {"rows": [row, row], "whole": whole, "part": whole[1:4]}
+
+
+def edit_twin(twins):
+    twins["rows"][0].append(len(twins["rows"][1]))
+    return twins
+
+
+def edit_part(twins):
+    twins["part"] += 1
+    return twins
+
+
+def edit_all(twins):
+    twins["whole"][:3] *= 2
+    return twins
+
+
+def swap(twins):
+    return {**twins, "rows": twins["rows"][::-1]}
+
+
 def make_list():
     return [1, [2, 3], {"k": [4]}]
 
@@ -142,9 +212,13 @@ def reverse_twice(items):
 STEPS = {
     make_frame: (
         assign, locate, insert, rename, fill_in_place, edit_cells, edit_first_cell, shallow,
-        copy_and_assign, select,
+        copy_and_assign, select, map_cells, insert_by_class, scale_in_place,
     ),
-    make_array: (add, set_row, part, transposed, flattened, sort, triple, fill),
+    make_array: (
+        add, set_row, part, transposed, flattened, sort, triple, fill, clip_into_itself,
+        replace_missing, sort_by_class, edit_one_of_two,
+    ),
+    make_twins: (edit_twin, edit_part, edit_all, swap),
     make_list: (append, append_inside, set_inside, shallow_list, reverse_twice),
 }  # fmt: skip
 
@@ -171,7 +245,7 @@ def build(batch):
     for maker, literal, steps in batch:
         value = delayed(literals[maker]) if literal else delayed(maker)()
         for step in steps:
-            value = delayed(step)(value)
+            value = delayed(step)(value, value) if step is edit_one_of_two else delayed(step)(value)
         candidates.append(value)
     return candidates, literals
 

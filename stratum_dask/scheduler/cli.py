@@ -37,8 +37,8 @@ def status(
         found = asyncio.run(_ask(address, security))
     except (OSError, AttributeError, ValueError) as error:
         raise click.ClickException(
-            f"the scheduler at {address} does not answer: {error}. Does it run, and with "
-            "--preload stratum_dask.scheduler?"
+            f"the scheduler at {address} does not answer: {error}. Does it run, with "
+            "--preload stratum_dask.scheduler, and without TLS unless the address begins with tls://?"
         ) from error
     if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
@@ -50,7 +50,13 @@ def status(
 async def _ask(address: str, security: Any) -> dict[str, Any]:
     from distributed.core import rpc
 
-    async with rpc(address, connection_args=security.get_connection_args("client")) as scheduler:
+    arguments = security.get_connection_args("client")
+    if address.startswith("tls://") and arguments["ssl_context"] is None:
+        raise click.ClickException(
+            f"the scheduler at {address} uses TLS: give --tls-ca-file, --tls-cert and --tls-key, "
+            "or set distributed.comm.tls in Dask's configuration"
+        )
+    async with rpc(address, connection_args=arguments) as scheduler:
         metadata = await scheduler.get_metadata(keys=["stratum"], default=None)
         if not metadata:
             raise ValueError("it has no plugin of stratum_dask, or one that is switched off")

@@ -337,6 +337,16 @@ def test_status_on_the_command_line(client):
     assert said.exit_code == 1 and "has no plugin" in said.output
 
 
+@pytest.mark.parametrize("given", [(), ("ca-file",), ("ca-file", "cert", "key")])
+def test_status_of_an_encrypted_cluster_needs_certificates(given):
+    files = [word for name in given for word in (f"--tls-{name}", __file__)]
+    said = CliRunner().invoke(stratum, ["status", "tls://127.0.0.1:1", *files])
+    assert said.exit_code == 1
+    assert said.output.startswith("Error: the scheduler at tls://127.0.0.1:1")
+    if len(given) < 3:
+        assert "--tls-ca-file, --tls-cert and --tls-key" in said.output
+
+
 def test_encrypted_clusters():
     security = Security.temporary()
     with (

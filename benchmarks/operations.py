@@ -94,6 +94,9 @@ OPERATIONS: dict[str, Write] = {
     "frame.std(axis=1)": lambda call: call(".std", _numbers(call), axis=1),
     "frame.median(axis=1)": lambda call: call(".median", _numbers(call), axis=1),
     "concat of six columns, twice": _twice,
+    "rolling(7).min()": lambda call: call(
+        ".min", call(".rolling", _column(call, "arr_delay"), 7, min_periods=1)
+    ),
     "cut at edges": lambda call: call(
         "pandas.cut", _column(call, "distance"), [0, 500, 1_000, 2_000, 6_000]
     ),

@@ -693,6 +693,27 @@ def concatenate(parts: list[npt.NDArray[Any]], out: npt.NDArray[Any]) -> None:
     The arrays have one dimension and are contiguous and aligned.
     """
 
+def window_extremes(
+    values: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    least: int,
+    smallest: bool,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Write the smallest or largest value of each window of rows.
+
+    Parameters
+    ----------
+    values : ndarray
+    starts, ends : ndarray
+        The first row of each window, and the one after its last.
+    least : int
+        NaN for windows that have fewer values that are not NaN, or none.
+    smallest : bool
+    out : ndarray
+    """
+
 def row_medians(columns: list[npt.NDArray[Any]], skip: bool, out: npt.NDArray[Any]) -> int:
     """Write the median of each row of a table of columns; return what was raised.
 

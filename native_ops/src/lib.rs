@@ -51,6 +51,7 @@ mod stream;
 mod table;
 mod tabulate;
 mod text;
+mod windows;
 
 pub use bins::places;
 pub use buffer::Buffer;
@@ -73,3 +74,4 @@ pub use rank::{Ranking, Ties, rank};
 pub use rows::row_medians;
 pub use table::{Listed, LookupTable, Set};
 pub use text::{Chunk, Strings, TextError, order};
+pub use windows::window_extremes;

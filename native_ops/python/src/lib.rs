@@ -46,7 +46,7 @@ mod _native {
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]
-    use crate::rows::{concatenate, row_medians};
+    use crate::rows::{concatenate, row_medians, window_extremes};
     #[pymodule_export]
     use crate::text::Text;
 

@@ -24,6 +24,7 @@ from stratum_dask.ops.direct.joins import JOINS
 from stratum_dask.ops.direct.ranks import RANKS
 from stratum_dask.ops.direct.rows import ROWS
 from stratum_dask.ops.direct.rowwise import ROWWISE
+from stratum_dask.ops.direct.windows import WINDOWS
 from stratum_dask.ops.steps import Unsupported
 
 Direct = Callable[..., Any]
@@ -54,6 +55,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     **RANKS,
     **ROWWISE,
     **CONCAT,
+    **WINDOWS,
 }
 
 PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS, **text.PARTIAL, **dates.PARTIAL}

@@ -198,12 +198,26 @@ def test_workers_are_killed_at_random():
         assert len(deaths) == 3 and not plugin.off
 
 
+arrived, let_go = threading.Lock(), threading.Event()
+
+
+def patient(X):
+    """Wait on one of the folds until it is let go."""
+    if arrived.acquire(blocking=False):
+        let_go.wait(60)
+    return X
+
+
 def test_an_interrupted_batch_stops(cluster, monkeypatch):
     """Ctrl-C cancels what the batch has submitted; what others compute and the next batch go on."""
     plugin = cluster.scheduler.plugins["stratum"]
     many = candidates(tuple(np.geomspace(0.01, 100, 30)))
+    many["patient"] = make_pipeline(FunctionTransformer(patient), Ridge())
+    let_go.set()
     with dask.config.set(scheduler="threads"):
         expected = scores(sd.evaluate(many, X, Y, cv=3))
+    arrived.release()
+    let_go.clear()
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -213,6 +227,7 @@ def test_an_interrupted_batch_stops(cluster, monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Progress, "__call__", interrupt)  # when the first outcome is there
             sd.evaluate(many, X, Y, cv=3)
+        let_go.set()
         deadline = time.time() + 60
         while any(
             ts.state in ("waiting", "queued", "processing")

@@ -18,6 +18,7 @@ from sklearn.utils import check_array
 import stratum_dask as sd
 from stratum_dask.errors import NotShareableError
 from stratum_dask.ops.sharing import own
+from tests.ops.oracle import assert_same
 
 
 def make_frame():
@@ -408,3 +409,50 @@ def test_calls_inside_of_calls_of_a_plain_graph():
     alone = [dask.get(graph, key) for key in ("edited", "n", "later")]
     optimized = sd.optimize(graph, keys=["edited", "n", "later"])
     assert list(dask.get(optimized, ["edited", "n", "later"])) == alone
+
+
+def loaded():
+    return np.arange(6.0).reshape(3, 2)
+
+
+def spoil(x, by):
+    x[0] = by
+    return by
+
+
+def summed(x, after=0):
+    return x.sum() + after
+
+
+def spoiled(x, by):
+    """Return a candidate that edits `x` and then reads it."""
+    return dask.delayed(summed)(x, dask.delayed(spoil)(x, by))
+
+
+def batches():
+    """Yield batches that use one value, and edit it on purpose."""
+    x = dask.delayed(loaded)()
+    yield [spoiled(x, 100), dask.delayed(summed)(x)]
+    yield [dask.delayed(summed)(x), spoiled(x, 100), spoiled(x, 1_000), x]
+    edit = dask.delayed(spoil)(x, 100)
+    yield [dask.delayed(summed)(x, edit), dask.delayed(summed)(x, edit + 1), edit, x]
+    yield [[spoiled(x, 7)], dask.delayed(summed)(x)]
+    frame = dask.delayed(pd.DataFrame)(x)
+    scaler = dask.delayed(StandardScaler)(copy=False).fit(frame)
+    yield [dask.delayed(summed)(frame, scaler.transform(frame).sum()), dask.delayed(summed)(frame)]
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("scheduler", ["sync", "threads"])
+def test_edits_on_purpose_stay_with_their_candidate(number, scheduler):
+    batch = list(batches())[number]
+    alone = [dask.compute(one, scheduler="sync")[0] for one in batch]
+    together = dask.compute(*sd.optimize(batch), scheduler=scheduler)
+    for found, expected in zip(together, alone, strict=True):
+        assert_same(found, expected)
+
+
+def test_whoever_edits_and_wants_a_value_gets_it_edited():
+    x = dask.delayed(loaded)()
+    ((value, edited),) = dask.compute(*sd.optimize([[spoiled(x, 100), x]]), scheduler="sync")
+    assert value == 100 + edited.sum() and edited[0].tolist() == [100, 100]

@@ -164,6 +164,19 @@ def test_other_time_zones_and_attributes_are_left_to_pandas():
     assert not ran_natively(fields("day"), labelled)
 
 
+def test_what_is_no_field_is_pandas_beside_native_calls():
+    frame = pd.DataFrame({"e": pd.to_datetime(["2024-02-29", "2023-12-31"]), "f": [1.5, -2.0]})
+    steps = [
+        step("operator.getitem", Ref(0), "f"),
+        step(".abs", Ref(1)),
+        step("operator.getitem", Ref(0), "e"),
+        step("getattr", Ref(3), "dt"),
+        step("getattr", Ref(4), "date"),
+        step("stratum.with_column", Ref(0), "f", Ref(2)),
+    ]
+    check(steps, [frame])
+
+
 def test_dates_in_categories_are_left_to_pandas():
     column = pd.Series(["2024-01-01", "2024-01-01"], dtype="M8[s]").astype("category")
     assert not ran_natively(fields("day"), column)

@@ -26,6 +26,8 @@ def field(b: Builder, column: Column, name: str) -> Column:
         if vars(DatetimeArray)[name] is not vars(DatetimeArray)[canonical]:
             raise Unsupported("a name of which pandas may warn")
         name = canonical
+    if name not in FLAGS and name not in NUMBERS:
+        raise Unsupported("attribute")
     times, missing = b.load_dates(column)
     unit = column.unit
     of = times if name in OF_TIME else b.add("day", "i32", times, unit)
@@ -36,8 +38,6 @@ def field(b: Builder, column: Column, name: str) -> Column:
         if missing:
             present = b.add("ne", "bool", times, b.const("i64", NaT.value))
             node = b.add("and", "bool", present, node)
-    elif name not in NUMBERS:
-        raise Unsupported("attribute")
     elif missing:
         dtype = "f64"
         absent = b.add("eq", "bool", times, b.const("i64", NaT.value))

@@ -180,3 +180,14 @@ def test_long_frames_run_natively(kind):
     found = counters.snapshot()
     assert found.hits.keys() == {"pandas.concat"}
     assert not found.fallbacks
+
+
+@pytest.mark.parametrize("turned", [np.asarray, np.asfortranarray])
+@pytest.mark.parametrize("rows", [slice(None), slice(None, None, -1), slice(None, None, 2)])
+@pytest.mark.parametrize("columns", [slice(None), slice(None, None, -1), slice(None, None, 2)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_views_go_together_in_numpys_order(turned, rows, columns, axis):
+    part = turned(np.arange(24.0).reshape(4, 6))[rows, columns]
+    found, expected = concatenate([part, part], axis), np.concatenate([part, part], axis)
+    assert_same(found, expected)
+    assert found.strides == expected.strides

@@ -21,7 +21,7 @@ from stratum_dask.ops.steps import Ref, Step, Unsupported, resolve
 from tests.ops.generate import INTEGERS, SPECIAL, Pool
 from tests.ops.operands import STATES, check_under
 from tests.ops.oracle import copies, every_length, is_readable, observe
-from tests.ops.themes import THEMES, Lead
+from tests.ops.themes import BEGINNINGS, THEMES, Lead
 
 WORDS = np.array(["a", "B", " b ", "a-b", "longer than eight", "é", "12", "7.5", "", None])
 MOMENTS = np.array(["2024-02-29 10:30:00", "2023-12-31 23:59:59", "2024-01-01 00:00:00", None])
@@ -94,7 +94,7 @@ def chains(draw: st.DrawFn, first: str, most: int = 12) -> tuple[list[Step], lis
     inputs: list[Any] = [draw(tables()) for _ in range(draw(st.sampled_from([1, 1, 1, 2])))]
     pool = Pool(copies(inputs))
     steps: list[Step] = []
-    themes = [theme for theme, ops in THEMES.items() if first in ops]
+    themes = [theme for theme, ops in {**THEMES, **BEGINNINGS}.items() if first in ops]
     for _ in range(draw(st.integers(1, most))):
         theme = draw(st.sampled_from(list(THEMES) if steps else themes))
         lead = Lead(draw, pool)

@@ -262,6 +262,29 @@ def joins(lead: Lead, op: str) -> None:
         lead.add("operator.getitem", joined, lead.one("f_x", "s", ["s", "f_y"], ["g"]))
 
 
+def windows(lead: Lead, op: str) -> None:
+    """Reductions of rolling windows."""
+    table = lead.column(is_number)
+    if lead.flag():
+        table = lead.add("operator.getitem", lead.frame(), lead.one(["f"], ["i", "f"], ["g", "j"]))
+    options = lead.one({}, {"min_periods": 1}, {"center": True}, {"closed": "both"}, {"step": 2})
+    rolling = lead.add(op, table, lead.one(1, 2, 3, 7, 30), **options)
+    lead.add(lead.one(".min", ".max", ".mean"), rolling)
+
+
+def concats(lead: Lead, op: str) -> None:
+    """Rows of several tables in one, which may come apart again."""
+    frame = lead.frame()
+    options = lead.one({}, {"ignore_index": True}, {"join": "inner"}, {"keys": ["train", "test"]})
+    if lead.flag():
+        parts = [frame, lead.frame()]
+    else:
+        parts = [lead.add("operator.getitem", frame, lead.one([*"fi"], [*"fgij"])) for _ in "ab"]
+    whole = lead.add(op, parts, **options)
+    if lead.flag():
+        lead.add("operator.getitem", lead.add("getattr", whole, "iloc"), slice(3, None))
+
+
 def columns(lead: Lead, op: str) -> None:
     """Bins, ranks, and what is done with the strings of a whole frame."""
     if op == "pandas.cut":
@@ -314,3 +337,9 @@ THEMES: dict[Callable[[Lead, str], None], list[str]] = {
               ".astype"],
 }  # fmt: skip
 """All themes, and the canonical names that each knows to call."""
+
+BEGINNINGS: dict[Callable[[Lead, str], None], list[str]] = {
+    windows: [".rolling"],
+    concats: ["pandas.concat"],
+}
+"""Themes that chains only begin with."""

@@ -101,13 +101,14 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> np.ndarray:
         return np.concatenate(arrays, axis=axis)
     if dtype.kind in "mM":
         parts = [part.view(np.int64) for part in parts]
+    along = axis
     if not by_rows:  # the same of the tables on their side
-        parts, axis = [part.T for part in parts], 1 - axis
+        parts, along = [part.T for part in parts], 1 - axis
     shape = list(parts[0].shape)
-    shape[axis] = sum(part.shape[axis] for part in parts)
+    shape[along] = sum(part.shape[along] for part in parts)
     out = empty(tuple(shape), parts[0].dtype)
     try:
-        if axis == 0:
+        if along == 0:
             _native.concatenate([part.reshape(-1) for part in parts], out.reshape(-1))
         else:
             for row, *pieces in zip(out, *parts, strict=True):
@@ -125,7 +126,8 @@ def _is_plain(dtype: Any) -> bool:
 
 def _by_rows(parts: list[np.ndarray]) -> bool | None:
     """Whether NumPy puts arrays together row after row, else column after column; None if mixed."""
-    strides = [part.strides for part in parts if part.ndim == 2 and 1 not in part.shape]
+    tables = [part for part in parts if part.ndim == 2 and 1 not in part.shape]
+    strides = [tuple(map(abs, part.strides)) for part in tables]
     if all(rows > columns for rows, columns in strides):
         return True
     return False if all(rows < columns for rows, columns in strides) else None

@@ -437,12 +437,15 @@ def batches():
     edit = dask.delayed(spoil)(x, 100)
     yield [dask.delayed(summed)(x, edit), dask.delayed(summed)(x, edit + 1), edit, x]
     yield [[spoiled(x, 7)], dask.delayed(summed)(x)]
+    before = dask.delayed(summed)(x)
+    after = [dask.delayed(summed)(x, dask.delayed(spoil)(x, by) + before) for by in (7, 100)]
+    yield [*after, before]
     frame = dask.delayed(pd.DataFrame)(x)
     scaler = dask.delayed(StandardScaler)(copy=False).fit(frame)
     yield [dask.delayed(summed)(frame, scaler.transform(frame).sum()), dask.delayed(summed)(frame)]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("scheduler", ["sync", "threads"])
 def test_edits_on_purpose_stay_with_their_candidate(number, scheduler):
     batch = list(batches())[number]

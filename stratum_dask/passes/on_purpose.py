@@ -12,7 +12,7 @@ use `frame`, too, this one gets its own:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Mapping
 
 from stratum_dask.edits import editors
 from stratum_dask.graph import Graph, GraphNode, Key, Task, TaskRef, dependencies_at
@@ -63,64 +63,45 @@ def separate(graph: Graph, edited: dict[Key, list[Key]]) -> Graph:
     Graph
         The same object where nobody else uses what is edited.
     """
-    if len({output.candidate for output in graph.outputs}) < 2:
-        return graph
-    users = _Users(graph)
+    topology = graph.topology
+    ids, keys = topology.ids, topology.keys
+    wanting: dict[int, set[Hashable]] = {}
+    for output in graph.outputs:
+        for key in output.keys:
+            if key in ids:
+                wanting.setdefault(ids[key], set()).add(output.candidate)
+
+    def candidates(task: int) -> set[Hashable]:
+        found = (task, *topology.dag.reaches(task, list(wanting)))
+        return set().union(*(wanting.get(i, ()) for i in found))
+
     tasks: dict[Key, GraphNode] = {}
     for key, by in edited.items():
-        groups, others = users.of(key, by)
+        users = {i: candidates(i) for i in topology.consumers[ids[key]]}
+        editing = set().union(*(users[ids[editor]] for editor in by))
+        seeing = wanting.get(ids[key], set())
+        if not seeing.isdisjoint(editing):
+            continue  # the user is to see the edit
+        # What others need as well does not run after an edit, and stays with them.
+        groups = _connected({i: found for i, found in users.items() if found <= editing})
+        others = any(not found <= editing for found in (seeing, *users.values()))
         if len(groups) + others < 2:
             continue
         for number, members in enumerate(groups):
             own = graph.invent("own", f"{key}-{number}")
             tasks[own] = Task(own, handed_on, TaskRef(key))
-            for member in members:
+            for member in (keys[i] for i in members):
                 node = tasks.get(member, graph.tasks[member])
                 tasks[member] = node.substitute({key: own})
     return graph.with_(tasks={**graph.tasks, **tasks}) if tasks else graph
 
 
-class _Users:
-    """Answers which candidates use a value, and through which tasks."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._wanted: dict[object, set[Key]] = {}
-        for output in graph.outputs:
-            self._wanted.setdefault(output.candidate, set()).update(output.keys)
-        self._needed = [self._ancestors(keys) for keys in self._wanted.values()]
-
-    def _ancestors(self, keys: Iterable[Key]) -> set[Key]:
-        found: set[Key] = set()
-        ahead = [key for key in keys if key in self._graph.tasks]
-        while ahead:
-            key = ahead.pop()
-            if key not in found:
-                found.add(key)
-                ahead += [d for d in self._graph.tasks[key].dependencies if d in self._graph.tasks]
-        return found
-
-    def of(self, key: Key, editors: list[Key]) -> tuple[list[set[Key]], bool]:
-        """Return the tasks that use a value, by groups of candidates that edit it together.
-
-        Also whether other candidates use it. What one of them needs stays with them: it does not
-        run after an edit.
-        """
-        topology = self._graph.topology
-        users = {topology.keys[i] for i in topology.consumers[topology.ids[key]]}
-        groups: list[set[Key]] = []
-        theirs: set[Key] = set()
-        others = False
-        for wanted, needed in zip(self._wanted.values(), self._needed, strict=True):
-            if needed.isdisjoint(editors):
-                theirs |= users & needed
-                others |= key in needed
-            elif key in wanted:
-                return [], False  # the user is to see the edit
-            else:
-                group = users & needed
-                for same in [one for one in groups if not one.isdisjoint(group)]:
-                    groups.remove(same)
-                    group |= same
-                groups.append(group)
-        return [group - theirs for group in groups], others
+def _connected(tasks: Mapping[int, set[Hashable]]) -> list[list[int]]:
+    """Group tasks whose candidates are the same, or share a task with the same."""
+    groups: list[tuple[list[int], set[Hashable]]] = []
+    for task, found in tasks.items():
+        same = [group for group in groups if not group[1].isdisjoint(found)]
+        groups = [group for group in groups if group[1].isdisjoint(found)]
+        members = [member for group in same for member in group[0]]
+        groups.append(([*members, task], found.union(*(group[1] for group in same))))
+    return [members for members, _ in groups]

@@ -11,11 +11,38 @@ the value of that number.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Unsupported(Exception):
     """A step has no native form for these operands, so the library runs it; carries the reason."""
+
+
+def attempt(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call pandas as a part of a native form.
+
+    Raises
+    ------
+    Unsupported
+        Instead of what pandas raises, which it shall raise for the user's own call.
+
+    Examples
+    --------
+    >>> attempt(int, "7")
+    7
+    >>> attempt(int, "seven")
+    Traceback (most recent call last):
+    ...
+    stratum_dask.ops.steps.Unsupported: ValueError in pandas
+    """
+    try:
+        return call(*args, **kwargs)
+    except Unsupported:
+        raise
+    except Exception as error:
+        raise Unsupported(f"{type(error).__name__} in pandas") from error
 
 
 class Ref:

@@ -18,7 +18,7 @@ from stratum_dask.ops.direct.arrow import plain
 from stratum_dask.ops.direct.dictionary import series_like
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames import blocks, environment
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 _BINNED = frozenset({"float64", "int64", "int32", "int16", "int8"})
 #: More bins than this are rather a mistake than a feature.
@@ -133,11 +133,7 @@ def _bin(x: pd.Series, values: np.ndarray, edges: pd.Index, options: dict[str, A
     with np.errstate(all="ignore"):
         kinds[0:-2:2], kinds[1:-2:2] = np.nextafter(points, -np.inf), points
         kinds[-2], kinds[-1] = np.nextafter(points[-1], np.inf), np.nan
-    try:
-        found, _ = tile._bins_to_cuts(pd.Index(kinds), edges, **options)
-    except Exception as error:
-        # pandas raises its own for the whole column.
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    found, _ = attempt(tile._bins_to_cuts, pd.Index(kinds), edges, **options)
     places = np.empty(len(values), dtype="int32")
     try:
         _native.places(values, points, places)

@@ -21,7 +21,7 @@ from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames.symbols import CODES
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.rebound import with_globals
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 
 def concat(tables: Sequence[Any], /, **options: Any) -> Any:
@@ -41,10 +41,7 @@ def concat(tables: Sequence[Any], /, **options: Any) -> Any:
     arrays = [block.values for table in tables for block in table._mgr.blocks]
     size = sum(values.nbytes for values in arrays if _is_plain(values.dtype))
     refuse_few(size, "concatenated bytes")
-    try:
-        return _on_our_memory()(tables, **options)
-    except Exception as error:  # which pandas shall raise itself
-        raise Unsupported(f"{type(error).__name__} in pandas") from None
+    return attempt(lambda: _on_our_memory()(tables, **options))
 
 
 @cache

@@ -22,7 +22,7 @@ from stratum_dask import _native
 from stratum_dask.ops.direct import arrow
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.memory import empty
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 MANY = "many distinct strings"
 """Why a column has no dictionary, if most of its rows are distinct."""
@@ -262,11 +262,7 @@ def by_string(series: Any, call: Callable[[pd.Series], Any], *, known: bool = Fa
     """
     dictionary = dictionary_of(series, known=known)
     distinct = pd.Series(dictionary.array, name=series.name, copy=False)
-    try:
-        result = call(distinct)
-    except Exception as error:
-        # pandas raises its own for the whole column.
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    result = attempt(call, distinct)
     if type(result) is pd.DataFrame:
         columns = [result.iloc[:, i] for i in range(result.shape[1])]
         spread = {i: spread_result(dictionary, column) for i, column in enumerate(columns)}
@@ -328,10 +324,7 @@ def by_pair(
         pd.Series(d.array.take(numbers[firsts]), name=series.name, copy=False)
         for d, numbers, series in ((one, first, left), (other, second, right))
     ]
-    try:
-        result = call(*parts)
-    except Exception as error:
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    result = attempt(call, *parts)
     if result.dtype != one.array.dtype:
         raise Unsupported(f"returns dtype {result.dtype}")
     pairs = Dictionary(codes.astype(np.int32), result.array, firsts, count)

@@ -13,7 +13,7 @@ from stratum_dask.ops.direct.gather import pick_numbers
 from stratum_dask.ops.direct.grouper import REDUCTIONS, codes_of, reduce, twin
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames import blocks
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 #: Methods of groups that call no function of the user.
 _METHODS = (
@@ -34,18 +34,18 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def _groupby(frame: Any, *args: Any, **kwargs: Any) -> Any:
-    return _attempt(frame.groupby, *args, **kwargs)
+    return attempt(frame.groupby, *args, **kwargs)
 
 
 def _select(grouped: Any, key: Any, /) -> Any:
-    return _attempt(grouped.__getitem__, key)
+    return attempt(grouped.__getitem__, key)
 
 
 def _method(name: str) -> Callable[..., Any]:
     def run(grouped: Any, *args: Any, **kwargs: Any) -> Any:
         if name in _CHEAP:
             refuse_few(len(grouped.obj), "groups")
-        return _attempt(getattr(twin(grouped), name), *args, **kwargs)
+        return attempt(getattr(twin(grouped), name), *args, **kwargs)
 
     return run
 
@@ -53,7 +53,7 @@ def _method(name: str) -> Callable[..., Any]:
 def _aggregate(grouped: Any, func: Any = None, *args: Any, **kwargs: Any) -> Any:
     if args or not _names_only(kwargs if func is None else func):
         raise Unsupported("a function of the user")
-    return _attempt(twin(grouped).agg, func, **kwargs)
+    return attempt(twin(grouped).agg, func, **kwargs)
 
 
 def _transform(grouped: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
@@ -63,7 +63,7 @@ def _transform(grouped: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
         result = _broadcast(grouped, func)
         if result is not None:
             return result
-    return _attempt(twin(grouped).transform, func, *args, **kwargs)
+    return attempt(twin(grouped).transform, func, *args, **kwargs)
 
 
 def _broadcast(grouped: SeriesGroupBy, how: str) -> pd.Series | None:
@@ -95,16 +95,6 @@ def _names_only(functions: Any) -> bool:
     if isinstance(functions, tuple):  # (column, function) or NamedAgg
         return len(functions) == 2 and type(functions[1]) is str
     return type(functions) is str
-
-
-def _attempt(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call pandas; what it raises, it shall raise when it is called itself."""
-    try:
-        return call(*args, **kwargs)
-    except Unsupported:
-        raise
-    except Exception as error:
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
 
 
 GROUPS: dict[tuple[str, type], Callable[..., Any]] = {

@@ -15,7 +15,7 @@ from pandas.core.reshape.merge import _MergeOperation
 from stratum_dask.ops.direct.gather import take
 from stratum_dask.ops.direct.keys import match
 from stratum_dask.ops.frames import blocks
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 Rows = np.ndarray | None
 
@@ -41,24 +41,20 @@ def _merge(
     if not left.columns.is_unique or not right.columns.is_unique:
         raise Unsupported("repeated column labels")
     _check_keys(left, right, on, left_on, right_on)
-    try:
-        operation = _Merge(
-            left,
-            right,
-            how=how,
-            on=on,
-            left_on=left_on,
-            right_on=right_on,
-            sort=False,
-            suffixes=suffixes,
-            validate=validate,
-        )
-        operation.read = read
-        return operation.get_result()
-    except Unsupported:
-        raise
-    except Exception as error:  # which pandas shall raise itself
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    operation = attempt(
+        _Merge,
+        left,
+        right,
+        how=how,
+        on=on,
+        left_on=left_on,
+        right_on=right_on,
+        sort=False,
+        suffixes=suffixes,
+        validate=validate,
+    )
+    operation.read = read
+    return attempt(operation.get_result)
 
 
 def _check_keys(left: pd.DataFrame, right: pd.DataFrame, on: Any, *sides: Any) -> None:

@@ -13,7 +13,7 @@ from stratum_dask.ops.direct.arrow import is_text, native, text_of
 from stratum_dask.ops.direct.dictionary import Dictionary, encoded, series_like
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.frames.symbols import CODES
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 
 class Codes(NamedTuple):
@@ -104,10 +104,7 @@ def by_number(series: pd.Series, call: Callable[[pd.Series], pd.Series]) -> pd.S
     codes, firsts = encode(np.ascontiguousarray(series.array.asi8))
     if len(firsts) > len(series) // 2:
         raise Unsupported("many distinct values")
-    try:
-        result = call(series.iloc[firsts])
-    except Exception as error:
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    result = attempt(call, series.iloc[firsts])
     array = result.array
     if not is_text(array):
         raise Unsupported("returns no strings")

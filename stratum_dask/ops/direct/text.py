@@ -19,7 +19,7 @@ from stratum_dask.ops.direct.dictionary import (
     series_like,
 )
 from stratum_dask.ops.direct.lengths import LEAST
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 #: Methods of ``.str`` whose result for a row depends on this row's string alone.
 _METHODS = (
@@ -185,11 +185,7 @@ def split(name: str) -> Callable[..., Any]:
             raise Unsupported("lists, which can be changed one by one")
         dictionary = dictionary_of(series)
         distinct = pd.Series(dictionary.array, copy=False)
-        try:
-            pieces = getattr(distinct.str, name)(*args, **kwargs)
-        except Exception as error:
-            raise Unsupported(f"{type(error).__name__} in pandas") from error
-        return Pieces(series, pieces)
+        return Pieces(series, attempt(getattr(distinct.str, name), *args, **kwargs))
 
     return run
 

@@ -19,17 +19,14 @@ from stratum_dask import _native
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.rebound import with_globals
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 #: Of longer windows pandas' queues find the extremes as quickly.
 _LONG = 500
 
 
 def _rolling(table: Any, *args: Any, **kwargs: Any) -> Any:
-    try:
-        return table.rolling(*args, **kwargs)
-    except Exception as error:  # which pandas shall raise itself
-        raise Unsupported(f"{type(error).__name__} in pandas") from error
+    return attempt(table.rolling, *args, **kwargs)
 
 
 def _extremes(
@@ -57,10 +54,7 @@ def _method(name: str) -> Callable[..., Any]:
         if rolling.window > _LONG:
             raise Unsupported("long windows")
         refuse_few(len(rolling.obj), "extremes of windows")
-        try:
-            return _METHODS[name](rolling, *args, **kwargs)
-        except Exception as error:  # which pandas shall raise itself
-            raise Unsupported(f"{type(error).__name__} in pandas") from error
+        return attempt(_METHODS[name], rolling, *args, **kwargs)
 
     return method
 

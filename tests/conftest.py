@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
 import stratum_dask  # noqa: F401  # before Dask's helpers for tests, which remember the defaults
 
@@ -59,4 +60,11 @@ def _verified():
     import dask
 
     with dask.config.set({"stratum.verify": True}):
+        yield
+
+
+@pytest.fixture
+def one_thread():
+    """Fit references as plans do: the number of BLAS threads changes last bits."""
+    with threadpool_limits(1):
         yield

@@ -62,18 +62,12 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
 from stratum_dask.errors import ConfigError
 from tests.ops.oracle import CROSS_FITTED
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Fit the reference as the plan does: the number of BLAS threads changes last bits."""
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import pytest
 import sklearn
 from packaging.version import Version
 from scipy.sparse import issparse
-from threadpoolctl import threadpool_limits
 
 from stratum_dask.callables import SCORERS
 from stratum_dask.families import cut_member, family_of, learn_family
@@ -20,10 +19,8 @@ _SCALARS = (type(None), bool, int, str, bytes, type, np.generic)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread(one_thread):
     """Small fits are quicker alone than waiting for each other's threads."""
-    with threadpool_limits(1):
-        yield
 
 
 def _assert_same(a, b, path="", seen=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,14 @@ def indexes(draw: st.DrawFn, length: int) -> pd.Index:
     if kind == "repeated":
         return pd.Index(np.zeros(length, dtype="int64"))
     return pd.RangeIndex(1, length + 1, name="number")
+
+
+@st.composite
+def columns(draw: st.DrawFn, dtypes: Sequence[str]) -> pd.Series:
+    """A short column of one of some dtypes, with any index and perhaps a name."""
+    length = draw(st.sampled_from([0, 1, 2, 9, 30]))
+    values = draw(values_of(draw(st.sampled_from(dtypes)), length))
+    return pd.Series(values, index=draw(indexes(length)), name=draw(st.sampled_from(["x", None])))
 
 
 @st.composite

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import DTYPES, indexes, values_of
+from tests.ops.generate import DTYPES, columns
 from tests.ops.operands import FOREIGN, foreign
-from tests.ops.oracle import check, every_length, step
+from tests.ops.oracle import check, step
+
+pytestmark = pytest.mark.usefixtures("few_rows_too")
+
+KINDS = ["float64", "float64", "int64", *DTYPES]
 
 EDGES = st.lists(
     st.sampled_from([-np.inf, -5, -1, -0.0, 0, 0.5, 1, 2.5, 3, 7, 100, np.inf, 1e300]),
@@ -39,34 +43,19 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _short_columns():
-    with pytest.MonkeyPatch.context() as patch:
-        every_length(patch)
-        yield
-
-
-@st.composite
-def columns(draw: st.DrawFn) -> pd.Series:
-    length = draw(st.sampled_from([0, 1, 2, 9, 30]))
-    dtype = draw(st.sampled_from(["float64", "float64", "int64", *DTYPES]))
-    values = draw(values_of(dtype, length))
-    return pd.Series(values, index=draw(indexes(length)), name=draw(st.sampled_from(["x", None])))
-
-
-@given(columns(), EDGES, OPTIONS, st.booleans())
+@given(columns(KINDS), EDGES, OPTIONS, st.booleans())
 def test_cut_at_edges(column, edges, options, ascending):
     edges = sorted(edges) if ascending else edges
     kind = np.array if len(edges) % 3 == 0 else list
     check([step("pandas.cut", Ref(0), kind(edges), **options)], [column])
 
 
-@given(columns(), st.one_of(st.integers(-1, 7), st.just(2.5)), OPTIONS)
+@given(columns(KINDS), st.one_of(st.integers(-1, 7), st.just(2.5)), OPTIONS)
 def test_cut_into_equal_widths(column, count, options):
     check([step("pandas.cut", Ref(0), count, **options)], [column])
 
 
-@given(columns(), st.integers(0, 7), OPTIONS)
+@given(columns(KINDS), st.integers(0, 7), OPTIONS)
 def test_qcut(column, count, options):
     kept = {
         name: options[name] for name in ("labels", "precision", "duplicates") if name in options

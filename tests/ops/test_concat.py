@@ -21,12 +21,13 @@ from tests.ops.oracle import (
     assert_same_outcome,
     check,
     copies,
-    every_length,
     in_pandas,
     is_readable,
     observe,
     step,
 )
+
+pytestmark = pytest.mark.usefixtures("few_rows_too")
 
 OPTIONS = st.fixed_dictionaries(
     {},
@@ -39,13 +40,6 @@ OPTIONS = st.fixed_dictionaries(
         "verify_integrity": st.booleans(),
     },
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _small_tables():
-    with pytest.MonkeyPatch.context() as patch:
-        every_length(patch)
-        yield
 
 
 @st.composite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,9 @@ from stratum_dask.ops.direct import dictionary
 from stratum_dask.ops.direct.keys import encode
 from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import DTYPES, indexes, values_of
-from tests.ops.oracle import check, every_length, step
+from tests.ops.oracle import check, step
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _however_few_rows() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        every_length(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("few_rows_too")
 
 
 REDUCTIONS = ["mean", "sum", "min", "max", "median", "std", "var", "first", "last"]

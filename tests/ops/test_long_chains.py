@@ -20,8 +20,10 @@ from stratum_dask.ops.frames import SUPPORTED
 from stratum_dask.ops.steps import Ref, Step, Unsupported, resolve
 from tests.ops.generate import INTEGERS, SPECIAL, Pool
 from tests.ops.operands import STATES, check_under
-from tests.ops.oracle import copies, every_length, is_readable, observe
+from tests.ops.oracle import copies, is_readable, observe
 from tests.ops.themes import BEGINNINGS, THEMES, Lead
+
+pytestmark = pytest.mark.usefixtures("few_rows_too")
 
 WORDS = np.array(["a", "B", " b ", "a-b", "longer than eight", "é", "12", "7.5", "", None])
 MOMENTS = np.array(["2024-02-29 10:30:00", "2023-12-31 23:59:59", "2024-01-01 00:00:00", None])
@@ -31,14 +33,6 @@ FLOATS = (
     np.array([0.0, 1.0, 2.0, 3.0, np.nan]),
     np.array(SPECIAL),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _small_columns():
-    """Let native forms run on few rows too."""
-    with pytest.MonkeyPatch.context() as patch:
-        every_length(patch)
-        yield
 
 
 @st.composite

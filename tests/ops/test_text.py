@@ -18,7 +18,9 @@ from stratum_dask.ops.direct import dictionary, lengths
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref, Step, Unsupported
 from tests.ops.generate import indexes
-from tests.ops.oracle import check, every_length, fallbacks, step
+from tests.ops.oracle import check, fallbacks, step
+
+pytestmark = pytest.mark.usefixtures("few_rows_too")
 
 WORDS = [
     "",
@@ -46,14 +48,6 @@ WORDS = [
     "\t",
     "\u2003",
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _small_columns():
-    """Give small columns dictionaries too."""
-    with pytest.MonkeyPatch.context() as patch:
-        every_length(patch)
-        yield
 
 
 @st.composite

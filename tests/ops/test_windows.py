@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import DTYPES, frames, indexes, values_of
+from tests.ops.generate import DTYPES, columns, frames
 from tests.ops.operands import FOREIGN, foreign
-from tests.ops.oracle import check, every_length, step
+from tests.ops.oracle import check, step
+
+pytestmark = pytest.mark.usefixtures("few_rows_too")
+
+KINDS = ["float64", "float64", *DTYPES]
 
 WINDOWS = st.fixed_dictionaries(
     {"window": st.sampled_from([1, 2, 3, 5, 8, 30, 0, -1, "3s", 2.5])},
@@ -29,21 +33,7 @@ OPS = st.sampled_from([".min", ".max", ".mean", ".sum", ".std"])
 OPTIONS = st.sampled_from([{}, {}, {}, {"numeric_only": True}, {"engine": "cython"}])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _short_columns():
-    with pytest.MonkeyPatch.context() as patch:
-        every_length(patch)
-        yield
-
-
-@st.composite
-def columns(draw: st.DrawFn) -> pd.Series:
-    length = draw(st.sampled_from([0, 1, 2, 9, 30]))
-    values = draw(values_of(draw(st.sampled_from(["float64", "float64", *DTYPES])), length))
-    return pd.Series(values, index=draw(indexes(length)), name=draw(st.sampled_from(["x", None])))
-
-
-@given(columns(), WINDOWS, OPS, OPTIONS)
+@given(columns(KINDS), WINDOWS, OPS, OPTIONS)
 def test_columns(column, windows, op, options):
     check([step(".rolling", Ref(0), **windows), step(op, Ref(1), **options)], [column])
 

@@ -10,7 +10,7 @@ from pandas.core import nanops
 
 from stratum_dask import _native
 from stratum_dask.ops.frames import blocks
-from stratum_dask.ops.frames.environment import reports
+from stratum_dask.ops.frames.environment import reports, takes_medians_of_rows_at_once
 from stratum_dask.ops.frames.symbols import CODES
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
@@ -54,6 +54,9 @@ def median(
         raise Unsupported("no columns, or many")
     kinds = {dtype.kind == "b" for dtype in dtypes}
     common = np.result_type(*dtypes)
+    by_row = len(kinds) > 1 or (not skipna and common == np.float32)
+    if by_row and not takes_medians_of_rows_at_once():
+        raise Unsupported("pandas takes medians row by row")
     # pandas makes objects of bools and numbers together, and of their medians.
     dtype = common if common.kind == "f" and len(kinds) == 1 else np.dtype(np.float64)
     out = empty(len(frame), dtype)

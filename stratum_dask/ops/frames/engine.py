@@ -146,8 +146,7 @@ class FusedFrame:
                 try:
                     value = direct.call(step.op, args, kwargs, self._columns_read[position])
                 except Unsupported as why:
-                    # A column that programs don't compute with is the other table's affair.
-                    told = reason if reason not in ("no rule", "dtype") else str(why)
+                    told = _told(reason, str(why))
                     fallbacks.append(Fallback(step.op or "?", dtypes_of(args), told))
                     value = step.func(*args, **kwargs)
                 else:
@@ -162,6 +161,18 @@ class FusedFrame:
         for number, last in enumerate(self._last_use[: self.n_inputs + position]):
             if last < position:
                 values[number] = None
+
+
+def _told(by_program: str, by_table: str) -> str:
+    """Return which of two reasons to tell why a call is left to the library.
+
+    A column or arguments that programs don't know are the other table's affair, if it has the call.
+    """
+    no_rule = by_program == "arguments" and by_table == "no rule"
+    return by_program if no_rule or by_program not in _VAGUE else by_table
+
+
+_VAGUE = ("no rule", "dtype", "arguments")
 
 
 def _is_of_strings(step: Step, values: list[Any]) -> bool:

@@ -125,6 +125,16 @@ def adds_rows_by_blocks() -> bool:
 
 
 @cache
+def takes_medians_of_rows_at_once() -> bool:
+    """Tell whether pandas asks NumPy for the medians of all rows; before 3.1 it did so row by row.
+
+    Then a first row that misses something made them float64, and bools beside numbers an error.
+    """
+    frame = pd.DataFrame({"a": [np.nan, 1.0], "b": [1.0, 2.0]}, dtype=np.float32)
+    return bool(frame.median(axis=1, skipna=False).dtype == np.float32)
+
+
+@cache
 def adds_whole_columns() -> bool:
     """Tell whether NumPy adds a long column as one tree; before 2.3 it did so buffer by buffer."""
     rng = np.random.default_rng(0)

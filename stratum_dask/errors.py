@@ -51,7 +51,17 @@ class LostValuesError(StratumError, RuntimeError):
 
 
 class SchedulerLostError(StratumError, ConnectionError):
-    """A cluster's scheduler ended in the middle of a batch, with all that it knew."""
+    """A cluster's scheduler ended in the middle of a batch, with all that it knew.
+
+    Attributes
+    ----------
+    replaced : bool
+        Whether the client has found another one at the same address.
+    """
+
+    def __init__(self, message: str, *, replaced: bool = False) -> None:
+        super().__init__(message)
+        self.replaced = replaced
 
 
 class CandidateError(StratumError, RuntimeError):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stratum_dask.config import Options
 from stratum_dask.errors import LostValuesError, SchedulerLostError
 from stratum_dask.graph import Graph, Key
-from stratum_dask.ops.outcomes import Outcome
+from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
 from stratum_dask.pipeline import Observer
 from stratum_dask.runtime.compute import Done, compute
 from stratum_dask.runtime.site import Site
@@ -45,7 +45,8 @@ def run_batch(
     Values that are alive on the cluster are not computed again. When one of them is lost for
     good - it came from data of a client that is gone, and so did its worker - the batch is planned
     once more without them. When the scheduler is lost and another one takes its place, the batch is
-    planned again too, to read what was stored until then. What has an outcome stays as it is.
+    planned again too, to read what was stored until then. What has an outcome stays as it is; where
+    there is no scheduler any more, the loss is the failure of the rest.
 
     Parameters
     ----------
@@ -60,12 +61,20 @@ def run_batch(
     Returns
     -------
     Batch
+
+    Raises
+    ------
+    SchedulerLostError
+        If the scheduler was lost before the batch could be planned once.
     """
+    wanted = [key for output in before.outputs for key in output.keys]
     found: dict[Key, Outcome] = {}
+    graph: Graph | None = None
+    why: Exception
 
     def attempt(site: Site) -> Batch:
+        nonlocal graph
         graph = site.plan(before, chosen, observe)
-        wanted = [key for output in graph.outputs for key in output.keys]
         left = [key for key in wanted if key not in found]
 
         def note(key: Key, outcome: Outcome) -> None:
@@ -82,12 +91,18 @@ def run_batch(
         found.update(zip(left, outcomes, strict=True))
         return Batch(graph, {key: found[key] for key in wanted})
 
-    site = Site.outcomes()
+    live = True
     for _ in range(_SCHEDULERS):
         try:
-            return attempt(site)
-        except LostValuesError:
-            site = site.without_live()
-        except SchedulerLostError:
             site = Site.outcomes()
-    return attempt(site)
+            return attempt(site if live else site.without_live())
+        except LostValuesError as error:
+            live, why = False, error
+        except SchedulerLostError as error:
+            why = error
+            if not error.replaced:
+                break
+    if graph is None:  # nothing was even planned
+        raise why
+    gone = failure_of(why, "")
+    return Batch(graph, {key: found.get(key) or NoValue(None, gone, {}) for key in wanted})

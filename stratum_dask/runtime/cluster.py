@@ -10,17 +10,16 @@ from typing import Any
 import dask
 from dask.sizeof import sizeof
 
-from stratum_dask.errors import LostValuesError, SchedulerLostError
+from stratum_dask.errors import LostValuesError
 from stratum_dask.graph import ANNOTATION, DataNode, GraphNode, Key
 from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
+from stratum_dask.scheduler.connection import is_connected, lost_scheduler
 
 _BIG = 1 << 20
 _ROUNDS = 100
 """How often to submit again what was lost with workers."""
 _PAUSE = 0.05
 """Seconds before data are sent again, times how often that was done."""
-_LOOK = 0.05
-"""Seconds between looks whether a client has found its scheduler again."""
 
 
 def compute_on(
@@ -69,12 +68,10 @@ def compute_on(
     others = {one for node in dsk.values() for one in node.dependencies} - dsk.keys()
     for number in range(_ROUNDS):
         left = [key for key in keys if key not in found]
-        if not left or not _is_connected(client):
+        if not left or not is_connected(client):
             break
         if client.scheduler_comm is not connection:
-            raise SchedulerLostError(
-                f"the scheduler at {address} was lost in the middle of the batch, and started again"
-            )
+            raise lost_scheduler(client, address)
         if number:
             # With a worker went data that cannot be computed again: send them again.
             lost = {key: value for key, value in big.items() if _is_lost(client, key)}
@@ -100,11 +97,7 @@ def compute_on(
             del futures
     error: Exception = CancelledError("its task was cancelled, or lost again and again")
     if client.status != "running":
-        error = SchedulerLostError(
-            f"the scheduler at {address} was lost in the middle of the batch, and its client has "
-            "found none there again; start one, and run the batch again with a new Client. With "
-            "stratum.store.url set, what was computed is read then"
-        )
+        error = lost_scheduler(client, address)
     gone = failure_of(error, "")
     return [found.get(key) or NoValue(None, gone, {}) for key in keys]
 
@@ -116,19 +109,12 @@ def _send(client: Any, values: Mapping[Key, Outcome]) -> dict[Key, Any]:
             futures: dict[Key, Any] = client.scatter(dict(values), hash=False) if values else {}
             return futures
         except OSError:
-            if not _is_connected(client):
+            if not is_connected(client):
                 break
             if attempt == _ROUNDS - 1:
                 raise
             time.sleep(0.1)
     return {}
-
-
-def _is_connected(client: Any) -> bool:
-    """Wait while a client looks for its scheduler, as long as it does; tell whether it has one."""
-    while client.status in ("connecting", "newly-connected"):
-        time.sleep(_LOOK)
-    return bool(client.status == "running")
 
 
 def _collect(

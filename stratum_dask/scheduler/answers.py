@@ -46,7 +46,8 @@ class Answers:
         Returns
         -------
         dict
-            ``status`` ("OK", "version", "off" or "refused"), and ``found``: for each token that
+            ``status`` ("OK", "version", "off", "refused", or "stranger" for a client that is not
+            connected), and ``found``: for each token that
             is known its position in the question, the live key and its bytes; ``costs``: what tasks
             took that ran since the client has asked last, up to the time ``learned``.
         """
@@ -105,7 +106,8 @@ class Answers:
     def _find(self, sent: dict[str, Any]) -> dict[str, Any]:
         plugin, question = self._plugin, messages.unpack_question(sent)
         if question.client not in plugin.scheduler.clients:
-            raise MessageError(f"the client {question.client} is not connected")
+            reason = f"the client {question.client} is not connected"
+            return {"status": "stranger", "reason": reason}
         found: list[tuple[int, Key, int]] = []
         for position, token in enumerate(question.tokens):
             key = self._alive((question.environment, question.form, token))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,13 +19,9 @@ from stratum_dask.runtime.counting import here
 from stratum_dask.runtime.kinds import works_of
 from stratum_dask.runtime.threads import is_in_task
 from stratum_dask.scheduler import messages
+from stratum_dask.scheduler.connection import ask, has_plugin, warn_once
 from stratum_dask.scheduler.environment import environment
 from stratum_dask.store.access import tally
-
-_PATIENCE = 60
-"""Seconds to wait for an answer of the scheduler."""
-
-_warned: set[tuple[str, str]] = set()
 
 
 class LiveValues:
@@ -58,10 +53,10 @@ class LiveValues:
         question = messages.Question(
             self.client.id, list(tokens), self.form, environment().name, known.time
         )
-        answer = _ask(self.client, "stratum_find", messages.pack(question))
+        answer = ask(self.client, "stratum_find", messages.pack(question))
         known.enter(answer.get("learned", 0), answer.get("costs", ()))
         if others := answer.get("others"):
-            _warn_once(
+            warn_once(
                 self.client,
                 "mixed",
                 f"the workers {', '.join(others)} compute with other library versions or "
@@ -123,7 +118,7 @@ class LiveValues:
             here()[0],
             tally(),
         )
-        _ask(self.client, "stratum_announce", messages.pack(said))
+        ask(self.client, "stratum_announce", messages.pack(said))
 
 
 class SharedCluster:
@@ -174,7 +169,7 @@ class SharedCluster:
         numbers: dict[str, int] = {}
         workers = [numbers.setdefault(one, len(numbers)) for one in placement.workers.values()]
         wishes = messages.Wishes(list(placement.workers), list(numbers), workers, placement.seconds)
-        _ask(self.client, "stratum_place", messages.pack(wishes))
+        ask(self.client, "stratum_place", messages.pack(wishes))
 
 
 def shared_cluster() -> SharedCluster | None:
@@ -185,6 +180,11 @@ def shared_cluster() -> SharedCluster | None:
     SharedCluster or None
         None without a client, without the plugin, inside of tasks, and for asynchronous clients,
         which could not wait for an answer.
+
+    Raises
+    ------
+    SchedulerLostError
+        If there is no scheduler any more.
     """
     if "distributed" not in sys.modules or is_in_task():
         return None
@@ -194,32 +194,7 @@ def shared_cluster() -> SharedCluster | None:
         return None
     if client is None or client.asynchronous or client.status != "running":
         return None
-    has_plugin = client.get_metadata(messages.METADATA, default=None)
-    return SharedCluster(client) if has_plugin else None
-
-
-def _ask(client: Any, op: str, message: dict[str, Any]) -> dict[str, Any]:
-    """Ask the plugin; an answer that is no answer warns once, and is empty."""
-
-    async def ask() -> Any:
-        return await getattr(client.scheduler, op)(**message)
-
-    try:
-        answer: dict[str, Any] = client.sync(ask, callback_timeout=_PATIENCE)
-    except Exception as error:
-        _warn_once(client, "asked", f"the scheduler did not answer: {error!r}")
-        return {}
-    status = answer["status"]
-    if status == "version":
-        _warn_once(
-            client,
-            status,
-            f"the scheduler has stratum_dask {answer['version']}, this process has "
-            f"{messages.version()}; install the same version on both",
-        )
-    elif status != "OK":
-        _warn_once(client, status, str(answer.get("reason")))
-    return answer if status == "OK" else {}
+    return SharedCluster(client) if has_plugin(client) else None
 
 
 def _end(graph: Graph, key: Key) -> Key:
@@ -269,12 +244,3 @@ def _works(graph: Graph, keys: Sequence[Key]) -> list[tuple[str, int] | None]:
             kinds.setdefault(work.key, Counter())[work.kind] += work.rounds
     found = {key: next(iter(each.items())) for key, each in kinds.items() if len(each) == 1}
     return [found.get(key) for key in keys]
-
-
-def _warn_once(client: Any, kind: str, text: str) -> None:
-    if (client.id, kind) not in _warned:
-        _warned.add((client.id, kind))
-        warnings.warn(
-            f"no results are shared through the cluster at {client.scheduler.address}: {text}",
-            stacklevel=2,
-        )

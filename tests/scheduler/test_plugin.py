@@ -378,7 +378,7 @@ async def test_candidates_are_followed(c, s, plugin, a, b):
 @plugin_test()
 async def test_malformed_messages_are_refused(c, s, plugin, a, b):
     answer = plugin.answers.find(**question(["x"], client="nobody"))
-    assert answer["status"] == "refused" and "nobody" not in s.clients
+    assert answer["status"] == "stranger" and "nobody" not in s.clients
     good = announcement(["x"])
     for change in (
         {"keys": 3},

@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 import stratum_dask as sd
 from stratum_dask.runtime.progress import Progress
+from stratum_dask.runtime.site import Site
 from stratum_dask.store import access
 from stratum_dask.store.behind import flush
 from tests.scheduler.processes import Cluster
@@ -99,3 +100,59 @@ def test_no_scheduler_takes_over(killing, expected):
         assert {one.error for one in found.errors.values()} == {"SchedulerLostError"}
         said = next(iter(found.errors.values())).message
         assert cluster.address in said and "stratum.store.url" in said
+
+
+@pytest.fixture
+def replanning(monkeypatch):
+    """Call a function when a batch is planned for the second time."""
+
+    def before(act):
+        plan, planned = Site.plan, []
+
+        def counted(self, *args, **kwargs):
+            planned.append(self)
+            if len(planned) == 2:
+                act()
+            return plan(self, *args, **kwargs)
+
+        monkeypatch.setattr(Site, "plan", counted)
+        return planned
+
+    return before
+
+
+def test_a_third_scheduler_takes_over_when_the_second_dies_while_planning(
+    killing, replanning, expected
+):
+    with Cluster() as cluster, Client(cluster.address) as client:
+        client.wait_for_workers(2, timeout=60)
+
+        def again():
+            cluster.kill()
+            cluster.start()
+
+        killing(4, again)
+        planned = replanning(again)
+        assert scores(sd.evaluate(batch(), X, Y, cv=2)) == expected
+        assert len(planned) == 3
+
+
+def test_none_takes_over_when_the_second_dies_while_planning(killing, replanning):
+    with Cluster() as cluster, Client(cluster.address) as client:
+        client.wait_for_workers(2, timeout=60)
+
+        def again():
+            cluster.kill()
+            cluster.start()
+
+        def last():
+            client._timeout = 2.0  # seconds in which it looks for a scheduler
+            cluster.kill()
+
+        killing(4, again)
+        replanning(last)
+        found = sd.evaluate(batch(), X, Y, cv=2)
+        statuses = found.frame["status"].tolist()
+        assert "failed" in statuses
+        assert {one.error for one in found.errors.values()} == {"SchedulerLostError"}
+        assert cluster.address in next(iter(found.errors.values())).message

@@ -12,6 +12,7 @@ import dask
 from dask.base import get_scheduler
 from dask.utils import parse_bytes
 
+from stratum_dask.environment import environment
 from stratum_dask.graph import Alias, Graph, Key, Task, TaskRef, Workers
 from stratum_dask.ops.sharing import own
 from stratum_dask.runtime.costs import open_book
@@ -20,7 +21,6 @@ from stratum_dask.runtime.kinds import works_of
 from stratum_dask.runtime.threads import is_in_task
 from stratum_dask.scheduler import messages
 from stratum_dask.scheduler.connection import ask, has_plugin, warn_once
-from stratum_dask.scheduler.environment import environment
 from stratum_dask.store.access import tally
 
 

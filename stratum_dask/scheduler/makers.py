@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import Any
 
+from stratum_dask.environment import Environment, report
 from stratum_dask.scheduler.asking import ask_worker
-from stratum_dask.scheduler.environment import Environment, report
 
 logger = logging.getLogger("distributed.stratum")
 

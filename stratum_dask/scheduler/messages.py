@@ -47,7 +47,7 @@ class Question(NamedTuple):
     form : str
         How values are wrapped, and under which settings they are made.
     environment : str
-        See :mod:`stratum_dask.scheduler.environment`.
+        See :mod:`stratum_dask.environment`.
     learned : int
         Up to which time the client knows what tasks took; see :class:`Learning`.
     """

@@ -20,6 +20,7 @@ from stratum_dask.store.access import configured
 from stratum_dask.store.files import Entry
 from stratum_dask.store.retention import benefit, room_of
 from stratum_dask.store.store import Store
+from stratum_dask.store.trouble import masked
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -69,7 +70,7 @@ def _list(store: Store, arguments: argparse.Namespace, console: Console) -> int:
     if arguments.json:
         print(json.dumps([_as_dict(entry, now) for entry in entries], indent=2))
         return 0
-    table = Table(title=f"{escape(store.url)}: {_summary(entries, store.budget)}")
+    table = Table(title=f"{escape(masked(store.url))}: {_summary(entries, store.budget)}")
     for column in ("value", "bytes", "took", "last used"):
         table.add_column(column, justify="left" if column == "value" else "right")
     for entry in entries[: arguments.most]:

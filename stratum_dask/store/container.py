@@ -16,7 +16,6 @@ import hmac
 import json
 import os
 import struct
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -36,6 +35,8 @@ _SAMPLE = 64 * 1024
 _LEVEL = 1
 _WORTH = 2.0
 """Buffers that shrink by less are left as they are, since those read many times faster."""
+
+TOO_LARGE = "larger than half of the memory"
 
 
 class Bad(Exception):
@@ -120,7 +121,7 @@ def unseal(entry: memoryview, token: bytes, key: bytes) -> Opened:
     """
     head = check(entry, token, key)
     position = _HEAD + _LENGTH.unpack_from(entry, _HEAD - _LENGTH.size)[0]
-    _check_sizes(head["buffers"])
+    check_size(sum(max(stored, size) for stored, size, *_ in head["buffers"]))
     buffers: list[memoryview] = []
     for stored, size, packed, readonly in head["buffers"]:
         position += -position % _ALIGNED
@@ -206,6 +207,12 @@ def _most() -> int:
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
-def _check_sizes(buffers: Sequence[Sequence[int]]) -> None:
-    if sum(max(stored, size) for stored, size, *_ in buffers) > _most():
-        raise Bad("larger than half of the memory")
+def check_size(nbytes: int) -> None:
+    """Refuse what memory cannot hold.
+
+    Raises
+    ------
+    Bad
+    """
+    if nbytes > _most():
+        raise Bad(TOO_LARGE)

@@ -25,8 +25,12 @@ import numpy as np
 from stratum_dask.errors import StoreError
 from stratum_dask.store.keys import check_owner_only
 from stratum_dask.store.patience import BoundedFiles
+from stratum_dask.store.trouble import masked
 
 _NAME = re.compile(r"([0-9a-f]{32})-([0-9]{1,18})-([0-9]{1,18})")
+_FOLDER = re.compile(r"[0-9a-f]{2}")
+_FRESH = re.compile(r"\.[0-9a-f]{16}")
+"""What is written is called so until it is complete."""
 _LONG = 1.0
 _ABANDONED = 3600.0
 """Seconds after which a file that was never finished is taken to have lost its writer."""
@@ -120,7 +124,7 @@ def _remote(url: str) -> Files:
     try:
         system, root = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise StoreError(f"stratum.store.url is {url!r}: {error}") from None
+        raise StoreError(masked(f"stratum.store.url is {url!r}: {error}")) from None
     return RemoteFiles(system, root)
 
 
@@ -141,14 +145,12 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_owner_only(root)
+        check_owner_only(root, root.stat())
         self._seen: dict[str, tuple[int, list[Entry]]] = {}
 
     def list(self, times: bool = False) -> Iterator[Entry]:
         """Yield all entries; folders that did not change are not read again."""
-        with os.scandir(self.root) as folders:
-            names = sorted(one.name for one in folders if len(one.name) == 2)
-        for name in names:
+        for name in self._folders():
             folder = self.root / name
             changed = folder.stat().st_mtime_ns
             known = self._seen.get(name)
@@ -199,11 +201,16 @@ class LocalFiles:
         os.utime(self._path(entry))
 
     def tidy(self) -> None:
-        """Remove files that were never finished."""
+        """Remove files that were never finished; what others have put there stays."""
         before = time.time() - _ABANDONED
-        for path in self.root.glob("??/.*"):
-            if path.stat().st_mtime < before:
-                path.unlink(missing_ok=True)
+        for name in self._folders():
+            for path in (self.root / name).glob(".*"):
+                if _FRESH.fullmatch(path.name) and path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+
+    def _folders(self) -> Sequence[str]:
+        with os.scandir(self.root) as found:
+            return sorted(one.name for one in found if _FOLDER.fullmatch(one.name) and one.is_dir())
 
     def _path(self, entry: Entry) -> Path:
         name = entry.name

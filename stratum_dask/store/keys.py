@@ -10,6 +10,8 @@ from pathlib import Path
 from stratum_dask.errors import StoreError
 
 _LENGTH = 32
+_MOST = 1024
+"""Characters that are read of a file that may be no key."""
 
 
 def load_key(path: str | os.PathLike[str]) -> bytes:
@@ -34,9 +36,9 @@ def load_key(path: str | os.PathLike[str]) -> bytes:
     try:
         if not file.exists():
             _make(file)
-        check_owner_only(file)
-        text = file.read_text("ascii").strip()
-        key = bytes.fromhex(text)
+        with file.open(encoding="ascii") as opened:
+            check_owner_only(file, os.fstat(opened.fileno()))  # which nobody can replace any more
+            key = bytes.fromhex(opened.read(_MOST).strip())
     except (OSError, ValueError) as error:
         raise StoreError(
             f"the store's key {str(file)!r} cannot be read or made: {error}; set stratum.store.key "
@@ -50,14 +52,20 @@ def load_key(path: str | os.PathLike[str]) -> bytes:
     return key
 
 
-def check_owner_only(path: Path) -> None:
+def check_owner_only(path: Path, found: os.stat_result) -> None:
     """Refuse a file or directory that others may read or write.
+
+    Parameters
+    ----------
+    path : Path
+        What it is called.
+    found : os.stat_result
+        What the system says of it.
 
     Raises
     ------
     StoreError
     """
-    found = path.stat()
     if found.st_uid != os.geteuid():
         raise StoreError(
             f"{str(path)!r} belongs to the user {found.st_uid}, who could change what is read from "

@@ -31,8 +31,8 @@ class BoundedFiles:
 
     Raises
     ------
-    TimeoutError
-        If opening takes too long; all methods raise it as well.
+    OSError
+        If opening fails; all methods raise it as well. TimeoutError if it takes too long.
     """
 
     def __init__(self, place: Callable[[], Files], seconds: float) -> None:
@@ -82,6 +82,10 @@ class BoundedFiles:
             raise TimeoutError(
                 f"no answer within {limit:.3g} s, which stratum.store.timeout allows"
             ) from None
+        except OSError:
+            raise
+        except Exception as error:  # libraries of services raise whatever they like
+            raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _answer(call: Callable[[], T], answer: Future[T]) -> None:

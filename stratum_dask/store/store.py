@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from stratum_dask._native import digest
-from stratum_dask.store.container import VERSION, Bad, Opened, check, key_id, seal, unseal
+from stratum_dask.store.container import (
+    TOO_LARGE,
+    VERSION,
+    Bad,
+    Opened,
+    check,
+    check_size,
+    key_id,
+    seal,
+    unseal,
+)
 from stratum_dask.store.files import Entry, Files, LocalFiles, open_files
 from stratum_dask.store.inventory import Inventory
 from stratum_dask.store.keys import load_key
@@ -24,7 +34,10 @@ from stratum_dask.store.values import Encoded, Refused, encode
 
 T = TypeVar("T")
 
-_FOREIGN = ("other version", "foreign key")
+_OTHERS = ("other version", "foreign key", TOO_LARGE)
+"""Reasons for which an entry stays, since others may read it."""
+_REASONS = 1_000
+"""Reasons that are told apart: some name what they are about."""
 
 
 class Missing(Exception):
@@ -201,7 +214,9 @@ class Store:
 
     def refuse(self, why: str) -> None:
         """Count a value that is not written."""
-        self.counts[f"not written: {why}"] += 1
+        name = f"not written: {why}"
+        known = name in self.counts or len(self.counts) < _REASONS
+        self.counts[name if known else "not written: other reasons"] += 1
 
     # -- what the owner asks ----------------------------------------------------------------------
 
@@ -214,6 +229,7 @@ class Store:
         for entry in self.files.list():
             reason = ""
             try:
+                check_size(entry.size)
                 check(self.files.read(entry), entry.token, self.key)
             except FileNotFoundError:
                 continue
@@ -252,11 +268,12 @@ class Store:
     def _open(self, entry: Entry) -> Opened | str:
         """Return what an entry holds, or why it cannot be used."""
         try:
+            check_size(entry.size)
             opened = unseal(self.files.read(entry), entry.token, self.key)
         except FileNotFoundError:
             return "gone"
         except Bad as why:
-            if str(why) not in _FOREIGN:
+            if str(why) not in _OTHERS:
                 self.files.remove(entry)
             return str(why)
         self.files.touch(entry)

@@ -14,6 +14,7 @@ from pandas._config import using_string_dtype
 from threadpoolctl import ThreadpoolController
 
 from stratum_dask._native import digest
+from stratum_dask.environment import environment
 
 _SHOWN_ONLY = frozenset({"display", "print_changed_only"})
 _OPTIONS = (
@@ -38,11 +39,13 @@ def surroundings(threads: int | None = None) -> bytes:
     Returns
     -------
     bytes
-        16 bytes: scikit-learn's and pandas' settings, what floating-point errors do, and the
-        number of inner threads, which changes last bits.
+        16 bytes: what this process computes with (a plan's tokens say what the client computes
+        with, and a worker may differ), scikit-learn's and pandas' settings, what floating-point
+        errors do, and the number of inner threads, which changes last bits.
     """
     config: dict[str, Any] = sklearn.get_config()
     parts = (
+        environment().name,
         threads or max((one.num_threads for one in _libraries()), default=1),
         sorted((name, value) for name, value in config.items() if name not in _SHOWN_ONLY),
         sorted(np.geterr().items()),

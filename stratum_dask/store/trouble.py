@@ -19,14 +19,25 @@ def pause_after(error: Exception) -> float:
     return _PAUSE_IF_MUTE if isinstance(error, TimeoutError) else _PAUSE
 
 
+def masked(text: str) -> str:
+    """Return a text that names URLs without what may be secret in them.
+
+    Examples
+    --------
+    >>> masked("s3://me:password@host/bucket: no answer from https://host/bucket?signature=abc")
+    's3://***@host/bucket: no answer from https://host/bucket?***'
+    """
+    text = re.sub(r"//[^\s'\"]*@", "//***@", text)
+    return re.sub(r"(//[^\s'\"?]*)\?[^\s'\"]+", r"\1?***", text)
+
+
 @lru_cache(maxsize=256)
 def say(url: str, what: str, why: str) -> None:
     """Warn, once of each cause, that a store fails."""
-    url = re.sub(r"//[^/@]*@", "//***@", url)  # may hold a password
     _log.warning(
         "the store %s could not be %s: %s; values are computed instead. Make room or access "
         "there, or set stratum.store.url to another place, or to null",
-        url,
+        masked(url),
         what,
-        why,
+        masked(why),
     )

@@ -11,9 +11,9 @@ from dask._task_spec import Task, TaskRef
 from distributed import Client, Scheduler, Worker, wait
 from distributed.utils_test import gen_cluster
 
+from stratum_dask.environment import Environment, environment
 from stratum_dask.ops.outcomes import NoValue
 from stratum_dask.scheduler import StratumPlugin, dask_setup, messages
-from stratum_dask.scheduler.environment import Environment, environment
 from stratum_dask.scheduler.messages import Announcement, Question, pack
 
 PLAN = "0123456789ab"

@@ -19,9 +19,10 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
+from stratum_dask.environment import Environment
 from stratum_dask.errors import InputChangedError
 from stratum_dask.ops import stored
-from stratum_dask.store import access, known
+from stratum_dask.store import access, known, surroundings
 from stratum_dask.store.behind import flush
 from stratum_dask.store.speed import Speed
 from stratum_dask.store.trouble import say
@@ -359,6 +360,25 @@ def test_settings_that_change_after_planning_are_seen(calls):
         with sklearn.config_context(transform_output="pandas"):
             assert type(planned.compute()) is pd.DataFrame
     assert calls() == ["scaled"]
+
+
+def test_what_another_environment_made_is_another_value(calls, monkeypatch):
+    """Workers may have other library versions, or processors, than the client that plans."""
+    planned = sd.optimize(batch([1], 200_000))
+    with monkeypatch.context() as there:
+        there.setattr(surroundings, "environment", lambda: Environment("other", 1))
+        (expected,) = dask.compute(*planned)
+        flush()
+    calls()
+    for again in (["features", "load", "model"], []):
+        restart()
+        assert compute(batch([1], 200_000)) == [expected]
+        assert calls() == again
+    restart()
+    planned = sd.optimize(batch([2], 200_000))  # of which the table is stored
+    monkeypatch.setattr(surroundings, "environment", lambda: Environment("other", 1))
+    dask.compute(*planned)
+    assert calls() == ["features", "load", "model"]
 
 
 def test_estimators_that_write_into_their_input_stay_visible():

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_dask.errors import StoreError
-from stratum_dask.store import Entry, Missing, Store
+from stratum_dask.store import Entry, Missing, Store, keys
 from stratum_dask.store import store as store_module
 from stratum_dask.store.files import LocalFiles, entry_of, open_files
 from stratum_dask.store.keys import load_key
@@ -93,6 +93,20 @@ def test_what_belongs_to_others_is_refused(place, store, which):
     os.chown(place[which], 12345, 12345)
     with pytest.raises(StoreError, match="belongs to the user 12345"):
         Store(*place)
+
+
+def test_a_key_is_read_from_the_file_that_was_looked_at(place, store, tmp_path, monkeypatch):
+    """Whoever may write in its folder could put another file there in between."""
+    other = tmp_path / "other"
+    other.write_text("00" * 32)
+    looked = keys.check_owner_only
+
+    def swap(*args):
+        looked(*args)
+        os.replace(other, place[2])
+
+    monkeypatch.setattr(keys, "check_owner_only", swap)
+    assert load_key(place[2]) == store.key
 
 
 def test_a_key_that_is_none_is_refused(place):
@@ -202,6 +216,23 @@ def test_what_a_dead_writer_left_is_removed_later(place, store):
     os.utime(left, (0, 0))
     store.prune()
     assert not left.exists() and len(files_of(place)) == 1
+
+
+def test_files_that_are_not_ours_are_left_alone(tmp_path):
+    place = str(tmp_path / "store"), 10_000_000, str(tmp_path / "key")
+    mine = [tmp_path / "store" / name for name in ("ml/.gitignore", "ab/.env", "ab/notes", "db")]
+    for path in mine:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text("mine")
+        os.utime(path, (0, 0))
+    (tmp_path / "store").chmod(0o700)
+    Path(place[2]).write_text("00" * 32)  # names follow from it: none begins with "db"
+    Path(place[2]).chmod(0o600)
+    store = Store(*place)
+    assert store.put(token(1), FRAME, 2.5)
+    store.prune()
+    assert len(store.clear()) == 1
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
 
 
 # -- many writers ---------------------------------------------------------------------------------
@@ -332,6 +363,25 @@ def test_any_file_system_will_do(memory):
     assert len(third.clear()) == 1 and third.entries() == []
 
 
+def test_an_entry_that_memory_cannot_hold_is_not_fetched(memory, monkeypatch):
+    """Its name was made by whoever may write there; its seal is looked at when it is here."""
+    store = Store(*memory)
+    entry = Entry(store._name(token(1)), 10**17, 5.0)
+    system = fsspec.filesystem("memory")
+    system.pipe_file(f"{store.files._files._path(entry)}", b"x")
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda *_, **__: pytest.fail("fetched"))
+    assert reason(store) == "larger than half of the memory"
+    assert [found.reason for found in store.verify()] == ["larger than half of the memory"]
+    assert len(store.entries()) == 1  # others may have more memory
+
+
+def test_reasons_are_bounded(store):
+    for number in range(5_000):
+        store.refuse(f"cannot be pickled: no object at 0x{number:x}")
+    assert len(store.counts) < 2_000
+    assert sum(store.counts.values()) == 5_000
+
+
 def test_a_file_url_is_a_directory(tmp_path):
     assert isinstance(open_files(f"file://{tmp_path}/store", 20.0), LocalFiles)
     assert (tmp_path / "store").is_dir()
@@ -347,9 +397,21 @@ def _fresh_warnings():
     store_module.say.cache_clear()
 
 
-def test_passwords_in_urls_are_not_logged(caplog):
-    store_module.say("s3://me:secret@host/bucket", "read", "TimeoutError")
-    assert "s3://***@host/bucket" in caplog.text and "secret" not in caplog.text
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://me:secret@host/bucket",
+        "s3://me:se/cr@secret@host/bucket",
+        "simplecache::s3://me:secret@host/bucket",
+        "https://host/bucket?signature=secret",
+    ],
+)
+def test_passwords_in_urls_are_not_told(url, caplog, tmp_path):
+    store_module.say(url, "read", f"OSError: cannot connect to {url}")
+    assert "host/bucket" in caplog.text and "secret" not in caplog.text
+    with pytest.raises(StoreError) as found:
+        Store(f"nosuch::{url}", 1000, str(tmp_path / "key"))
+    assert "host/bucket" in str(found.value) and "secret" not in str(found.value)
 
 
 def test_a_full_disk_is_said_once_and_left_alone(store, monkeypatch, caplog):
@@ -401,6 +463,7 @@ class Unreachable(MemoryFileSystem):
     store: ClassVar = {}  # of its own: others empty that of all file systems in memory
     pseudo_dirs: ClassVar = [""]
     away = False
+    error: type[Exception] = TimeoutError
 
     def find(self, *args, **kwargs):
         self.check()
@@ -416,11 +479,18 @@ class Unreachable(MemoryFileSystem):
 
     def check(self):
         if type(self).away:
-            raise TimeoutError("no route to host")
+            raise self.error("no route to host")
 
 
-def test_a_url_that_goes_away_is_a_miss(tmp_path, monkeypatch, caplog):
+class RequestError(Exception):
+    """What libraries of services raise, which is no OSError."""
+
+
+@pytest.mark.parametrize("error", [TimeoutError, RequestError])
+def test_a_url_that_goes_away_is_a_miss(tmp_path, monkeypatch, caplog, error):
     fsspec.register_implementation("unreachable", Unreachable, clobber=True)
+    monkeypatch.setattr(Unreachable, "store", {})
+    monkeypatch.setattr(Unreachable, "error", error)
     store = Store("unreachable://bucket", 10**6, str(tmp_path / "key"))
     store.put(token(1), FRAME, 2.5)
     monkeypatch.setattr(Unreachable, "away", True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,7 +127,7 @@ def evaluate(
     began = time.perf_counter()
     if on_error not in ("keep", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; choose 'keep' or 'raise'")
-    if timeout is not None and not timeout > 0:
+    if timeout is not None and not (isinstance(timeout, Real) and timeout > 0):
         raise ConfigError(f"timeout is {timeout!r}; give seconds, more than 0")
     chosen = options(numerics, isolate="process" if timeout is not None else isolate)
     if isinstance(scoring, str):

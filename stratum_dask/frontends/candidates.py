@@ -17,6 +17,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from stratum_dask._native import digest
+from stratum_dask.config import is_many
+from stratum_dask.errors import ConfigError
 from stratum_dask.ops.outcomes import Failure, failure_of
 from stratum_dask.runtime.threads import Threads, with_inner_threads
 from stratum_dask.semantics import draws_when_asked, uses_randomness
@@ -71,8 +73,12 @@ def _named(candidates: Any) -> Iterator[tuple[Hashable, Any]]:
     elif _is_one(candidates):
         what = candidates[0] if isinstance(candidates, tuple) else candidates
         yield getattr(what, "__name__", type(what).__name__), candidates
-    else:
+    elif is_many(candidates):
         yield from enumerate(candidates)
+    else:
+        raise ConfigError(
+            f"candidates is {candidates!r}; pass an estimator, or a dict or list of estimators"
+        )
 
 
 def _is_one(value: Any) -> bool:
@@ -88,7 +94,7 @@ def _each(name: Hashable, what: Any, seed: int | None) -> Iterator[tuple[Hashabl
     if not _is_one(what):
         raise TypeError(
             f"candidate {name!r} is of type {type(what).__name__}; pass an estimator, a callable "
-            "that returns one, or a tuple of either and a search space"
+            "that returns one, or a tuple of either and a search space; names go into a dict"
         )
     if not isinstance(what, tuple):
         yield name, _prepared(_own(_made(what)), seed)

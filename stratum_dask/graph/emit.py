@@ -13,13 +13,14 @@ submitted alone carries only its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from dask._task_spec import GraphNode, cull
-from dask.base import is_dask_collection
+from dask._task_spec import Alias, GraphNode, Task, TaskRef, cull
+from dask.base import clone_key, is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
+from dask.graph_manipulation import chunks
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.utils import key_split
 
@@ -53,6 +54,30 @@ class SectionLayer(MaterializedLayer):
             else SectionLayer(tasks, annotations=self.annotations)
         )
         return layer, {key: set(node.dependencies) for key, node in tasks.items()}
+
+    def clone(
+        self, keys: set[Key], seed: Hashable, bind_to: Key | None = None
+    ) -> tuple[MaterializedLayer, bool]:
+        """Return the layer under other keys, for ``dask.graph_manipulation``.
+
+        Dask's own knows legacy tasks alone, whose references it would leave as they are in ours.
+        """
+        tasks: dict[Key, GraphNode] = {}
+        bound = False
+        for key, node in self.mapping.items():
+            if key not in keys:
+                tasks[key] = node
+                continue
+            needed = {name: clone_key(name, seed) for name in node.dependencies & keys}
+            key = clone_key(key, seed)
+            if type(node) is Alias:  # would keep its key where its target does
+                tasks[key] = Alias(key, needed.get(node.target, node.target))
+            else:
+                tasks[key] = node.substitute(needed, key=key)
+            if bind_to is not None and not needed:
+                tasks[key] = Task(key, chunks.bind, tasks[key], TaskRef(bind_to))
+                bound = True
+        return SectionLayer(tasks, annotations=self.annotations), bound
 
 
 def emit(graph: Graph, sources: Sequence[Source]) -> list[Any]:
@@ -161,7 +186,7 @@ def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
     value = source.value
     hlg = _closure(own, layers)
     if isinstance(value, Delayed):
-        return Delayed(value.key, hlg, value._length, layer=own[0])
+        return Delayed(value.key, _under_own_name(hlg, own, [value.key]), value._length)
     if isinstance(value, HighLevelGraph):
         return hlg
     if not is_dask_collection(value):
@@ -172,7 +197,10 @@ def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
         keys = list(flatten(source.keys))
         return from_graph(hlg.to_dict(), value._meta, value.divisions, keys, key_split(value._name))
     rebuild, state = value.__dask_postpersist__()
-    return rebuild(_under_own_name(hlg, own, value.__dask_layers__()), *state)
+    if hasattr(value, "__dask_layers__"):
+        return rebuild(_under_own_name(hlg, own, value.__dask_layers__()), *state)
+    layered = isinstance(value.__dask_graph__(), HighLevelGraph)
+    return rebuild(hlg if layered else hlg.to_dict(), *state)
 
 
 def _persisted(source: Source, futures: Mapping[Key, Any]) -> Any:

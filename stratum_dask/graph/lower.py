@@ -12,12 +12,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from dask._task_spec import DataNode, GraphNode, List, Task, TaskRef
-from dask.base import is_dask_collection
+from dask.base import dont_optimize, is_dask_collection, optimization_function
 from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from stratum_dask.errors import KeyCollisionError, MissingKeyError, NotAGraphError
+from stratum_dask.config import is_many
+from stratum_dask.errors import ConfigError, KeyCollisionError, MissingKeyError, NotAGraphError
 from stratum_dask.graph.big_literals import BigLiterals
 from stratum_dask.graph.containers import is_container, leaves
 from stratum_dask.graph.known import Key
@@ -66,7 +67,11 @@ def lower(graphs: Any, keys: Iterable[Key] | None = None) -> tuple[Graph, list[S
     MissingKeyError
         If a task refers to a key that is neither in the graph nor a Future, or `keys` names one
         that no graph holds.
+    ConfigError
+        If `keys` are no several keys.
     """
+    if keys is not None and not is_many(keys):
+        raise ConfigError(f"keys is {keys!r}; it must be a list of keys")
     reader = _Reader(None if keys is None else list(keys))
     children: Iterable[tuple[Hashable, Any]] = [(0, graphs)]
     if is_container(graphs):
@@ -107,7 +112,7 @@ class _Reader:
         self.outputs: list[Output] = []
         self.big_literals = BigLiterals(self.tasks)
         self.partitionwise: set[Key] = set()
-        self.deferred: dict[type, list[tuple[int, Any]]] = {}
+        self.deferred: dict[Callable[..., Any], list[int]] = {}
 
     def add(self, leaf: Any, candidate: Hashable) -> None:
         """Read one leaf."""
@@ -133,19 +138,19 @@ class _Reader:
             self.partitionwise |= _partitionwise(leaf.expr)
             keys = leaf.__dask_keys__()
         else:
-            # Array and Bag: Dask's own optimization fuses their blocks first, for all
-            # collections of a kind together, since alone it would hide what they share.
-            self.deferred.setdefault(type(leaf), []).append((len(self.sources), leaf))
+            # Array, Bag and what is made of them: Dask's own optimization fuses their blocks first,
+            # for all collections of a kind together, since alone it would hide what they share.
+            optimize = optimization_function(leaf) or dont_optimize
+            self.deferred.setdefault(optimize, []).append(len(self.sources))
             keys = leaf.__dask_keys__()
         self.sources.append(Source(leaf, keys))
         self.outputs.append(Output(tuple(flatten(keys)), candidate))
 
     def finish(self) -> Graph:
-        for kind, members in self.deferred.items():
-            merged: Any = HighLevelGraph.merge(*(leaf.__dask_graph__() for _, leaf in members))
-            wanted = list(flatten([self.sources[i].keys for i, _ in members]))
-            optimize = getattr(kind, "__dask_optimize__", None)
-            self._add_graph(merged if optimize is None else optimize(merged, wanted))
+        for optimize, members in self.deferred.items():
+            sources = [self.sources[i] for i in members]
+            merged = HighLevelGraph.merge(*(source.value.__dask_graph__() for source in sources))
+            self._add_graph(optimize(merged, list(flatten([source.keys for source in sources]))))
         graph = Graph(
             self.tasks,
             tuple(self.outputs),
@@ -192,7 +197,12 @@ class _Reader:
         for key, value in mapping.items():
             if key in tasks or key in raw:
                 known = raw[key] if key in raw else tasks[key]
-                if known is not value and not _same(known, value):
+                # Dask may have rewritten the task of one collection, and not that of another.
+                if (
+                    known is not value
+                    and not _same(known, value)
+                    and not _same(tasks.get(key), normalize(key, value, scope))
+                ):
                     raise KeyCollisionError(
                         f"the key {key!r} stands for two different tasks: {known!r} and "
                         f"{value!r}; rename one of them (dask_key_name= for Delayed)"

@@ -43,10 +43,10 @@ class Workers(NamedTuple):
         Raises
         ------
         ConfigError
-            If `number` is not positive.
+            If `number` is no positive integer.
         """
-        if number < 1:
-            raise ConfigError(f"workers is {number}; there must be at least one")
+        if not isinstance(number, int) or number < 1:
+            raise ConfigError(f"workers is {number!r}; give a number of at least one")
         names = tuple(f"worker {i}" for i in range(number))
         return cls(names, (1,) * number, names, (float("inf"),) * number, bandwidth)
 

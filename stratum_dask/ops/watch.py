@@ -22,11 +22,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dask.utils import format_bytes
+
 from stratum_dask._native import digest
+from stratum_dask.errors import ConfigError
 from stratum_dask.ops.outcomes import Attempt, Failure, NoValue, Outcome, seconds_of
 from stratum_dask.ops.users import is_users_file
 
 _TRIES = 2
+
+_ROOM = 64 << 20
+"""What a process needs beside what it holds, if only to receive tasks and to send results."""
 
 
 class Watched:
@@ -150,6 +156,11 @@ def limit_memory(nbytes: int | None) -> None:
 
     What it asks for beyond is refused, which Python raises as ``MemoryError``: better than to be
     killed, since that tells the user's line and the process lives on.
+
+    Raises
+    ------
+    ConfigError
+        If the process holds as much already: it could not even say so.
     """
     if nbytes is None or sys.platform != "linux":  # elsewhere the limit has no effect
         return
@@ -157,6 +168,13 @@ def limit_memory(nbytes: int | None) -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if soft != nbytes:
+        found = re.search(r"VmData:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        held = int(found[1]) * 1024 if found else 0
+        if nbytes < held + _ROOM:
+            raise ConfigError(
+                f"a worker process may have {format_bytes(nbytes)} and holds {format_bytes(held)} "
+                "before it runs anything; set stratum.memory to more, or start fewer"
+            )
         resource.setrlimit(resource.RLIMIT_DATA, (nbytes, hard))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import platform
 from functools import cache
 from importlib import metadata
@@ -66,6 +67,6 @@ def _version(name: str) -> str | None:
         return None
 
 
-async def report() -> Environment:
-    """Return the environment of a worker, without keeping its event loop."""
-    return await asyncio.to_thread(environment)
+async def report() -> str:
+    """Return the environment of a worker as JSON, without keeping its event loop."""
+    return json.dumps(await asyncio.to_thread(environment))

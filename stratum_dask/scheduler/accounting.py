@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,16 +76,12 @@ class Accounting:
             elif one.status == "waiting":
                 self._move(one, "running")
 
-    def forget(self, plan: str) -> None:
-        """Remove a plan that was never submitted."""
-        for key, those in list(self._of.items()):
-            left = [one for one in those if one.plan != plan]
-            if left:
-                self._of[key] = left
-            else:
-                del self._of[key]
-        for found in [found for found in self._open if found[0] == plan]:
-            self._counts[self._open.pop(found).status] -= 1
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Remove candidates that end with tasks that were never submitted."""
+        for key in keys:
+            for one in self._of.pop(key, ()):
+                if self._open.pop((one.plan, one.name), None) is not None:
+                    self._counts[one.status] -= 1
 
     def listed(self, most: int = 1_000) -> list[dict[str, Any]]:
         """Return candidates as plain data: those that run or wait, then those that have ended."""
@@ -97,11 +93,15 @@ class Accounting:
         ]
 
     def _look(self) -> None:
-        """Look which candidates have begun."""
+        """Look which candidates have begun, or were done before they were announced."""
         tasks = self._scheduler.tasks
-        for key, those in self._of.items():
+        for key, those in list(self._of.items()):
             ts = tasks.get(key)
-            if ts is not None and ts.state == "processing":
+            if ts is None:
+                continue
+            if ts.state == "memory":
+                self.ended(key, "done")
+            elif ts.state == "processing":
                 for one in those:
                     if one.status == "waiting":
                         self._move(one, "running")

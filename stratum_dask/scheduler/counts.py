@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from stratum_dask.ops.counters import Counters, total
+from stratum_dask.ops.counters import Counters, Fallback, total
 from stratum_dask.runtime.counting import here
 from stratum_dask.scheduler.asking import ask_worker
 from stratum_dask.store.access import tally
@@ -44,9 +45,21 @@ class Counted(NamedTuple):
     store: dict[str, int]
 
 
-def counted() -> Counted:
-    """Return what this process has counted."""
-    return Counted(*here(), tally())
+def counted() -> str:
+    """Return what this process has counted, as JSON."""
+    process, calls = here()
+    fallbacks = [[*one, times] for one, times in calls.fallbacks.items()]
+    return json.dumps([process, calls.hits, fallbacks, tally()])
+
+
+def _counted(said: Any) -> Counted:
+    """Return what a process has counted from what it said of that, which may be anything."""
+    (host, number), hits, fallbacks, store = said
+    calls = Counters(
+        {str(name): int(times) for name, times in hits.items()},
+        {Fallback(*map(str, one)): int(times) for *one, times in fallbacks},
+    )
+    return Counted((str(host), int(number)), calls, {str(k): int(n) for k, n in store.items()})
 
 
 class Counts:
@@ -109,7 +122,7 @@ class Counts:
 async def _ask(scheduler: Any, address: str) -> Counted | None:
     try:
         answer = await ask_worker(scheduler, address, counted, _PATIENCE)
-        return None if answer is None else Counted(*answer)
+        return None if answer is None else _counted(answer)
     except Exception as error:  # the worker is gone or busy, or has no stratum_dask
         logger.debug("worker %s did not say what it has counted: %r", address, error)
         return None

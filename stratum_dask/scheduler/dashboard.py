@@ -33,10 +33,13 @@ def add_routes(plugin: Any, scheduler: Any) -> None:
     scheduler : distributed.Scheduler
     """
     application = getattr(scheduler, "http_application", None)
-    if application is None or "stratum" in application.settings:
+    if application is None:
         return
-    # Routes cannot be removed: they show whichever plugin is registered.
-    application.settings["stratum"] = True
+    # Routes cannot be removed: they show whichever plugin was registered last.
+    known = "stratum" in application.settings
+    application.settings["stratum"] = plugin
+    if known:
+        return
     with_scheduler = {"scheduler": scheduler}
     application.add_handlers(
         ".*$",
@@ -61,12 +64,17 @@ def add_routes(plugin: Any, scheduler: Any) -> None:
     app.initialize(IOLoop.current())
 
 
+def _registered(scheduler: Any) -> Any:
+    plugin = scheduler.http_application.settings["stratum"]
+    return plugin if plugin in scheduler.plugins.values() else None
+
+
 class _Handler(RequestHandler):
     def initialize(self, scheduler: Any) -> None:
         self.scheduler = scheduler
 
     async def found(self) -> dict[str, Any] | None:
-        plugin = self.scheduler.plugins.get("stratum")
+        plugin = _registered(self.scheduler)
         if plugin is None:
             self.send_error(404, reason="the plugin is not registered")
             return None
@@ -103,7 +111,7 @@ def _document(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
     asking: set[asyncio.Task[None]] = set()
 
     async def update() -> None:  # Bokeh calls what is not async on a thread
-        plugin = scheduler.plugins.get("stratum")
+        plugin = _registered(scheduler)
         if plugin is None:
             upper.text = "The plugin is not registered any more."
             return

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from stratum_dask.environment import Environment, report
 from stratum_dask.scheduler.asking import ask_worker
+from stratum_dask.scheduler.registry import Value
 
 logger = logging.getLogger("distributed.stratum")
 
+_MOST = 64
+"""Workers that are gone and that it is not looked for yet."""
 _PATIENCE = 60.0
 """Seconds to wait for a worker's answer."""
 
@@ -30,6 +34,7 @@ class Makers:
         self._found: dict[str, Environment | None] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._is_wanted = False
+        self._most = _MOST
 
     def __len__(self) -> int:
         return len(self._found)
@@ -47,6 +52,15 @@ class Makers:
             task = asyncio.get_running_loop().create_task(self._learn(address))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
+
+    def forget(self, values: Iterable[Value]) -> None:
+        """Forget workers that are gone, if there are many, but for those that made some values."""
+        if len(self._found) <= len(self._scheduler.workers) + self._most:
+            return
+        wanted = {ws.server_id for ws in self._scheduler.workers.values()}
+        wanted.update(value.maker for value in values)
+        self._found = {maker: made for maker, made in self._found.items() if maker in wanted}
+        self._most = len(self._found) + _MOST
 
     def close(self) -> None:
         """Wait for no answer any more."""
@@ -83,7 +97,8 @@ class Makers:
         try:
             answer = await ask_worker(scheduler, address, report, _PATIENCE)
             if answer is not None:
-                found = Environment(*answer)
+                name, threads = answer
+                found = Environment(str(name), int(threads))
         except Exception as error:  # the worker is gone, or has no stratum_dask
             logger.debug("worker %s did not say what it computes with: %r", address, error)
         if found is None and address in scheduler.workers:

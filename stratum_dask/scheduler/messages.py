@@ -175,7 +175,7 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
     ------
     MessageError
     """
-    keys, tokens, shared = _list(sent, "keys"), _tokens(sent), _list(sent, "shared")
+    keys, tokens, shared = _keys(sent, "keys"), _tokens(sent), _list(sent, "shared")
     works = [None if one is None else _work(*one) for one in _list(sent, "works")]
     if not len(keys) == len(tokens) == len(shared):
         raise MessageError(
@@ -183,7 +183,7 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
         )
     if works and len(works) != len(keys):
         raise MessageError(f"{len(keys)} keys came with {len(works)} works")
-    candidates = [(str(name), list(ends)) for name, ends in _list(sent, "candidates")]
+    candidates = [(str(name), _hashable(ends)) for name, ends in _list(sent, "candidates")]
     return Announcement(
         _text(sent, "client"),
         _text(sent, "form"),
@@ -191,11 +191,11 @@ def unpack_announcement(sent: dict[str, Any]) -> Announcement:
         _text(sent, "plan"),
         keys,
         tokens,
-        [float(one) for one in shared],
-        _list(sent, "wanted"),
+        [_at_least_zero(float(one)) for one in shared],
+        _keys(sent, "wanted"),
         candidates,
-        int(sent["merged"]),
-        _list(sent, "reused"),
+        _at_least_zero(int(sent["merged"])),
+        _keys(sent, "reused"),
         works,
         _process(sent),
         _counts(sent),
@@ -210,14 +210,13 @@ def unpack_wishes(sent: dict[str, Any]) -> Wishes:
     ------
     MessageError
     """
-    keys, workers = _list(sent, "keys"), _list(sent, "workers")
-    addresses, seconds = [str(one) for one in _list(sent, "addresses")], float(sent["seconds"])
+    keys, workers = _keys(sent, "keys"), _list(sent, "workers")
+    addresses = [str(one) for one in _list(sent, "addresses")]
+    seconds = _at_least_zero(float(sent["seconds"]))
     if len(keys) != len(workers):
         raise MessageError(f"{len(keys)} keys came with {len(workers)} workers")
     if not all(isinstance(one, int) and 0 <= one < len(addresses) for one in workers):
         raise MessageError("workers are no positions of addresses")
-    if not 0 <= seconds < float("inf"):
-        raise MessageError(f"{seconds} are no seconds")
     return Wishes(list(keys), addresses, list(workers), seconds)
 
 
@@ -253,6 +252,21 @@ def _list(sent: dict[str, Any], name: str) -> Sequence[Any]:
     if not isinstance(value, list | tuple) or len(value) > _MOST:
         raise MessageError(f"{name} is no list of at most {_MOST:,} items")
     return value
+
+
+def _keys(sent: dict[str, Any], name: str) -> Sequence[Key]:
+    return _hashable(_list(sent, name))
+
+
+def _hashable(keys: Sequence[Any]) -> Sequence[Key]:
+    hash(tuple(keys))  # what is no key raises TypeError
+    return keys
+
+
+def _at_least_zero(number: T) -> T:
+    if not 0 <= number < float("inf"):  # type: ignore[operator]
+        raise MessageError(f"{number} is no number of at least zero")
+    return number
 
 
 def _tokens(sent: dict[str, Any]) -> list[bytes]:

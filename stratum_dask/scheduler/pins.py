@@ -98,13 +98,28 @@ class Pins:
         """Keep less on workers that hold more than their target, and none more where they spill."""
         self._rooms.clear()
         target = dask.config.get("distributed.worker.memory.target") or 1.0
-        for ws in self._scheduler.workers.values():
-            if not ws.memory_limit or ws.address not in self.retention.by_worker:
+        for address, kept in list(self.retention.by_worker.items()):
+            ws = self._scheduler.workers.get(address)
+            if ws is None or not ws.memory_limit:
                 continue
             memory = ws.memory
-            over = memory.managed + memory.spilled - int(ws.memory_limit * target)
-            for key in self.retention.shrink(ws.address, over) if over > 0 else ():
+            over = max(
+                memory.managed + memory.spilled - int(ws.memory_limit * target),
+                kept - int(ws.memory_limit * self._share),  # what came from workers that retired
+            )
+            for key in self.retention.shrink(address, over):
                 self._release(key)
+
+    def leave(self, address: str) -> None:
+        """Look where values are now that were kept on a worker that is gone."""
+        for key in self.retention.on(address):
+            ts = self._scheduler.tasks.get(key)
+            holders = ts.who_has if ts is not None else None
+            if holders:
+                self.retention.move(key, next(iter(holders)).address)
+            else:
+                self.drop(key)
+        self.retention.forget(address)
 
     def drop_all(self) -> None:
         """Keep nothing any more."""

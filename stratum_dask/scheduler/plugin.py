@@ -38,7 +38,7 @@ _WORTH_SECONDS = 0.002
 _TICK = 1_000
 """Milliseconds between looks at the workers' memory."""
 _PATIENCE = 600.0
-"""Seconds until a plan that was announced but not submitted is forgotten."""
+"""Seconds until what was announced but not submitted is forgotten."""
 _ON_THE_WAY = frozenset({"waiting", "queued", "no-worker"})
 """States that tell nothing of a value."""
 _FAILURES = "stratum_dask.ops.outcomes.NoValue"
@@ -103,6 +103,8 @@ class StratumPlugin(SchedulerPlugin):
 
     async def start(self, scheduler: Any) -> None:
         """Offer what clients may ask."""
+        for other in self._others(scheduler):
+            other.switch_off("another one was registered")
         self.scheduler = scheduler
         self.counts = Counts()
         self.answers = Answers(self)
@@ -144,12 +146,17 @@ class StratumPlugin(SchedulerPlugin):
         if self.turns is not None:  # what plain Dask is given now comes behind what it has
             scheduler = self.scheduler
             scheduler.generation = max(scheduler.generation, math.ceil(self.turns.end))
-        if self.scheduler.plugins.get(self.name) in (self, None):  # not a successor's
+        if not self._others(self.scheduler):  # or it is a successor's
             self.scheduler.task_metadata.pop(messages.METADATA, None)
+
+    def _others(self, scheduler: Any) -> list[StratumPlugin]:
+        """Return the plugins of this kind beside this one, by whatever name, that work."""
+        found = [one for one in scheduler.plugins.values() if isinstance(one, StratumPlugin)]
+        return [one for one in found if one is not self and not one.off]
 
     def _tick(self) -> None:
         """Look at the workers' memory, and whether the plugin is still wanted."""
-        if self.scheduler.plugins.get(self.name) is not self:
+        if self not in self.scheduler.plugins.values():
             self.switch_off("it was unregistered")
             return
         self._look()
@@ -159,8 +166,9 @@ class StratumPlugin(SchedulerPlugin):
         self.pins.relieve()
         self.placing.give_up(self.scheduler, time.time())
         self.journal.settle()
-        for plan in self.registry.expire(time.time() - _PATIENCE):
-            self.journal.accounting.forget(plan)
+        self.makers.forget(self.registry.values.values())
+        left = self.registry.expire(time.time() - _PATIENCE, self.scheduler.tasks)
+        self.journal.accounting.forget(left)
 
     def state(self) -> dict[str, Any]:
         """Return what is going on; see :func:`stratum_dask.scheduler.figures.state`."""
@@ -172,6 +180,11 @@ class StratumPlugin(SchedulerPlugin):
     def add_worker(self, scheduler: Any, worker: str) -> None:
         """Ask a worker what it computes with, if anybody may want its results."""
         self.makers.add(worker)
+
+    @_guarded
+    def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
+        """Look where its values are now."""
+        self.pins.leave(worker)
 
     @_guarded
     def restart(self, scheduler: Any) -> None:
@@ -195,12 +208,12 @@ class StratumPlugin(SchedulerPlugin):
         if self.turns is not None:
             self.turns.submitted(scheduler, client, tasks)
         registry = self.registry
-        marked = annotations.get(ANNOTATION, {})
+        marked, now = annotations.get(ANNOTATION, {}), time.time()
         for key in tasks:
             value = registry.values.get(key)
             if value is not None and (value.ours or marked.get(key) == value.plan):
                 value.ours = True
-                registry.plans[value.plan].submitted = True
+                registry.plans[value.plan].seen = now
                 continue
             ts = scheduler.tasks.get(key)
             for dependency in ts.dependencies if ts is not None else ():

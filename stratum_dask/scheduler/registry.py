@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from stratum_dask.scheduler.messages import Announcement
@@ -52,16 +52,16 @@ class Plan:
     Attributes
     ----------
     client : str
-    announced : float
-        Time.
-    submitted : bool
+    seen : float
+        When it was announced, or some of it submitted last; in seconds since 1970.
     left : int
         Values that the scheduler has not forgotten.
+    keys : list of keys
+        Of its values, until it is looked which of them were never submitted.
     """
 
     client: str
-    announced: float
-    submitted: bool = False
+    seen: float
     left: int = 0
     keys: list[Key] = field(default_factory=list)
 
@@ -120,19 +120,20 @@ class Registry:
         if not plan.left:
             del self.plans[value.plan]
 
-    def expire(self, before: float) -> list[str]:
-        """Remove plans that were announced before a time and never submitted; return them."""
-        gone = [
-            name
-            for name, plan in self.plans.items()
-            if not plan.submitted and plan.announced < before
-        ]
-        for name in gone:
-            for key in self.plans[name].keys:
+    def expire(self, before: float, submitted: Container[Key]) -> list[Key]:
+        """Remove what was never submitted of plans that were not seen since a time; return it."""
+        gone: list[Key] = []
+        for name, plan in list(self.plans.items()):
+            if plan.seen >= before or not (plan.keys or not plan.left):
+                continue
+            keys, plan.keys = plan.keys, []
+            for key in keys:
                 value = self.values.get(key)
-                if value is not None and value.plan == name:
+                if value is not None and value.plan == name and key not in submitted:
                     self.forget(value)
-            self.plans.pop(name, None)
+                    gone.append(key)
+            if not plan.left:
+                self.plans.pop(name, None)
         return gone
 
     @property

@@ -8,10 +8,14 @@ one that is dropped raises the mark that newcomers, and those that are used agai
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 Key = Hashable
+
+_MOST = 1_000
+"""Values that one other may take the place of: the scheduler waits while they are found."""
 
 
 @dataclass(slots=True)
@@ -76,8 +80,9 @@ class Retention:
         self.evictions = 0
         self._kept: dict[Key, Kept] = {}
         self._mark = 0.0
-        self._heap: list[tuple[float, int, Key]] = []
         self._number = 0
+        self._queue = _Queue(self._kept)
+        self._queues: dict[str, _Queue] = {}  # by worker
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -124,47 +129,54 @@ class Retention:
         if key in self._kept:
             self.drop(key)
         one = Kept(nbytes, seconds, reuse, worker, self._rank(seconds, reuse, nbytes))
-        chosen: list[Key] = []
+        dropped: list[Key] = []
         here = self.by_worker.get(worker, 0)
         if self.nbytes + nbytes > self.budget or (share is not None and here + nbytes > share):
             found = self._worth_less(one, share)
             if found is None:
                 return False, []
-            chosen = found
-            for old in chosen:
+            dropped = found
+            for old in dropped:
                 self._mark = max(self._mark, self._kept[old].rank)
                 self.drop(old)
                 self.evictions += 1
         self._kept[key] = one
-        self._push(key, one)
         self.nbytes += nbytes
         self.by_worker[worker] = self.by_worker.get(worker, 0) + nbytes
-        return True, chosen
+        self._enqueue(key, one)
+        return True, dropped
 
     def _worth_less(self, new: Kept, share: int | None) -> list[Key] | None:
         """Return what may make room for a value; None if all that could is worth more."""
-        nbytes, worker = new.nbytes, new.worker
+        nbytes = new.nbytes
         if nbytes > (self.budget if share is None else min(self.budget, share)):
             return None
-        chosen: list[Key] = []
-        passed: list[tuple[float, int, Key]] = []
-        here = self.by_worker.get(worker, 0)
-        total, enough = self.nbytes, True
-        while total + nbytes > self.budget or (share is not None and here + nbytes > share):
-            entry = self._least()
-            if entry is None or entry[0] >= new.rank:
-                enough = False
-                break
-            heapq.heappop(self._heap)
-            passed.append(entry)
-            one = self._kept[entry[2]]
-            if total + nbytes > self.budget or one.worker == worker:
-                chosen.append(entry[2])
-                total -= one.nbytes
-                here -= one.nbytes if one.worker == worker else 0
-        for entry in passed:
-            heapq.heappush(self._heap, entry)
-        return chosen if enough else None
+        chosen: dict[Key, int] = {}
+        over = 0 if share is None else self.by_worker.get(new.worker, 0) + nbytes - share
+        if not self._choose(self._queues.get(new.worker), new.rank, over, chosen):
+            return None
+        over = self.nbytes + nbytes - self.budget - sum(chosen.values())
+        if not self._choose(self._queue, new.rank, over, chosen):
+            return None
+        return list(chosen)
+
+    def _choose(self, queue: _Queue | None, rank: float, over: int, chosen: dict[Key, int]) -> bool:
+        """Choose what is worth less than a rank until so many bytes are free; tell whether."""
+        if over <= 0:
+            return True
+        if queue is None:
+            return False
+        with closing(queue.below(rank)) as least:
+            for key in least:
+                if key in chosen:
+                    continue
+                if len(chosen) == _MOST:
+                    return False
+                chosen[key] = self._kept[key].nbytes
+                over -= chosen[key]
+                if over <= 0:
+                    return True
+        return False
 
     def used(self, key: Key) -> None:
         """Take note that a value was used again: it is worth more than was thought."""
@@ -172,7 +184,7 @@ class Retention:
         if one is not None:
             one.reuse += 1
             one.rank = self._rank(one.seconds, one.reuse, one.nbytes)
-            self._push(key, one)
+            self._enqueue(key, one)
 
     def drop(self, key: Key) -> bool:
         """Forget a value that is gone or to be released; tell whether it was kept."""
@@ -180,12 +192,25 @@ class Retention:
         if one is None:
             return False
         self.nbytes -= one.nbytes
-        left = self.by_worker.get(one.worker, 0) - one.nbytes
-        if left:
-            self.by_worker[one.worker] = left
-        else:  # values of no bytes may be left, which do not count
-            self.by_worker.pop(one.worker, None)
+        self._leave(one)
         return True
+
+    def move(self, key: Key, worker: str) -> None:
+        """Take note that a value that is kept is on another worker now."""
+        one = self._kept[key]
+        self._leave(one)
+        one.worker = worker
+        self.by_worker[worker] = self.by_worker.get(worker, 0) + one.nbytes
+        self._enqueue(key, one)
+
+    def on(self, worker: str) -> list[Key]:
+        """Return what is kept on a worker, least worthy first."""
+        queue = self._queues.get(worker)
+        return [] if queue is None else list(queue.below(float("inf")))
+
+    def forget(self, worker: str) -> None:
+        """Remove what is left of a worker that is gone, where nothing is kept any more."""
+        self._queues.pop(worker, None)
 
     def shrink(self, worker: str, nbytes: int) -> list[Key]:
         """Drop the least worthy values of a worker that is short of memory.
@@ -201,13 +226,10 @@ class Retention:
         list of keys
             What must be released now.
         """
-        here = [
-            (one.rank, one.number, key) for key, one in self._kept.items() if one.worker == worker
-        ]
-        heapq.heapify(here)
         dropped: list[Key] = []
-        while here and nbytes > 0:
-            rank, _, key = heapq.heappop(here)
+        queue = self._queues.get(worker)
+        while queue is not None and nbytes > 0 and (least := queue.least()) is not None:
+            rank, _, key = least
             nbytes -= self._kept[key].nbytes
             self._mark = max(self._mark, rank)
             self.drop(key)
@@ -218,21 +240,67 @@ class Retention:
     def _rank(self, seconds: float, reuse: float, nbytes: int) -> float:
         return self._mark + seconds * reuse / max(nbytes, 1)
 
-    def _push(self, key: Key, one: Kept) -> None:
+    def _enqueue(self, key: Key, one: Kept) -> None:
         self._number += 1
         one.number = self._number
-        heapq.heappush(self._heap, (one.rank, one.number, key))
-        if len(self._heap) > 4 * len(self._kept) + 64:
-            self._heap = [(one.rank, one.number, key) for key, one in self._kept.items()]
-            heapq.heapify(self._heap)
+        entry = one.rank, one.number, key
+        self._queue.push(entry)
+        queue = self._queues.get(one.worker)
+        if queue is None:
+            queue = self._queues[one.worker] = _Queue(self._kept)
+        queue.push(entry)
 
-    def _least(self) -> tuple[float, int, Key] | None:
-        """Return the heap's entry of what is worth least; outdated ones are removed."""
-        heap = self._heap
-        while heap:
-            entry = heap[0]
-            one = self._kept.get(entry[2])
-            if one is not None and one.number == entry[1]:
-                return entry
-            heapq.heappop(heap)
+    def _leave(self, one: Kept) -> None:
+        left = self.by_worker.get(one.worker, 0) - one.nbytes
+        if left:
+            self.by_worker[one.worker] = left
+        else:  # values of no bytes may be left, which do not count
+            self.by_worker.pop(one.worker, None)
+
+
+Entry = tuple[float, int, Key]
+
+
+class _Queue:
+    """Values by rank; an entry is valid as long as it has the number of what is kept.
+
+    Parameters
+    ----------
+    kept : mapping of key to Kept
+    """
+
+    def __init__(self, kept: Mapping[Key, Kept]) -> None:
+        self._kept = kept
+        self._heap: list[Entry] = []
+        self._most = 64
+
+    def push(self, entry: Entry) -> None:
+        """Add an entry; from time to time those that are not valid any more are removed."""
+        heapq.heappush(self._heap, entry)
+        if len(self._heap) > self._most:
+            self._heap = [one for one in self._heap if self._is_valid(one)]
+            heapq.heapify(self._heap)
+            self._most = 2 * len(self._heap) + 64
+
+    def least(self) -> Entry | None:
+        """Return the entry of what is worth least."""
+        while self._heap:
+            if self._is_valid(self._heap[0]):
+                return self._heap[0]
+            heapq.heappop(self._heap)
         return None
+
+    def below(self, rank: float) -> Generator[Key]:
+        """Yield what is worth less, the least first; all stays where it is."""
+        passed: list[Entry] = []
+        try:
+            while (entry := self.least()) is not None and entry[0] < rank:
+                passed.append(heapq.heappop(self._heap))
+                yield entry[2]
+        finally:
+            for one in passed:
+                heapq.heappush(self._heap, one)
+
+    def _is_valid(self, entry: Entry) -> bool:
+        one = self._kept.get(entry[2])
+        return one is not None and one.number == entry[1]

@@ -213,8 +213,11 @@ def test_what_a_user_edits_in_this_process():
         prepare(client)
         (frame,) = dask.compute(*sd.optimize([d(scaled)(d(load)(100), 2)]))
         frame.iloc[:, 0] = -1.0
-        (again,) = dask.compute(*sd.optimize([d(scaled)(d(load)(100), 2)]))
+        count, (again,) = tasks_of(
+            client, lambda: dask.compute(*sd.optimize([d(scaled)(d(load)(100), 2)]))
+        )
         assert float(again.x.sum()) == 9900.0
+        assert count == 1  # what the user was not given is shared
 
 
 def test_a_users_name_never_stands_for_another_computation(client):

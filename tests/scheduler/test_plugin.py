@@ -14,6 +14,7 @@ from distributed.utils_test import gen_cluster
 from stratum_dask.environment import Environment, environment
 from stratum_dask.ops.outcomes import NoValue
 from stratum_dask.scheduler import StratumPlugin, dask_setup, messages
+from stratum_dask.scheduler.asking import ask_worker
 from stratum_dask.scheduler.messages import Announcement, Question, pack
 
 PLAN = "0123456789ab"
@@ -399,19 +400,122 @@ async def test_malformed_messages_are_refused(c, s, plugin, a, b):
         {"merged": None},
         {"shared": ["much"]},
         {"candidates": [("one",)]},
+        {"keys": [{}]},
+        {"wanted": [[]]},
+        {"reused": [{}]},
+        {"candidates": [("one", [{}])]},
+        {"shared": [float("nan")]},
+        {"shared": [-1.0]},
+        {"merged": -1},
     ):
         answer = plugin.answers.announce(**{**good, **change})
         assert answer["status"] == "refused" and answer["reason"], change
+    wishes = pack(messages.Wishes([key_of("x")], ["w"], [0], 1.0))
+    assert plugin.answers.place(**{**wishes, "keys": [{}]})["status"] == "refused"
     assert not plugin.off and not plugin.registry.values
 
 
 @plugin_test()
 async def test_plans_that_are_never_submitted_are_forgotten(c, s, plugin, a, b):
     plugin.answers.announce(**announcement(["x"]))
-    plugin.registry.plans[PLAN].announced = 0
+    plugin.registry.plans[PLAN].seen = 0
     plugin._look()
     assert not plugin.registry.values and not plugin.registry.plans
     assert plugin.state()["candidates"]["waiting"] == 0
+
+
+@plugin_test()
+async def test_what_is_never_submitted_of_a_plan_is_forgotten(c, s, plugin, a, b):
+    """A user who optimizes many graphs may compute few of them."""
+    candidates = [("run", [key_of("x")]), ("left", [key_of("z")])]
+    plugin.answers.announce(**announcement(["x", "y", "z"], candidates=candidates))
+    future = await computed(c, ["x"])
+    plugin.registry.plans[PLAN].seen = 0
+    plugin._look()
+    assert list(plugin.registry.values) == [key_of("x")]
+    state = plugin.state()["candidates"]
+    assert state["done"] == 1 and sum(state.values()) == 1
+    plugin.pins.drop(key_of("x"))
+    future.release()
+    await until(lambda: not s.tasks)
+    assert not plugin.registry.values and not plugin.registry.plans
+
+
+@plugin_test()
+async def test_a_candidate_whose_value_is_there_already_is_done(c, s, plugin, a, b):
+    plugin.answers.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    plugin.answers.announce(**announcement(["x"], plan="another"))
+    assert plugin.state()["candidates"]["done"] == 2
+    del future
+
+
+@plugin_test()
+async def test_what_is_kept_moves_with_the_data_of_workers_that_retire(c, s, plugin, a, b):
+    plugin.answers.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    (ws,) = s.tasks[key_of("x")].who_has
+    other = a.address if b.address == ws.address else b.address
+    await s.retire_workers(workers=[ws.address], close_workers=True, remove=True)
+    assert plugin.state()["retention"]["workers"] == {other: s.tasks[key_of("x")].nbytes}
+    assert known(plugin, ["x"]) == [key_of("x")]  # whoever made it is known though it is gone
+    s.workers[other].memory_limit = 1
+    plugin._look()
+    assert len(plugin.pins.retention) == 0 and not plugin.pins.retention.by_worker
+    del future
+
+
+@plugin_test()
+async def test_workers_that_come_and_go_are_forgotten(c, s, plugin, a, b):
+    for _ in range(100):
+        plugin.makers._found[f"gone {_}"] = environment()
+    plugin.answers.announce(**announcement(["x"]))
+    future = await computed(c, ["x"])
+    plugin.registry.values[key_of("x")].maker = "gone 7"
+    plugin._look()
+    there = {ws.server_id for ws in s.workers.values()}
+    assert set(plugin.makers._found) == {*there, "gone 7"}
+    assert known(plugin, ["x"]) == [key_of("x")]
+    del future
+
+
+@plugin_test()
+async def test_a_plugin_by_another_name_works(c, s, plugin, a, b):
+    await c.unregister_scheduler_plugin("stratum")
+    await c.register_plugin(StratumPlugin(), name="mine")
+    mine = s.plugins["mine"]
+    mine._tick()
+    assert not mine.off
+    assert (await c.scheduler.stratum_find(**question(["x"])))["status"] == "OK"
+    await c.register_plugin(StratumPlugin(), name="another")
+    assert "another" in mine.off and not s.plugins["another"].off
+    s.plugins["another"]._tick()
+    mine._tick()
+    assert not s.plugins["another"].off
+    assert s.task_metadata[messages.METADATA] == messages.version()
+
+
+UNPICKLED = []
+
+
+class Code:
+    """Runs where it is unpickled."""
+
+    def __reduce__(self):
+        return UNPICKLED.append, (1,)
+
+
+def answers_with_code():
+    return Code()
+
+
+@plugin_test()
+async def test_nothing_that_workers_answer_is_unpickled(c, s, plugin, a, b):
+    """Scheduler and workers may trust each other less than to run each other's code."""
+
+    with pytest.raises((TypeError, ValueError)):
+        await ask_worker(s, a.address, answers_with_code, 5.0)
+    assert not UNPICKLED
 
 
 @plugin_test()

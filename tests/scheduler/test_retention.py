@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+from heapq import heappop
+
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -65,6 +69,16 @@ class Policy(RuleBasedStateMachine):
     def lose(self, key):
         assert self.policy.drop(key) == (self.there.pop(key, None) is not None)
 
+    @rule(key=keys, worker=workers)
+    def move(self, key, worker):
+        if key not in self.there:
+            return
+        size, place = self.there[key]
+        here = sum(n for n, where in self.there.values() if where == worker)
+        if self.share is None or place == worker or here + size <= self.share:
+            self.policy.move(key, worker)
+            self.there[key] = size, worker
+
     @rule(worker=workers, nbytes=sizes)
     def shrink(self, worker, nbytes):
         dropped = self.policy.shrink(worker, nbytes)
@@ -124,3 +138,43 @@ def test_values_of_no_bytes_come_and_go():
         policy.offer(key, nbytes=0, seconds=1.0, reuse=1, worker="w")
     assert policy.drop("a") and policy.drop("b")
     assert not policy.by_worker
+
+
+@pytest.mark.parametrize("nbytes", [1, 3_000])
+def test_making_room_looks_at_few_values(monkeypatch, nbytes):
+    """The scheduler waits for it, however many values are kept."""
+    policy = Retention(100_000)
+    for number in range(20_000):
+        policy.offer(number, nbytes=1, seconds=1.0, reuse=1, worker="others")
+    policy.offer("here", nbytes=3_000, seconds=1e6, reuse=1, worker="here")
+    looked = []
+
+    def pop(heap):
+        looked.append(heap[0])
+        return heappop(heap)
+
+    monkeypatch.setattr(heapq, "heappop", pop)
+    for number in range(100):
+        offered = {"nbytes": nbytes, "seconds": 2.0 * nbytes, "reuse": 1, "worker": "here"}
+        assert not policy.offer(("new", number), **offered, share=3_000)[0]
+    assert len(looked) < 1_000
+
+
+def test_a_value_that_would_displace_too_many_is_not_kept():
+    policy = Retention(10_000)
+    for number in range(10_000):
+        policy.offer(number, nbytes=1, seconds=1.0, reuse=1, worker="w")
+    large = {"nbytes": 9_000, "seconds": 1e6, "reuse": 1, "worker": "w"}
+    assert policy.offer("large", **large) == (False, [])
+    kept, dropped = policy.offer("small", **{**large, "nbytes": 500})
+    assert kept and len(dropped) == 500
+
+
+def test_values_move_with_their_data():
+    policy = Retention(100)
+    policy.offer("a", nbytes=30, seconds=1.0, reuse=1, worker="v")
+    policy.offer("b", nbytes=30, seconds=2.0, reuse=1, worker="v")
+    policy.move("a", "w")
+    assert policy.by_worker == {"v": 30, "w": 30}
+    assert policy.shrink("v", 1) == ["b"] and policy.shrink("w", 1) == ["a"]
+    assert policy.nbytes == 0 and not policy.by_worker

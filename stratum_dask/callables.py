@@ -6,13 +6,11 @@ of a library is its name and the library's version. An estimator is its class an
 
 from __future__ import annotations
 
-import inspect
 import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
-from importlib import metadata
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,6 +25,7 @@ from stratum_dask.bytecode.bindings import (
     is_settled,
     unwrapped,
 )
+from stratum_dask.classes import Callers, again, encode_class
 from stratum_dask.literals import Special, Unknown, digest, encode
 from stratum_dask.records import encode_record
 from stratum_dask.semantics import (
@@ -44,7 +43,7 @@ from stratum_dask.semantics import (
     uses_randomness,
     writes,
 )
-from stratum_dask.writers import CALLED
+from stratum_dask.versions import version
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def describe(func: Any) -> Function:
         )
         found = Effects(reason, changes=None if method in MUTATING_METHODS else frozenset())
         draws = isinstance(func, type) and name.startswith("sklearn.") and may_draw(func)
-        return Function(digest(name.encode() + _version(func)), name, found, draws)
+        return Function(digest(name.encode() + version(func)), name, found, draws)
     inner, args, kwargs = unwrapped(func)
     if inner is not func:
         base = describe(inner)
@@ -118,7 +117,7 @@ def describe(func: Any) -> Function:
         if declared(func):
             return _describe_declared(func)
         what = name or getattr(func, "__qualname__", type(func).__name__)
-        token = digest(name.encode() + _version(func)) if name else b""
+        token = digest(name.encode() + version(func)) if name else b""
         return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
     return _describe_user(func)
 
@@ -164,7 +163,7 @@ def _content(func: Any) -> bytes:
     if isinstance(func, types.BuiltinFunctionType | np.ufunc):
         name = getattr(func, "__qualname__", func.__name__)
         if getattr(sys.modules.get(str(func.__module__)), name, None) is func:
-            return encode([func.__module__, name, _version(func)])
+            return encode([func.__module__, name, version(func)])
     elif hasattr(func, "__dict__"):
         return _class(kind, pure=True) + encode(sorted(vars(func).items()), _special)
     raise Unknown(f"a {kind.__name__} holds what cannot be identified")
@@ -224,29 +223,16 @@ def _inner(uses: Mapping[str, Any]) -> Iterator[types.FunctionType]:
             yield value
 
 
-@lru_cache(maxsize=1024)
-def _distribution_version(root: str) -> bytes:
-    try:
-        return metadata.version({"sklearn": "scikit-learn"}.get(root, root)).encode()
-    except metadata.PackageNotFoundError:
-        return sys.version.encode()
-
-
-def _version(func: Any) -> bytes:
-    module = getattr(func, "__module__", None) or "pandas"
-    return _distribution_version(str(module).partition(".")[0])
-
-
-def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ...]) -> bytes:
+def _code(func: types.FunctionType, uses: dict[str, Any], callers: Callers) -> bytes:
     """Identify a user's function by what it says, not by where it stands."""
     if id(func) in callers:
-        return _again(func, callers)
+        return again(func, callers)
     callers = (*callers, id(func))
 
     def named(value: Any) -> bytes:
         """Encode what a name stands for; what it does when it is called was looked at."""
         if isinstance(value, types.FunctionType) and name_of(value) is None:
-            return b"F" + _code(value, effects(value).uses, callers)
+            return b"F" + value.__name__.encode() + _code(value, effects(value).uses, callers)
         if isinstance(value, type) and (id(value) in callers or declared(value)):
             return b"F" + _class(value, True, callers)
         if callable(value) and not isinstance(value, BaseEstimator):
@@ -271,15 +257,20 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: tuple[int, ..
     return digest(b"U" + b"".join(parts))
 
 
-def _again(value: Any, callers: tuple[int, ...]) -> bytes:
-    """Identify what refers to itself by how far up it is among what is being identified."""
-    return b"recursive%d" % (len(callers) - callers.index(id(value)))
+def _of_code(func: types.FunctionType, callers: Callers = ()) -> bytes:
+    return _code(func, effects(func).uses, callers)
+
+
+def _class(kind: type, pure: bool | None = None, callers: Callers = ()) -> bytes:
+    return encode_class(kind, _of_code, _special, pure, callers)
 
 
 def _code_object(code: types.CodeType) -> bytes:
     constants = [
-        b"N" + _code_object(c) if isinstance(c, types.CodeType) else encode(c, _special)
-        for c in code.co_consts
+        b"N" + one.co_name.encode() + _code_object(one)
+        if isinstance(one, types.CodeType)
+        else encode(one, _special)
+        for one in code.co_consts
     ]
     shape = (
         code.co_argcount,
@@ -298,9 +289,7 @@ def _code_object(code: types.CodeType) -> bytes:
 
 def _special(value: Any) -> bytes | None:
     if isinstance(value, types.ModuleType):
-        return (
-            b"M" + value.__name__.encode() + _distribution_version(value.__name__.partition(".")[0])
-        )
+        return b"M" + value.__name__.encode() + version(value)
     if isinstance(value, BaseEstimator):
         if uses_randomness(value):
             raise Unknown("holds an estimator that draws randomness without an int random_state")
@@ -309,13 +298,19 @@ def _special(value: Any) -> bytes | None:
         function = describe(value)
         if why := function.why_not_held:
             raise Unknown(f"holds {value!r}, which {why}")
-        return b"F" + function.token
+        return encode_function(value, function)
     return encode_object(value, _special)
 
 
 def encode_object(value: Any, special: Special) -> bytes | None:
     """Encode an object of a user's class that only holds values; None if it is none."""
-    return encode_record(value, special, lambda func: _code(func, effects(func).uses, ()))
+    return encode_record(value, special, _of_code)
+
+
+def encode_function(func: Any, known: Function) -> bytes:
+    """Encode a callable that is a value: its name can be told, as by ``frame.agg([func])``."""
+    name = func.__name__ if isinstance(func, types.FunctionType) else ""
+    return b"F" + name.encode() + known.token
 
 
 SCORERS = "sklearn.metrics._scorer"
@@ -325,7 +320,7 @@ SCORERS = "sklearn.metrics._scorer"
 def encode_estimator(value: BaseEstimator) -> bytes:
     """Encode an estimator: class, version, and all that it holds, fitted or not."""
     kind = type(value)
-    name: list[Any] = [kind.__module__, kind.__qualname__, _version(kind)]
+    name: list[Any] = [kind.__module__, kind.__qualname__, version(kind)]
     if of_library(kind) is None:
         name.append(_class(kind))
     return b"E" + encode([name, sorted(vars(value).items())], _inside)
@@ -345,55 +340,4 @@ def encode_scorer(value: Any) -> bytes:
     kind = type(value).__qualname__
     # What passes on to an estimator's own `score` holds an estimator, but never looks at it.
     held = {} if kind == "_PassthroughScorer" else vars(value)
-    return b"S" + encode([kind, _version(type(value)), sorted(held.items())], _inside)
-
-
-def _class(kind: type, pure: bool | None = None, callers: tuple[int, ...] = ()) -> bytes:
-    """Identify a class: a library's by its name, the user's by its code and what it comes from.
-
-    Raises
-    ------
-    Unknown
-        If that is neither known to be pure nor said to be.
-    """
-    if of_library(kind) is not None:
-        return encode([kind.__module__, kind.__qualname__, _version(kind)])
-    said = declared(kind) if pure is None else pure
-    if said is False:
-        raise Unknown(f"has an estimator of the class {kind.__name__}, declared impure")
-    if id(kind) in callers:
-        return _again(kind, callers)
-    callers = (*callers, id(kind))
-    held = partial(_held_by_class, callers=callers)
-    parts: list[bytes] = []
-    for base in kind.__mro__:
-        if of_library(base) is not None or base.__module__ == "builtins":
-            parts.append(encode([base.__module__, base.__qualname__, _version(base)]))
-            continue
-        for name, method in sorted(vars(base).items()):
-            if isinstance(method, types.FunctionType):
-                method = inspect.unwrap(method)  # scikit-learn wraps some, for `set_output`
-                found = effects(method)
-                if name in ("__init__", *CALLED) and found.reason and not said:
-                    raise Unknown(
-                        f"has an estimator of the class {kind.__name__}, whose method {name} "
-                        f"{found.reason}; declare the class with stratum_dask.pure if its fits "
-                        "and predictions depend on nothing but parameters and data"
-                    )
-                parts += [name.encode(), _code(method, found.uses, callers)]
-            elif not name.startswith("__") and name not in _MADE_BY_LIBRARIES:
-                parts += [name.encode(), encode(method, held)]
-    return digest(b"".join(parts))
-
-
-_MADE_BY_LIBRARIES = frozenset({"_abc_impl", "_parameter_constraints"})
-
-
-def _held_by_class(value: Any, callers: tuple[int, ...]) -> bytes | None:
-    """Encode an attribute of a class; what libraries add to it follows from its code."""
-    if isinstance(value, property | classmethod | staticmethod):
-        inner = [getattr(value, name, None) for name in ("fget", "__func__")]
-        return b"".join(_code(f, effects(f).uses, callers) for f in inner if f is not None)
-    if of_library(type(value)) is not None and type(value).__module__.startswith("sklearn."):
-        return type(value).__qualname__.encode()
-    return _special(value)
+    return b"S" + encode([kind, version(type(value)), sorted(held.items())], _inside)

@@ -24,6 +24,7 @@ from stratum_dask.callables import (
     Function,
     describe,
     encode_estimator,
+    encode_function,
     encode_object,
     encode_scorer,
 )
@@ -340,7 +341,7 @@ class Fingerprinter:
             function = self.function(value)
             if why := function.why_not_held:
                 raise Unknown(f"is given {value!r}, which {why}")
-            token = b"F" + function.token
+            token = encode_function(value, function)
         else:
             found = encode_object(value, self._special)
             if found is None:

@@ -7,7 +7,6 @@ compute something of what they hold, cannot be identified.
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import types
 from collections import namedtuple
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from stratum_dask.bytecode import effects
+from stratum_dask.bytecode.bindings import inside
 from stratum_dask.literals import Special, Unknown, encode
 from stratum_dask.semantics import of_library
 
@@ -63,7 +63,8 @@ def encode_record(
     """
     kind = type(value)
     held = _held(value, kind)
-    if held is None or of_library(kind) is not None:
+    users_meta = type(kind) is not type and of_library(type(kind)) is None
+    if held is None or users_meta or of_library(kind) is not None:
         return None
     parts = [encode([kind.__module__, kind.__qualname__])]
     for name, function in _functions(kind):
@@ -78,13 +79,27 @@ def encode_record(
 def _held(value: Any, kind: type) -> list[Any] | None:
     """Return what a record holds; None if it is none."""
     if isinstance(value, Enum):
-        return [value.name, [(one.name, one.value) for one in kind]]  # type: ignore[attr-defined]
+        return [value.name, [(one.name, one.value, _attributes(one)) for one in kind]]  # type: ignore[attr-defined]
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return [kind._fields, tuple(value)]
+        return [kind._fields, tuple(value), _attributes(value)]
     if dataclasses.is_dataclass(kind) and type(kind) is type and not callable(value):
         names = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(kind)}
-        return [*sorted({**names, **getattr(value, "__dict__", {})}.items())]
+        return [sorted(names.items()), _attributes(value)]
     return None
+
+
+def _attributes(value: Any) -> list[tuple[str, Any]]:
+    """Return what was stored in an object, in slots or not."""
+    found = dict(getattr(value, "__dict__", {}))
+    for base in type(value).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name):
+                found[name] = getattr(value, name)
+    return sorted((name, one) for name, one in found.items() if name not in _OF_ENUMS)
+
+
+_OF_ENUMS = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "__weakref__"})
 
 
 def _class_values(kind: type) -> list[tuple[str, Any]]:
@@ -112,11 +127,10 @@ def _functions(kind: type) -> Iterator[tuple[str, types.FunctionType]]:
             continue
         generated = _PLAIN if issubclass(base, tuple) else frozenset[str]()
         for name, member in sorted(vars(base).items()):
-            for inner in (getattr(member, one, None) for one in ("fget", "func", "__func__")):
-                member = inner or member
-            if not isinstance(member, types.FunctionType) or name in generated:
-                continue
-            function = inspect.unwrap(member)
-            made = name in _BY_DATACLASS and function.__code__.co_filename == "<string>"
-            if of_library(function) is None and not made:
-                yield name, function
+            for one in inside(member) if name not in generated else ():
+                if not isinstance(one, types.FunctionType):
+                    continue
+                made = name in _BY_DATACLASS and one.__code__.co_filename == "<string>"
+                by_python = of_library(one) is not None and not hasattr(one, "__wrapped__")
+                if not (made or by_python):
+                    yield name, one

@@ -7,7 +7,6 @@ FunctionTransformer(clean)               if `clean` does
 
 from __future__ import annotations
 
-import inspect
 import types
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from weakref import WeakKeyDictionary
 from sklearn.base import BaseEstimator
 
 from stratum_dask.bytecode import effects
-from stratum_dask.semantics import all_params, of_library, writes_inputs
+from stratum_dask.semantics import all_params, of_library, writes_inputs, written
 
 CALLED = (
     "fit",
@@ -87,20 +86,17 @@ def _code_writes(value: Any) -> bool:
     return known
 
 
-def _nothing() -> None:
-    pass
-
-
 def _class_writes(kind: type) -> bool:
     """Tell whether a method of a class of the user may change more than a fit its own object.
 
     What a fit has kept of its data belongs to the object, so no other method may change that.
     """
     for name in CALLED:
-        # scikit-learn wraps methods of its subclasses, for `set_output`.
-        method = inspect.unwrap(getattr(kind, name, _nothing))
-        if not isinstance(method, types.FunctionType) or method is _nothing or of_library(method):
+        method = written(getattr(kind, name, None))
+        if method is None or (of_library(method) and not hasattr(method, "__wrapped__")):
             continue
+        if not isinstance(method, types.FunctionType):
+            return True
         changes = effects(method).changes
         own = {*method.__code__.co_varnames[:1]} if name.startswith("fit") else set()
         if changes is None or not changes <= own:

@@ -6,13 +6,13 @@ import builtins
 import inspect
 import types
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
-from stratum_dask.semantics import name_of, of_library
+from stratum_dask.semantics import name_of, of_library, written
 
 MISSING = object()
 """What a name stands for that is bound to nothing."""
@@ -66,6 +66,30 @@ def holds_value(owner: Any, name: str) -> bool:
 def attributes(func: types.FunctionType) -> dict[str, Any]:
     """Return what users stored in a function, by name."""
     return {name: value for name, value in vars(func).items() if not name.startswith("__")}
+
+
+def inside(member: Any) -> tuple[Any, ...]:
+    """Return what a class holds as one of its attributes, as the user wrote it: functions mostly.
+
+    Examples
+    --------
+    >>> class Config:
+    ...     half = property(lambda self: self.value / 2)
+    >>> [one.__name__ for one in inside(vars(Config)["half"])]
+    ['<lambda>']
+    """
+    names = _HOLDING.get(type(member))
+    found = [getattr(member, name) for name in names] if names else [member]
+    return tuple(written(one) for one in found if names is None or one is not None)
+
+
+_HOLDING: dict[type, tuple[str, ...]] = {
+    property: ("fget", "fset", "fdel"),
+    cached_property: ("func",),
+    classmethod: ("__func__",),
+    staticmethod: ("__func__",),
+}
+"""What of Python's wrappers holds the functions that they call."""
 
 
 def is_settled(func: types.FunctionType, uses: dict[str, Any]) -> bool:

@@ -348,3 +348,4 @@ _UNLOCKING = frozenset(
     f"sklearn.utils.{name}" for name in ("check_array", "check_X_y", "validate_data")
 )
 _NEVER = frozenset({"eval", "query", "plot", "hist", "tofile", "dump", "dumps", "save"})
+_NEVER |= {f"__{name}__" for name in ("annotations", "closure", "code", "dict", "globals")}

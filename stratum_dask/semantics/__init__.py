@@ -22,6 +22,7 @@ from stratum_dask.semantics.names import (
     name_of,
     of_library,
     reads_clock,
+    written,
 )
 from stratum_dask.semantics.outputs import first_output, parameters, writes
 from stratum_dask.semantics.table import (
@@ -82,4 +83,5 @@ __all__ = [
     "uses_randomness",
     "writes",
     "writes_inputs",
+    "written",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import inspect
 import operator
 import os
 import sys
 import sysconfig
+import types
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -33,12 +35,16 @@ from stratum_dask.semantics.table import (
 
 
 @lru_cache(maxsize=8192)
-def _cached_name(func: Any) -> str | None:
+def _cached_name(func: Any) -> tuple[Any, str | None]:
+    return func, _name(func)
+
+
+def _name(func: Any) -> str | None:
     if type(func) is methodcaller:
         return "." + str(func.method)
     name = getattr(func, "__name__", None)
     module = getattr(func, "__module__", None) or ""
-    if name is None:
+    if not isinstance(name, str) or not isinstance(module, str):
         return None
     if isinstance(func, np.ufunc):
         if getattr(np, name, None) is func:
@@ -59,6 +65,9 @@ def _cached_name(func: Any) -> str | None:
             return f"pandas.{name}"
         owners = (pd.DataFrame, pd.Series)
         return f".{name}" if any(getattr(o, name, None) is func for o in owners) else None
+    # What wraps a function of a library may bear its name, but does not stand in its place.
+    if getattr(sys.modules.get(module), name, None) is not func and root in _OF_MODULES:
+        return None
     if root == "sklearn":
         return f"sklearn.{module.split('.')[1]}.{name}"
     if module in BOOSTERS and isinstance(func, type):  # estimators like scikit-learn's own
@@ -74,6 +83,10 @@ def _cached_name(func: Any) -> str | None:
     return None
 
 
+_OF_MODULES = ("sklearn", "stratum_dask", "dask", *(one.partition(".")[0] for one in BOOSTERS))
+"""Packages whose functions and classes are known by the module that defines them."""
+
+
 def name_of(func: Callable[..., Any]) -> str | None:
     """Return the canonical name of a callable that we may know.
 
@@ -86,9 +99,10 @@ def name_of(func: Callable[..., Any]) -> str | None:
     True
     """
     try:
-        return _cached_name(func)
+        cached, name = _cached_name(func)
     except TypeError:  # unhashable
         return None
+    return name if cached is func else _name(func)  # users' objects may equal any other
 
 
 def is_pure(name: str, func: Any = None) -> bool:
@@ -168,4 +182,25 @@ def of_library(func: Any) -> str | None:
     ('textwrap', None)
     """
     module = getattr(func, "__module__", None)
+    if isinstance(func, types.FunctionType):  # `functools.wraps` lends it another's module
+        module = func.__globals__.get("__name__", module)
     return module if isinstance(module, str) and _is_library(module) else None
+
+
+def written(method: Any) -> Any:
+    """Return a method as it stands in its class: scikit-learn wraps some, for ``set_output``.
+
+    Examples
+    --------
+    >>> import inspect
+    >>> from sklearn.base import BaseEstimator, TransformerMixin
+    >>> class Mine(TransformerMixin, BaseEstimator):
+    ...     def transform(self, X): ...
+    >>> written(Mine.transform).__code__.co_varnames
+    ('self', 'X')
+    """
+    return inspect.unwrap(method, stop=lambda one: not _is_of_sklearn(one))
+
+
+def _is_of_sklearn(func: Any) -> bool:
+    return (of_library(func) or "").partition(".")[0] == "sklearn"

@@ -1,0 +1,288 @@
+"""Small batches: every candidate gets what it would have got alone, with Dask and without us."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+import functools
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+from dask import delayed
+from sklearn.base import BaseEstimator
+from sklearn.metrics import mean_squared_error
+
+import stratum_dask as sd
+
+X = np.arange(12.0).reshape(6, 2)
+y = X[:, 0] * 2 + 1
+
+BATCHES = []
+"""Functions that return a new batch: as many candidates as they did before, and equal ones."""
+ANEW = []
+"""Functions that return a candidate whose value is another one each time that it is computed."""
+
+
+def shown(value):
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return repr((value.to_dict(), list(value.index)))
+    return repr(value)
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads"])
+@pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: batch.__name__)
+def test_each_gets_what_it_would_alone(batch, scheduler):
+    alone = [shown(batch()[i].compute(scheduler="sync")) for i in range(len(batch()))]
+    together = dask.compute(*sd.optimize(batch()), scheduler=scheduler)
+    assert list(map(shown, together)) == alone
+
+
+@pytest.mark.parametrize("candidate", ANEW, ids=lambda candidate: candidate.__name__)
+def test_what_is_made_anew_each_time_is_never_shared(candidate):
+    one, two = dask.compute(*sd.optimize([candidate(), candidate()]), scheduler="sync")
+    assert shown(one) != shown(two)
+
+
+def predictions(model):
+    return delayed(lambda model, X: model.fit(X).predict(X))(model, X)
+
+
+# -- functions and classes that look like others -------------------------------------------------
+
+
+@BATCHES.append
+def functions_that_wrap_one_of_a_library():
+    def scaled(by):
+        @functools.wraps(mean_squared_error)
+        def score(*args):
+            return float(mean_squared_error(*args)) * by
+
+        return score
+
+    def called(score):
+        return lambda *args: score(*args)
+
+    scores = [scaled(1), scaled(2), called(scaled(1)), called(scaled(2))]
+    return [delayed(score)(y, y + 1) for score in scores]
+
+
+@BATCHES.append
+def callables_that_equal_one_of_a_library():
+    class Twin:
+        def __init__(self, by):
+            self.by = by
+
+        def __call__(self, x):
+            return x * self.by
+
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return hash(np.log1p)
+
+    return [delayed(np.log1p)(2.0), *(delayed(Twin(by))(2.0) for by in (1, 2))]
+
+
+@BATCHES.append
+def methods_that_are_wrapped():
+    def times(by):
+        def wrap(method):
+            @functools.wraps(method)
+            def wrapped(self, X):
+                return method(self, X) * by
+
+            return wrapped
+
+        return wrap
+
+    def model(by):
+        class Model(BaseEstimator):
+            def fit(self, X, y=None):
+                return self
+
+            @times(by)
+            def predict(self, X):
+                return X[:, 0] + 1
+
+        return Model()
+
+    return [predictions(model(by)) for by in (1, 2)]
+
+
+@ANEW.append
+def wrapped_method_that_draws():
+    def noisy(method):
+        @functools.wraps(method)
+        def wrapped(self, X):
+            return np.random.rand()
+
+        return wrapped
+
+    class Model(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        @noisy
+        def predict(self, X):
+            return 0
+
+    return predictions(Model())
+
+
+@BATCHES.append
+def setters_of_properties():
+    def model(by):
+        class Model(BaseEstimator):
+            @property
+            def value(self):
+                return self._value
+
+            @value.setter
+            def value(self, value):
+                self._value = value * by
+
+            def fit(self, X, y=None):
+                self.value = 5
+                return self
+
+            def predict(self, X):
+                return self.value
+
+        return Model()
+
+    return [predictions(model(by)) for by in (1, 2)]
+
+
+@ANEW.append
+def property_that_draws():
+    class Model(BaseEstimator):
+        @property
+        def noise(self):
+            return np.random.rand()
+
+        def fit(self, X, y=None):
+            self.noise_ = self.noise
+            return self
+
+        def predict(self, X):
+            return self.noise_
+
+    return predictions(Model())
+
+
+@ANEW.append
+def attribute_that_draws():
+    class Model(BaseEstimator):
+        def __getattr__(self, name):
+            if name != "noise":
+                raise AttributeError(name)
+            return np.random.rand()
+
+        def fit(self, X, y=None):
+            return self
+
+        def predict(self, X):
+            return self.noise
+
+    return predictions(Model())
+
+
+@BATCHES.append
+def classes_of_classes():
+    def model(by):
+        class Kind(type(BaseEstimator)):
+            @property
+            def by(cls):
+                return by
+
+        class Model(BaseEstimator, metaclass=Kind):
+            def fit(self, X, y=None):
+                return self
+
+            def predict(self, X):
+                return type(self).by
+
+        return Model()
+
+    return [predictions(model(by)) for by in (1, 2)]
+
+
+# -- records that hold more than their fields ----------------------------------------------------
+
+
+@BATCHES.append
+def attributes_of_named_tuples():
+    class Point(collections.namedtuple("Point", "x")):
+        pass
+
+    def point(z):
+        made = Point(1)
+        made.z = z
+        return delayed(made, traverse=False)
+
+    return [delayed(lambda point: point.z)(point(z)) for z in (1, 2)]
+
+
+@BATCHES.append
+def attributes_of_enums():
+    def member(z):
+        class Kind(enum.Enum):
+            ONE = 1
+
+        Kind.ONE.z = z
+        return Kind.ONE
+
+    return [delayed(lambda member: member.z)(member(z)) for z in (1, 2)]
+
+
+@BATCHES.append
+def slots_of_dataclasses():
+    class Base:
+        __slots__ = ("z",)
+
+    @dataclasses.dataclass
+    class Point(Base):
+        x: int = 1
+
+    def point(z):
+        made = Point()
+        made.z = z
+        return delayed(made, traverse=False)
+
+    return [delayed(lambda point: point.z)(point(z)) for z in (1, 2)]
+
+
+# -- what can be told of a function --------------------------------------------------------------
+
+
+@BATCHES.append
+def names_of_functions():
+    def named(name):
+        def func(x):
+            return x.sum()
+
+        func.__name__ = name
+        return func
+
+    frame = pd.DataFrame({"x": [1, 2, 3]})
+    funcs = [named("one"), named("two")]
+    return [
+        *(delayed(frame).agg([func]) for func in funcs),
+        *(delayed(lambda frame, func=func: frame.agg([func]))(frame) for func in funcs),
+    ]
+
+
+@BATCHES.append
+def annotations_of_functions():
+    def annotated(by):
+        def func(x):
+            return func.__annotations__["x"]
+
+        func.__annotations__["x"] = by
+        return func
+
+    return [delayed(annotated(by))(1) for by in ("one", "two")]

@@ -135,6 +135,14 @@ def test_attribute_named_like_a_key_of_another_graph():
     assert dask.get(after[1], "out") == 2
 
 
+def test_attributes_inside_and_outside_of_lists():
+    """Dask reads the legacy tasks of what is in a list, and leaves those of everything else."""
+    part = dask.delayed(complex)(3, 4).imag  # one Delayed, as `frame.iloc` is for many candidates
+    before = [part + 1, dask.delayed(sum)([part, 2]), {"x": [dask.delayed([part])]}]
+    for batch in (before, before[::-1]):
+        assert dask.compute(*sd.optimize(batch)) == dask.compute(*batch)
+
+
 def test_each_output_carries_only_what_it_needs():
     after = sd.optimize(batch(20), disable=["pack_chains"])
     sizes = {len(x.dask.to_dict()) for x in after}

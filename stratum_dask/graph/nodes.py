@@ -124,6 +124,8 @@ def normalize(key: Key, value: Any, scope: Callable[[], Any]) -> GraphNode | Non
         func = value.func
         if type(func) is partial and func.func is _swap and len(value.args) == 2:
             return Task(key, func.args[0], value.args[1], value.args[0], **value.kwargs)
+        if func is getattr and type(value.args[0]) is Alias:  # one that Dask has read, see below
+            return Task(key, getattr, TaskRef(value.args[0].target), *value.args[1:])
         if func is apply and not value.kwargs:
             return _spread(key, value)
         return value if value.key == key else value.substitute({}, key=key)

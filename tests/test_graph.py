@@ -258,3 +258,11 @@ def test_operator_chain_of_delayed():
     x = dask.delayed([1, 2, 3])
     before = [operator.getitem(x, 1) + 1, -x[0], x.count(2)]
     assert dask.compute(*sd.optimize(before)) == dask.compute(*before)
+
+
+def test_columns_of_delayed_frames():
+    frame = pd.DataFrame({"a": [1, 2]})
+    lazy = dask.delayed(frame)
+    before = [sd.with_column(lazy, "b", lazy["a"] * 2), sd.with_column(frame, "b", lazy["a"] * 2)]
+    for found in (*dask.compute(*before), *dask.compute(*sd.optimize(before))):
+        pd.testing.assert_frame_equal(found, frame.assign(b=[2, 4]))

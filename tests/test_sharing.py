@@ -278,6 +278,33 @@ def test_what_is_one_object_stays_one_in_copies():
     assert copied[1] is copied is not endless
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda a: a[:, 1],
+        lambda a: a[::-1],
+        lambda a: a[1::2, ::-2],
+        lambda a: a.T[::2],
+        lambda a: a[:1, :1],
+        lambda a: a[:0],
+        lambda a: np.broadcast_to(a[0], (3, 4)),
+        lambda a: np.lib.stride_tricks.sliding_window_view(a[:, 0], 5),
+        lambda a: a.astype(object)[:, 1],
+        lambda a: np.asfortranarray(a),
+    ],
+)
+def test_copies_of_parts_keep_their_strides(part):
+    """BLAS takes other steps where values lie apart, and rounds otherwise."""
+    original = part(np.random.default_rng(0).normal(size=(10_000, 4)))
+    copied = own(original)
+    assert not np.shares_memory(copied, original)
+    np.testing.assert_array_equal(copied, original)
+    assert copied.flags.writeable == original.flags.writeable
+    if original.size > 1 and original.dtype != object:
+        assert copied.strides == original.strides
+        assert (copied.T @ copied == original.T @ original).all()
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_copies_of_arrays_that_share_memory_may_be_written_if_the_originals_may(order):
     whole = np.asarray(np.arange(6.0).reshape(2, 3), order=order).copy(order=order)

@@ -23,7 +23,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 
 from stratum_dask.errors import NotShareableError
-from stratum_dask.ops.views import CONTAINERS, Copies, copy_shared_memory, root_of
+from stratum_dask.ops.views import CONTAINERS, Copies, copy_of, copy_shared_memory, root_of
 from stratum_dask.semantics import draws_when_asked
 
 _IMMUTABLE = (
@@ -161,7 +161,7 @@ def _copy(value: Any, deep: bool, copies: Copies) -> Any:
 
 
 def _own_array(array: np.ndarray, copies: Copies) -> np.ndarray:
-    fresh = array.copy(order="K")
+    fresh = copy_of(array)
     if array.dtype.hasobject:
         fresh = copy.deepcopy(fresh, copies)
     fresh.flags.writeable = array.flags.writeable

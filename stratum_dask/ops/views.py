@@ -67,6 +67,25 @@ def copy_shared_memory(values: Iterable[Any], copies: Copies) -> None:
             fresh.flags.writeable = root.flags.writeable
 
 
+def copy_of(array: np.ndarray) -> np.ndarray:
+    """Return a copy with the same strides, on which the bits of products can depend.
+
+    Examples
+    --------
+    >>> copy_of(np.zeros((3, 2))[:, 1]).strides
+    (16,)
+    """
+    fresh = array.copy(order="K")
+    if fresh.strides == array.strides or fresh.size < 2 or array.dtype.hasobject:
+        return fresh
+    steps = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
+    before = -sum(step for step in steps if step < 0)
+    memory = np.empty(before + sum(step for step in steps if step > 0) + array.itemsize, np.uint8)
+    spread = np.ndarray(array.shape, array.dtype, memory, before, array.strides)
+    spread[...] = fresh
+    return spread
+
+
 def _is_plain(root: np.ndarray) -> bool:
     """Tell whether the parts of an array's copy can be found by their addresses."""
     return root.flags.forc and root.flags.owndata and not root.dtype.hasobject

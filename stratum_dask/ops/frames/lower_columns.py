@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from dask.delayed import Delayed, delayed
 
 from stratum_dask.ops.frames import layout
 from stratum_dask.ops.frames import lower_dates as dates
@@ -41,17 +42,22 @@ SPELLINGS: dict[Any, str] = {
 _MANY_BLOCKS = 100
 
 
-def with_column(df: pd.DataFrame, name: Hashable, value: Any) -> pd.DataFrame:
+def with_column(df: Any, name: Hashable, value: Any) -> Any:
     """Return a frame in which the column `name` is `value`: the pure form of ``df[name] = value``.
 
     Parameters
     ----------
-    df : DataFrame
+    df : DataFrame or Delayed
         The frame, which stays as it is.
     name : hashable
         The column to replace or to add at the end.
     value : Series, array or scalar
         The new values; a Series is aligned on the index, as pandas does.
+
+    Returns
+    -------
+    DataFrame or Delayed
+        Delayed if the frame or the value is.
 
     Examples
     --------
@@ -59,7 +65,14 @@ def with_column(df: pd.DataFrame, name: Hashable, value: Any) -> pd.DataFrame:
        a  b
     0  1  0
     1  2  0
+    >>> lazy = delayed(pd.DataFrame)({"a": [1, 2]})
+    >>> with_column(lazy, "b", lazy["a"] * 2).compute()
+       a  b
+    0  1  2
+    1  2  4
     """
+    if isinstance(df, Delayed) or isinstance(value, Delayed):
+        return delayed(with_column)(df, name, value)
     out = df.copy(deep=False)
     out[name] = value
     return out

@@ -13,7 +13,7 @@ submitted alone carries only its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dask._task_spec import Alias, GraphNode, Task, TaskRef, cull
@@ -144,9 +144,10 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
     for i, (key, node) in enumerate(graph.tasks.items()):
         contents[section_of[i]][key] = node
     names = [f"stratum-{graph.plan}-{number}" for number in range(len(needs))]
+    annotations_of = _annotations(graph)
     layers = {
         name: (
-            SectionLayer(tasks, annotations=_annotations(graph, next(iter(tasks)))),
+            SectionLayer(tasks, annotations_of(next(iter(tasks)))),
             [names[needed] for needed in needed_by],
         )
         for name, tasks, needed_by in zip(names, contents, needs, strict=True)
@@ -160,12 +161,14 @@ def _layers(graph: Graph) -> tuple[Layers, list[list[str]]]:
     return layers, own
 
 
-def _annotations(graph: Graph, key: Key) -> dict[str, Any] | None:
-    """Return the annotations of a section; who shares values can tell by them whose they are."""
-    own = graph.annotations.get(key)
-    if not graph.shares_live:
-        return None if own is None else dict(own)
-    return {**(own or {}), ANNOTATION: graph.plan}
+def _annotations(graph: Graph) -> Callable[[Key], dict[str, Any] | None]:
+    """Return what gives a section's annotations, by any of its keys.
+
+    Who shares values can tell by them whose they are.
+    """
+    plan = {ANNOTATION: graph.plan} if graph.shares_live else {}
+    find = graph.annotations.get
+    return lambda key: {**find(key, {}), **plan} or None
 
 
 def _closure(own: Iterable[str], layers: Layers) -> HighLevelGraph:

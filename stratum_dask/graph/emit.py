@@ -171,15 +171,21 @@ def _annotations(graph: Graph) -> Callable[[Key], dict[str, Any] | None]:
     return lambda key: {**find(key, {}), **plan} or None
 
 
-def _closure(own: Iterable[str], layers: Layers) -> HighLevelGraph:
-    """Return the high-level graph of some layers and all that they need."""
+def _closure(own: Iterable[str], layers: Layers, called: str | None = None) -> HighLevelGraph:
+    """Return the high-level graph of some layers and all that they need.
+
+    A collection expects to find its keys in a layer of a certain name: its only own layer may be
+    `called` something else.
+    """
     chosen: dict[str, SectionLayer] = {}
     dependencies: dict[str, set[str]] = {}
     stack = list(own)
     while stack:
         name = stack.pop()
-        if name not in chosen:
-            chosen[name], needs = layers[name]
+        if name not in dependencies:
+            layer, needs = layers[name]
+            name, called = called or name, None
+            chosen[name] = layer
             dependencies[name] = set(needs)
             stack.extend(needs)
     return HighLevelGraph(chosen, dependencies)
@@ -187,9 +193,13 @@ def _closure(own: Iterable[str], layers: Layers) -> HighLevelGraph:
 
 def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
     value = source.value
-    hlg = _closure(own, layers)
     if isinstance(value, Delayed):
-        return Delayed(value.key, _under_own_name(hlg, own, [value.key]), value._length)
+        return Delayed(value.key, _closure(own, layers, value.key), value._length)
+    names: Sequence[str] = getattr(value, "__dask_layers__", tuple)()
+    if len(own) == len(names) == 1 and not hasattr(value, "expr"):
+        rebuild, state = value.__dask_postpersist__()
+        return rebuild(_closure(own, layers, names[0]), *state)
+    hlg = _closure(own, layers)
     if isinstance(value, HighLevelGraph):
         return hlg
     if not is_dask_collection(value):
@@ -200,9 +210,7 @@ def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
         keys = list(flatten(source.keys))
         return from_graph(hlg.to_dict(), value._meta, value.divisions, keys, key_split(value._name))
     rebuild, state = value.__dask_postpersist__()
-    if hasattr(value, "__dask_layers__"):
-        return rebuild(_under_own_name(hlg, own, value.__dask_layers__()), *state)
-    layered = isinstance(value.__dask_graph__(), HighLevelGraph)
+    layered = not names and isinstance(value.__dask_graph__(), HighLevelGraph)
     return rebuild(hlg if layered else hlg.to_dict(), *state)
 
 
@@ -212,14 +220,3 @@ def _persisted(source: Source, futures: Mapping[Key, Any]) -> Any:
         return dict(futures)
     rebuild, state = source.value.__dask_postpersist__()
     return rebuild(dict(futures), *state)
-
-
-def _under_own_name(hlg: HighLevelGraph, own: list[str], names: Sequence[str]) -> Any:
-    """Name the layer with the collection's keys as the collection expects to find it."""
-    if len(own) != 1 or len(names) != 1:
-        return hlg.to_dict()
-    rename = {own[0]: names[0]}
-    return HighLevelGraph(
-        {rename.get(name, name): layer for name, layer in hlg.layers.items()},
-        {rename.get(name, name): needs for name, needs in hlg.dependencies.items()},
-    )

@@ -109,7 +109,7 @@ def describe(func: Any) -> Function:
         try:
             fixed = encode([args, kwargs], _special)
         except Unknown as unknown:
-            return Function(b"", None, Effects(str(unknown), changes=None))
+            return Function(b"", None, Effects(str(unknown), changes=None, returns=None))
         name = base.name if base.name in READERS or base.name in SEEDED else None
         found = _of_partial(inner, args, kwargs, base)
         return Function(digest(b"P" + base.token + fixed), name, found, base.draws)
@@ -118,7 +118,9 @@ def describe(func: Any) -> Function:
             return _describe_declared(func)
         what = name or getattr(func, "__qualname__", type(func).__name__)
         token = digest(name.encode() + version(func)) if name else b""
-        return Function(token, name, Effects(f"{what} is not known to be pure", changes=None))
+        new = name is not None or of_library(func) is not None or isinstance(func, type)
+        found = Effects(f"{what} is not known to be pure", changes=None)
+        return Function(token, name, found if new else replace(found, returns=None))
     return _describe_user(func)
 
 
@@ -128,6 +130,8 @@ def _of_partial(
     """Return what a function does besides returning a value when some arguments are fixed."""
     values = (*args, *kwargs.values())
     callbacks = [describe(one).effects for one in values if callable(one)]
+    if base.name is None and not all(map(is_constant, values)):
+        base = replace(base, effects=replace(base.effects, returns=None))
     if base.name in CALLING and any(one.mutates for one in callbacks):
         return replace(base.effects, changes=None)
     if writes(base.name, func, len(args), kwargs):
@@ -148,10 +152,10 @@ def _of_partial(
 def _describe_declared(func: Any) -> Function:
     """Identify what was declared pure and is no Python function: by its name, or what it holds."""
     try:
-        return Function(digest(b"O" + _content(func)), None, Effects(changes=None))
+        return Function(digest(b"O" + _content(func)), None, Effects(changes=None, returns=None))
     except Unknown as unknown:
         reason = f"is declared pure, but {unknown}"
-        return Function(b"", None, Effects(reason, changes=None))
+        return Function(b"", None, Effects(reason, changes=None, returns=None))
 
 
 def _content(func: Any) -> bytes:

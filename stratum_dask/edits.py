@@ -7,10 +7,10 @@ df.fillna(0)           nothing
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from stratum_dask.bytecode.bindings import positions_of
 from stratum_dask.callables import Function
 from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
 from stratum_dask.ops.sharing import is_immutable
@@ -203,12 +203,6 @@ class Edits:
 
 def _positions(call: Call, names: frozenset[str] | None) -> tuple[int, ...] | None:
     """Return where a call passes the parameters of these names; None if that cannot be said."""
-    if not names:
-        return None if names is None else ()
-    if not isinstance(call.func, types.FunctionType) or not names.isdisjoint(call.kwargs):
+    if names is None or not names.isdisjoint(call.kwargs):
         return None
-    code = call.func.__code__
-    plain = code.co_varnames[: code.co_argcount]
-    if not names <= set(plain):
-        return None
-    return tuple(i for i, name in enumerate(plain) if name in names)
+    return positions_of(call.func, names)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from stratum_dask._native import identify_calls, identity
-from stratum_dask.bytecode.bindings import arguments, unwrapped
+from stratum_dask.bytecode.bindings import arguments, positions_of, unwrapped
 from stratum_dask.callables import (
     SCORERS,
     Function,
@@ -44,9 +43,11 @@ from stratum_dask.ops.sharing import Protected
 from stratum_dask.semantics import (
     CLOCKS,
     FITTING,
+    PASSING,
     READERS,
     SAMPLING,
     SEEDED,
+    TAKING_ESTIMATORS,
     first_output,
     may_draw,
     reads_clock,
@@ -99,6 +100,7 @@ class Fingerprinter:
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
         self._impure: Mapping[Key, str] = {}
+        self._holding: dict[Key, bool] = {}
         self.local: set[bytes] = set()
 
     # -- what the passes ask --------------------------------------------------------------------
@@ -122,7 +124,7 @@ class Fingerprinter:
         known = {key: one for key, one in graph.tokens.items() if key not in self._random}
         found = Identities(known, {})
         tokens = self._tokens = found.tokens
-        self._impure = found.why_not
+        self._impure, self._holding = found.why_not, {}
 
         def one_by_one(key: Key) -> None:
             try:
@@ -244,12 +246,32 @@ class Fingerprinter:
         """Tell whether a task fits, or puts into another, what an impure task made."""
         positions: tuple[int, ...] | None = None
         if function.name is not None:
-            positions = (0,) if function.name.startswith(".") else None
-        elif isinstance(node.func, types.FunctionType) and not node.kwargs:
-            names = node.func.__code__.co_varnames[: node.func.__code__.co_argcount]
-            if function.effects.fits <= {*names}:
-                positions = tuple(names.index(name) for name in function.effects.fits)
-        return not self._impure.keys().isdisjoint(dependencies_at(node, positions))
+            first = function.name.startswith((".", "sklearn.model_selection.cross_"))
+            positions = (0,) if first else None
+        elif not node.kwargs:
+            positions = positions_of(node.func, function.effects.fits)
+        return any(map(self._may_hold_impure, dependencies_at(node, positions)))
+
+    def _may_hold_impure(self, key: Key) -> bool:
+        """Tell whether a value is, or may hold or be a part of, what an impure task made."""
+        found = self._holding.get(key)
+        if found is None:
+            self._holding[key] = False  # for a circle, which is an error elsewhere
+            found = key in self._impure or any(map(self._may_hold_impure, self._passed_on(key)))
+            self._holding[key] = found
+        return found
+
+    def _passed_on(self, key: Key) -> Iterable[Key]:
+        """Return the values that a task's value may be, hold, or be a part of."""
+        node: Any = self._tasks.get(key)
+        if type(node) is not self.nodes.task:
+            return () if node is None else node.dependencies
+        function = self.function(node.func)
+        if function.name is not None:
+            return node.dependencies if function.name in PASSING else ()
+        returns = function.effects.returns
+        positions = None if returns is None or node.kwargs else positions_of(node.func, returns)
+        return dependencies_at(node, positions)
 
     def _only_uses(self, node: Any) -> bool:
         """Tell whether what a task returns is no estimator that is still to be fitted."""
@@ -374,8 +396,8 @@ def _fits(function: Function) -> bool:
     name = function.name
     if name is None:
         return bool(function.effects.fits)
-    made = name.startswith("sklearn.") and not name.startswith("sklearn.metrics.")
-    return made or name[1:] in FITTING
+    made = name.startswith("sklearn.") and name.rpartition(".")[2][0].isupper()
+    return made or name in TAKING_ESTIMATORS or name[1:] in FITTING
 
 
 def _draws(node: Any) -> bool:

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 from dask import delayed
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import SGDRegressor
 from sklearn.metrics import mean_squared_error
+from sklearn.model_selection import train_test_split
 
 import stratum_dask as sd
 
@@ -286,3 +288,92 @@ def annotations_of_functions():
         return func
 
     return [delayed(annotated(by))(1) for by in ("one", "two")]
+
+
+# -- values that are kept where others can reach them --------------------------------------------
+
+
+def edited(load):
+    def edit(value, by):
+        value[0] = by
+        return list(value)
+
+    return [delayed(edit)(delayed(load)(), by) for by in (1, 2)] + [delayed(list)(delayed(load)())]
+
+
+@BATCHES.append
+def cached_values():
+    return edited(functools.lru_cache(lambda: np.zeros(3)))
+
+
+@BATCHES.append
+def values_in_a_dict():
+    cache = {}
+
+    def load():
+        if "it" not in cache:
+            cache["it"] = [0, 0]
+        return cache["it"]
+
+    return edited(load)
+
+
+@BATCHES.append
+def values_of_an_object():
+    class Store:
+        def __init__(self):
+            self.data = np.zeros(3)
+
+        def load(self):
+            return self.data
+
+    return edited(Store().load)
+
+
+@BATCHES.append
+def values_of_closures_and_views_of_them():
+    data = np.zeros(3)
+    return edited(lambda: data) + edited(lambda: data[:2])
+
+
+@BATCHES.append
+def default_arguments():
+    def load(items=[0]):  # noqa: B006
+        return items
+
+    return edited(load)
+
+
+# -- models without a seed, held by something else ---------------------------------------------
+
+
+def unseeded():
+    return SGDRegressor(max_iter=3, tol=None)
+
+
+HOLDERS = {
+    "made by name": lambda: delayed(dict)(m=delayed(unseeded)())["m"],
+    "item": lambda: delayed(lambda: {"m": unseeded()})()["m"],
+    "get": lambda: delayed(lambda: {"m": unseeded()})().get("m"),
+    "values": lambda: delayed(list)(delayed(lambda: {"m": unseeded()})().values())[0],
+    "function": lambda: delayed(lambda held: held["m"])(delayed(lambda: {"m": unseeded()})()),
+    "list": lambda: delayed(lambda model: [model])(delayed(unseeded)())[0],
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_models_that_something_holds_are_fitted_anew(holder):
+    model = HOLDERS[holder]()
+    fits = [delayed(lambda fitted: fitted.coef_)(model.fit(X / 10, y)) for _ in range(2)]
+    one, two = dask.compute(*sd.optimize(fits), scheduler="sync")
+    assert shown(one) != shown(two)
+
+
+def test_data_that_were_drawn_once_are_split_once():
+    data = delayed(lambda: np.random.rand(9, 2))()
+    splits = [
+        delayed(train_test_split)(delayed(lambda held: held[:8])(data), random_state=0)[0]
+        for _ in range(2)
+    ]
+    assert "merged" in str(sd.explain(splits))
+    assert len(sd.explain(splits).why_not) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from functools import partial, reduce
 
@@ -258,3 +259,37 @@ def test_estimators_that_write_into_their_input_do_it_for_their_candidate_only()
     batch = [candidate(copy) for copy in (True, False, True, False)]
     alone = [one.compute(scheduler="sync") for one in batch]
     assert list(dask.compute(*sd.optimize(batch), scheduler="sync")) == alone
+
+
+KEPT = {"frame": pd.DataFrame({"x": [1]}), "items": [1]}
+COLUMNS = ["x", "y"]
+NUMBERS = {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("lambda: KEPT['items']", True),
+        ("lambda: {'items': KEPT['items']}", True),
+        ("lambda: {'columns': COLUMNS}", True),
+        ("lambda df: KEPT.setdefault('df', df)", True),
+        ("lambda items=[]: items", True),
+        ("lambda: cached()", True),
+        ("lambda: kept()", True),
+        ("lambda df: df[COLUMNS]", False),
+        ("lambda df: df.drop(columns=COLUMNS)", False),
+        ("lambda df: df.assign(**{name: df[name] * NUMBERS[name] for name in COLUMNS})", False),
+        ("lambda df: df['x'].map(NUMBERS)", False),
+        ("lambda df, items=[]: df.head(3) if items else df", False),
+        ("lambda path: pd.read_csv(path)", False),
+    ],
+)
+def test_functions_that_return_what_others_can_reach(source, kept):
+    cached = functools.lru_cache(list)
+    scope = {**globals(), "cached": cached, "kept": lambda: KEPT}
+    assert effects(eval(source, scope)).returns_others == kept
+
+
+def test_what_is_returned_by_others_may_be_changed():
+    scope = {"kept": lambda: KEPT}
+    assert "may change the global" in effects(eval("lambda: kept().update(a=1)", scope)).reason

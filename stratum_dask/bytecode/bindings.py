@@ -145,6 +145,29 @@ def arguments(
     yield from bound.arguments.items()
 
 
+def positions_of(func: Any, names: frozenset[str]) -> tuple[int, ...] | None:
+    """Return at which positions a function takes the parameters of these names.
+
+    Returns
+    -------
+    tuple of int or None
+        None if one of them is no parameter that is given by position.
+
+    Examples
+    --------
+    >>> positions_of(lambda a, b: a, frozenset({"b"}))
+    (1,)
+    """
+    if not names:
+        return ()
+    if not isinstance(func, types.FunctionType):
+        return None
+    plain = func.__code__.co_varnames[: func.__code__.co_argcount]
+    if not names <= set(plain):
+        return None
+    return tuple(i for i, name in enumerate(plain) if name in names)
+
+
 def unwrapped(func: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """Return the function inside nested partials, and the arguments that they fix."""
     args: tuple[Any, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from stratum_dask.bytecode.origins import GLOBAL
+
 
 @dataclass(frozen=True)
 class Path:
@@ -28,6 +30,9 @@ class Effects:
         Why it is impure; None if it is pure.
     changes : frozenset of str or None
         The parameters whose objects it may change; None for any.
+    returns : frozenset of str or None
+        The parameters that its value may be, hold or be a part of; globals, closure variables and
+        what defaults hold as ``"global NAME"``. None for any.
     beneath : bool
         Whether it may get at the memory of a frame past pandas, which copies what it writes to.
     iterates : bool
@@ -50,6 +55,7 @@ class Effects:
 
     reason: str | None = None
     changes: frozenset[str] | None = frozenset()
+    returns: frozenset[str] | None = frozenset()
     beneath: bool = False
     iterates: bool = False
     hands: bool = False
@@ -64,6 +70,11 @@ class Effects:
     def mutates(self) -> bool:
         """Whether it may change objects that are passed in."""
         return self.changes is None or bool(self.changes)
+
+    @property
+    def returns_others(self) -> bool:
+        """Whether its value may be something that others can reach, such as what a cache holds."""
+        return self.returns is None or any(one.startswith(GLOBAL) for one in self.returns)
 
     @property
     def pure(self) -> bool:

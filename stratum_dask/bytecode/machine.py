@@ -19,7 +19,9 @@ from stratum_dask.bytecode.bindings import holds_value, is_constant
 from stratum_dask.bytecode.flow import Flow
 from stratum_dask.bytecode.origins import (
     CLASS,
+    FLAT,
     FRESH,
+    GLOBAL,
     ITERATOR,
     NOTHING,
     UNKNOWN,
@@ -49,6 +51,8 @@ class Machine(Flow):
         The origins of what has been put into some container.
     changed : frozenset of str
         The origins of what may have been changed.
+    returned : frozenset of str
+        The origins of what may be returned, what has been stored apart.
     at : int
         The offset of the instruction.
     keywords : tuple of str
@@ -62,6 +66,7 @@ class Machine(Flow):
         self.constants = code.co_consts
         self.stored: Origins = NOTHING
         self.changed: Origins = NOTHING
+        self.returned: Origins = NOTHING
         self.at = 0
         self.keywords: tuple[str, ...] = ()
 
@@ -154,6 +159,7 @@ class Machine(Flow):
             module = name if named.what else name.partition(".")[0]
             stack.append(Value(what=sys.modules.get(module)))
         elif op == "RETURN_VALUE":
+            self.returned |= stack[-1].all
             self.hands_out([stack.pop()])
         elif op.startswith(("POP_", "END_FOR")):
             del stack[len(stack) + effect :]
@@ -203,8 +209,8 @@ class Machine(Flow):
             return Value(what=value)
         if is_constant(value):
             return Value(what=value)
-        origin = frozenset([f"global {name}"])
-        return Value(origin, origin)
+        origin = frozenset([GLOBAL + name])
+        return Value(origin, origin, FLAT if _is_flat(value) else None)
 
     def attribute(self, receiver: Value, name: str) -> Value:
         """Return what an attribute may be."""
@@ -219,8 +225,14 @@ class Machine(Flow):
 
     def element(self, of: Iterable[Value]) -> Value:
         """Return what an element of a value may be."""
-        reached = union(of) | self.stored
+        reached = union(one for one in of if one.what is not FLAT) | self.stored
         return Value(reached, reached)
+
+
+def _is_flat(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(is_constant, value.values()))
+    return isinstance(value, list | set) and all(map(is_constant, value))
 
 
 def _keywords(op: str, taken: Sequence[Value]) -> Keywords | None:

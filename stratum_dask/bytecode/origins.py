@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 ANYTHING = "*"
 """The origin of a value of which nothing is known."""
 
+GLOBAL = "global "
+"""How the origins begin that are no parameters: globals, closure variables, mutable defaults."""
+
 Origins = frozenset[str]
 NOTHING: Origins = frozenset()
 CLASS: Origins = frozenset(["global type(...)"])
@@ -65,6 +68,8 @@ class Keywords(NamedTuple):
 
 ITERATOR = object()
 """What an iterator is, and a container that holds one: it can be consumed only once."""
+FLAT = object()
+"""What a container is that holds nothing but constants: all that others could change is itself."""
 DYNAMIC = object()
 """What an attribute is whose name is not known."""
 

@@ -24,6 +24,8 @@ from stratum_dask.bytecode.origins import (
     ANYTHING,
     CLASS,
     DYNAMIC,
+    FLAT,
+    GLOBAL,
     ITERATOR,
     NOTHING,
     Keywords,
@@ -42,8 +44,10 @@ from stratum_dask.semantics import (
     READERS,
     TWO_MEANINGS,
     VIEWS,
+    declared,
     is_pure,
     name_of,
+    of_library,
     parameters,
     writes,
 )
@@ -64,6 +68,8 @@ class Followed(NamedTuple):
     changed : frozenset of str
         Names of the parameters that it may change; globals and closure variables as
         ``"global NAME"``; :data:`ANYTHING` if more cannot be said.
+    returned : frozenset of str
+        Likewise of what its value may be, hold or be a part of.
     makes_writers : bool
         Whether it may make an estimator that writes into its input (``copy_X=False``).
     calls : Calls or None
@@ -73,6 +79,7 @@ class Followed(NamedTuple):
     """
 
     changed: Origins
+    returned: Origins
     makes_writers: bool
     calls: Calls | None
     fits: Origins
@@ -115,8 +122,10 @@ def follow(
     try:
         walk.run()
     except (Lost, IndexError, ValueError):
-        return Followed(frozenset([ANYTHING]), True, None, frozenset([ANYTHING]))
-    return Followed(walk.changed, walk.makes_writers, walk.seen, walk.fits)
+        anything = frozenset([ANYTHING])
+        return Followed(anything, anything, True, None, anything)
+    returned = walk.returned | walk.stored
+    return Followed(walk.changed, returned, walk.makes_writers, walk.seen, walk.fits)
 
 
 class _Walk(Machine):
@@ -134,8 +143,8 @@ class _Walk(Machine):
         self.fits: Origins = NOTHING
 
     @property
-    def found(self) -> tuple[Origins, Origins, bool, Origins]:
-        return self.stored, self.changed, self.makes_writers, self.fits
+    def found(self) -> tuple[Origins, Origins, Origins, bool, Origins]:
+        return self.stored, self.changed, self.returned, self.makes_writers, self.fits
 
     def nested(self, taken: Sequence[Value]) -> Value:
         """Return a function made here, if it changes nothing whenever it runs."""
@@ -173,7 +182,7 @@ class _Walk(Machine):
         self.changed |= container.own
         self.hands_out(taken)
         if isinstance(container.what, types.ModuleType | types.FunctionType | type):
-            self.changed |= {f"global {container.what.__name__}"}
+            self.changed |= {GLOBAL + container.what.__name__}
         self.stored |= union(taken)
 
     def hands_out(self, values: Iterable[Value]) -> None:
@@ -256,7 +265,7 @@ class _Walk(Machine):
         if isinstance(what, Method):
             if "inplace" in keywords:
                 self.changed |= what.receiver.own
-            value = self.method(what, given)
+            value = self.method(what, args)
             aliases = any(one.startswith("copy") for one in keywords)
             return either(value, Value(what.receiver.own)) if aliases else value
         if isinstance(what, types.CodeType):  # a nested function: see `nested`
@@ -269,16 +278,18 @@ class _Walk(Machine):
             if name.startswith("sklearn.model_selection."):
                 self.fits |= given
             copies = not any(one.startswith("copy") for one in keywords)
+            held = _in_result(args)
             if name in VIEWS or name in _ELEMENTS_OF or not copies:
-                return Value(given | self.stored, given | self.stored)
-            return Value(NOTHING, given)
+                return Value(held | self.stored, held | self.stored)
+            return Value(NOTHING, held)
         inner = self.known(what) if isinstance(what, types.FunctionType) else None
         if inner is None or inner.mutates:
             self.changed |= given
         self.seen.hands |= inner is not None and inner.hands
         if inner is None or inner.fits:
             self.fits |= given
-        return Value(given | self.stored, given | self.stored)
+        reached = given | self.stored | _others(inner, what)
+        return Value(reached, reached)
 
     def hands_to_editor(self, args: Iterable[Value]) -> bool:
         """Tell whether a call is given a function that may change what it is called with."""
@@ -298,9 +309,10 @@ class _Walk(Machine):
             return inner is not None and inner.iterates
         return isinstance(what, types.CodeType) and what in self.iterating
 
-    def method(self, method: Method, given: Origins) -> Value:
+    def method(self, method: Method, args: Sequence[Value]) -> Value:
         name, receiver = method
         self.seen.method(name)
+        given = union(args)
         reached = receiver.all | given
         if name in MUTATING_METHODS:
             self.changed |= receiver.own
@@ -314,10 +326,26 @@ class _Walk(Machine):
             self.changed |= receiver.own
             self.stored |= given
         if name in PURE_METHODS and f".{name}" not in VIEWS and name not in _ELEMENTS:
-            return Value(NOTHING, reached)
+            return Value(NOTHING, _in_result([receiver, *args]))
+        if receiver.what is FLAT and name in PURE_METHODS:
+            return Value(self.stored, self.stored)
         if name not in PURE_METHODS and name not in LOGGING and name not in ("eval", "query"):
             self.changed |= reached
         return Value(reached | self.stored, reached | self.stored)
+
+
+def _in_result(args: Iterable[Value]) -> Origins:
+    """Return what may be in the result of a library's call: what it is given is taken apart."""
+    return union(one for one in args if one.what is not FLAT)
+
+
+def _others(inner: Effects | None, what: Any) -> Origins:
+    """Return the origins of what a call returns besides what it is given."""
+    if what is None or isinstance(what, type) or declared(what) or of_library(what):
+        return NOTHING
+    if inner is None or inner.returns is None:  # such as a cache around a function
+        return frozenset([f"{GLOBAL}{getattr(what, '__name__', what)}(...)"])
+    return frozenset(one for one in inner.returns if one.startswith(GLOBAL))
 
 
 def _is_class(callee: Iterable[Value]) -> bool:

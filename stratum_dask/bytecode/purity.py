@@ -26,7 +26,7 @@ from stratum_dask.bytecode.arguments import path_read
 from stratum_dask.bytecode.bindings import MISSING, holds_value, is_constant
 from stratum_dask.bytecode.calls import Calls
 from stratum_dask.bytecode.effects import Effects
-from stratum_dask.bytecode.origins import ANYTHING
+from stratum_dask.bytecode.origins import ANYTHING, GLOBAL
 from stratum_dask.bytecode.ownership import follow
 from stratum_dask.semantics import (
     DRAWING,
@@ -79,12 +79,15 @@ def effects(func: Callable[..., Any]) -> Effects:
 def _of(func: Any, callers: frozenset[int]) -> Effects:
     said = declared(func)
     if said is not None:
-        uses = _of_code(func, callers).uses if isinstance(func, types.FunctionType) else {}
+        found = Effects(changes=None, returns=None)
+        if isinstance(func, types.FunctionType):
+            found = _of_code(func, callers)
         reason = None if said else "declared impure"
-        return Effects(reason, changes=None, uses=uses)
+        return Effects(reason, changes=None, returns=found.returns, uses=found.uses)
     if not isinstance(func, types.FunctionType):
         name = getattr(func, "__qualname__", type(func).__name__)
-        return Effects(f"{name} is no Python function and not known to be pure", changes=None)
+        reason = f"{name} is no Python function and not known to be pure"
+        return Effects(reason, changes=None, returns=None)
     library = of_library(func)
     if library is not None:
         name = f"{library}.{func.__qualname__}"
@@ -100,14 +103,23 @@ def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
     try:
         free = {name: cell.cell_contents for name, cell in cells.items()}
     except ValueError:
-        return Effects("uses a closure variable that is not set yet", changes=None)
+        return Effects("uses a closure variable that is not set yet", changes=None, returns=None)
     walk = _Walk(func, free, found, callers | {id(func)})
     walk.code(func.__code__, {})
     walk.values()
-    for default in (*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()):
-        if not is_constant(default) and found.mutates:
-            found.reason = found.reason or "may change a mutable default argument"
+    for name, default in _defaults(func):
+        if not is_constant(default):
+            if found.mutates:
+                found.reason = found.reason or "may change a mutable default argument"
+            if found.returns and name in found.returns:
+                found.returns |= {f"{GLOBAL}default of {name}"}
     return found
+
+
+def _defaults(func: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    count, defaults = func.__code__.co_argcount, func.__defaults__ or ()
+    yield from zip(func.__code__.co_varnames[count - len(defaults) : count], defaults, strict=True)
+    yield from (func.__kwdefaults__ or {}).items()
 
 
 class _Walk:
@@ -148,12 +160,13 @@ class _Walk:
 
     def values(self) -> None:
         """Note which parameters the function may change, and what its calls do with values."""
-        origins, makes_writers, calls, self.found.fits = follow(
+        origins, returned, makes_writers, calls, self.found.fits = follow(
             self.func.__code__, self.visible, self.inner.get
         )
+        self.found.returns = None if ANYTHING in returned else returned
         self.found.makes_writers |= makes_writers
         self.called(calls)
-        outside = sorted(one[7:] for one in origins if one.startswith("global "))
+        outside = sorted(one[len(GLOBAL) :] for one in origins if one.startswith(GLOBAL))
         if ANYTHING in origins:
             outside += [path for path, value in self.found.uses.items() if _is_mutable(value)]
         for path in outside:

@@ -24,10 +24,10 @@ def protect_shared(graph: Graph) -> Graph:
     """Wrap tasks that may edit a value whose memory others may see.
 
     A value is exposed when several tasks use it, when the user wants it and a task uses it, when
-    it comes from outside, when it is an object that the user wrote down, and still holds, or when
-    it may be a view of an exposed value. A wanted value that may
-    be such a view is copied too: the user may edit it. Runs after merging, which decides who
-    shares, and before fusion, which hides it.
+    it comes from outside, when it is an object that the user wrote down, and still holds, or that
+    a function may keep elsewhere, as a cache does, or when it may be a view of an exposed value. A
+    wanted value that may be such a view is copied too: the user may edit it. Runs after merging,
+    which decides who shares, and before fusion, which hides it.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def protect_shared(graph: Graph) -> Graph:
         takes_copies |= on_copies
         inherited = sees_exposed and not takes_copies and not knowledge.fresh(node)
         literal = isinstance(node, DataNode) and not is_immutable(node.value)
-        if users > 1 or (users and key in visible) or literal or inherited:
+        kept = call is not None and knowledge.function(call.func).effects.returns_others
+        if users > 1 or (users and key in visible) or literal or kept or inherited:
             exposed.add(key)
     if not protected:
         return graph

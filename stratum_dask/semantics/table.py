@@ -52,6 +52,13 @@ MUTATING_METHODS = _names("""
 """)
 FITTING = _names("fit fit_predict fit_transform partial_fit set_params set_output")
 """Methods of estimators that change their receiver; also their input, if `writes_inputs`."""
+TAKING_ESTIMATORS = _names("""
+    sklearn.base.clone sklearn.compose.make_column_transformer
+    sklearn.model_selection.cross_val_predict sklearn.model_selection.cross_val_score
+    sklearn.model_selection.cross_validate
+    sklearn.pipeline.make_pipeline sklearn.pipeline.make_union
+""")
+"""Functions that fit estimators, or put them where they will be fitted."""
 TRANSFORMING = _names("transform inverse_transform predict score")
 """Methods of estimators that change their input if `writes_inputs`, else nothing."""
 
@@ -73,6 +80,14 @@ VIEWS = _names("""
     sklearn.utils.column_or_1d sklearn.utils.validate_data
 """)
 """Calls whose result may share memory with what they are given, outside pandas' protection."""
+
+PASSING = VIEWS | _names("""
+    builtins.dict builtins.enumerate builtins.filter builtins.list builtins.map builtins.max
+    builtins.min builtins.reversed builtins.set builtins.sorted builtins.tuple builtins.zip
+    collections.OrderedDict collections.defaultdict collections.deque copy.copy copy.deepcopy
+    functools.reduce operator.add operator.or_ .copy .first .items .last .nth .pop .values .union
+""")
+"""Calls whose result may be, or hold, what they are given, or a part of it."""
 
 SEEDED = _names("""
     .sample sklearn.metrics.silhouette_score sklearn.model_selection.train_test_split

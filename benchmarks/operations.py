@@ -84,6 +84,10 @@ def _masked(call: Chain) -> None:
     call("operator.getitem", _column(call, "distance"), late)
 
 
+def _week(call: Chain) -> Any:
+    return call(".rolling", _column(call, "arr_delay"), 7, min_periods=1)
+
+
 OPERATIONS: dict[str, Write] = {
     "frame.fillna(frame.median())": _filled_by_medians,
     "x.clip(x.quantile(.01), x.quantile(.99))": _clipped,
@@ -94,9 +98,9 @@ OPERATIONS: dict[str, Write] = {
     "frame.std(axis=1)": lambda call: call(".std", _numbers(call), axis=1),
     "frame.median(axis=1)": lambda call: call(".median", _numbers(call), axis=1),
     "concat of six columns, twice": _twice,
-    "rolling(7).min()": lambda call: call(
-        ".min", call(".rolling", _column(call, "arr_delay"), 7, min_periods=1)
-    ),
+    "rolling(7).min()": lambda call: call(".min", _week(call)),
+    "rolling(7).mean()": lambda call: call(".mean", _week(call)),
+    "rolling(7).std()": lambda call: call(".std", _week(call)),
     "cut at edges": lambda call: call(
         "pandas.cut", _column(call, "distance"), [0, 500, 1_000, 2_000, 6_000]
     ),

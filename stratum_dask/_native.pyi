@@ -695,8 +695,7 @@ def concatenate(parts: list[npt.NDArray[Any]], out: npt.NDArray[Any]) -> None:
 
 def window_extremes(
     values: npt.NDArray[np.float64],
-    starts: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
+    windows: tuple[int, int, int],
     least: int,
     smallest: bool,
     out: npt.NDArray[np.float64],
@@ -706,12 +705,53 @@ def window_extremes(
     Parameters
     ----------
     values : ndarray
-    starts, ends : ndarray
-        The first row of each window, and the one after its last.
+    windows : tuple of int
+        The first row of the first window, the one after its last, and how far the next window is.
+        Only rows that are there count.
     least : int
         NaN for windows that have fewer values that are not NaN, or none.
     smallest : bool
     out : ndarray
+        As long as there are windows, of which the first has the first row.
+    """
+
+def window_sums(
+    values: npt.NDArray[np.float64],
+    windows: tuple[int, int, int],
+    least: int,
+    mean: bool,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Write the sum or the mean of each window of rows.
+
+    Parameters
+    ----------
+    values, windows, out
+        As for `window_extremes`.
+    least : int
+        NaN for windows that have fewer values that are not NaN; also for the mean of none.
+    mean : bool
+    """
+
+def window_variances(
+    values: npt.NDArray[np.float64],
+    windows: tuple[int, int, int],
+    least: int,
+    ddof: int,
+    root: bool,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Write the variance of each window of rows, or its root.
+
+    Parameters
+    ----------
+    values, windows, out
+        As for `window_extremes`.
+    least : int
+        NaN for windows that have fewer values that are not NaN, or none.
+    ddof : int
+        What is taken from their number, which must be greater.
+    root : bool
     """
 
 def row_medians(columns: list[npt.NDArray[Any]], skip: bool, out: npt.NDArray[Any]) -> int:

@@ -74,4 +74,4 @@ pub use rank::{Ranking, Ties, rank};
 pub use rows::row_medians;
 pub use table::{Listed, LookupTable, Set};
 pub use text::{Chunk, Strings, TextError, order};
-pub use windows::window_extremes;
+pub use windows::{Windows, window_extremes, window_sums, window_variances};

@@ -46,7 +46,7 @@ mod _native {
     #[pymodule_export]
     use crate::program::{Program, ufunc_loops};
     #[pymodule_export]
-    use crate::rows::{concatenate, row_medians, window_extremes};
+    use crate::rows::{concatenate, row_medians, window_extremes, window_sums, window_variances};
     #[pymodule_export]
     use crate::text::Text;
 

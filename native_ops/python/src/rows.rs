@@ -2,7 +2,7 @@
 
 use crate::arrays::{Inputs, Outputs, invalid, listed};
 use pyo3::prelude::*;
-use stratum_native_ops::{Column, ColumnMut};
+use stratum_native_ops::{Column, ColumnMut, ProgramError, Windows};
 
 /// Writes the median of each row of a table of columns; returns what was raised.
 #[pyfunction]
@@ -39,24 +39,68 @@ pub(crate) fn concatenate(
         .map_err(invalid)
 }
 
+/// The first row of the first window, the one after its last, and how far the next is.
+type Moved = (i64, i64, usize);
+
 /// Writes the smallest or largest value of each window.
 #[pyfunction]
 pub(crate) fn window_extremes(
     py: Python<'_>,
     values: &Bound<'_, PyAny>,
-    starts: &Bound<'_, PyAny>,
-    ends: &Bound<'_, PyAny>,
+    windows: Moved,
     least: i64,
     smallest: bool,
     out: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    let inputs = Inputs::new([(values, "values"), (starts, "starts"), (ends, "ends")])?;
+    of_windows(py, values, windows, out, |values, windows, out| {
+        stratum_native_ops::window_extremes(values, windows, least, smallest, out)
+    })
+}
+
+/// Writes the sum or mean of each window.
+#[pyfunction]
+pub(crate) fn window_sums(
+    py: Python<'_>,
+    values: &Bound<'_, PyAny>,
+    windows: Moved,
+    least: i64,
+    mean: bool,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    of_windows(py, values, windows, out, |values, windows, out| {
+        stratum_native_ops::window_sums(values, windows, least, mean, out)
+    })
+}
+
+/// Writes the variance of each window, or its root.
+#[pyfunction]
+pub(crate) fn window_variances(
+    py: Python<'_>,
+    values: &Bound<'_, PyAny>,
+    windows: Moved,
+    least: i64,
+    ddof: i32,
+    root: bool,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    of_windows(py, values, windows, out, |values, windows, out| {
+        stratum_native_ops::window_variances(values, windows, least, ddof, root, out)
+    })
+}
+
+fn of_windows(
+    py: Python<'_>,
+    values: &Bound<'_, PyAny>,
+    (start, end, step): Moved,
+    out: &Bound<'_, PyAny>,
+    write: impl FnOnce(&[f64], Windows, &mut [f64]) -> Result<(), ProgramError> + Send,
+) -> PyResult<()> {
+    let inputs = Inputs::new([(values, "values")])?;
     let mut outputs = Outputs::new([(out, "out")], inputs.arrays())?;
-    let ([Column::F64(values), Column::I64(starts), Column::I64(ends)], [ColumnMut::F64(out)]) =
-        (inputs.columns(), outputs.columns())
+    let ([Column::F64(values)], [ColumnMut::F64(out)]) = (inputs.columns(), outputs.columns())
     else {
-        return Err(invalid("values must be float64, starts and ends int64"));
+        return Err(invalid("values and out must be float64"));
     };
-    py.detach(|| stratum_native_ops::window_extremes(values, starts, ends, least, smallest, out))
-        .map_err(invalid)
+    let windows = Windows::new(start, end, step, values.len()).map_err(invalid)?;
+    py.detach(|| write(values, windows, out)).map_err(invalid)
 }

@@ -4,112 +4,56 @@
 //! shorter runs, and two such runs cover a window. That takes a pass over the rows for each power of
 //! two, many rows at a time, where a queue of candidates goes row by row and guesses wrong.
 
+use super::{Windows, present};
 use crate::error::ProgramError;
 use crate::reduce::extreme::Bounded;
 use crate::simd::{Kernel, dispatch};
-use std::ops::Range;
 
-/// Writes the extreme of the values that are not NaN of each window, the rows from its start up to
-/// its end; NaN where there are fewer than `least` of these, or none.
+/// Writes the extreme of the values that are not NaN of each window; NaN where there are fewer than
+/// `least` of these, or none.
 ///
 /// Of equal values, which only zeros can tell, the last one counts.
 ///
 /// # Errors
 ///
-/// When lengths don't fit, or a window has rows that there are not.
+/// When lengths don't fit.
 ///
 /// ```
-/// use stratum_native_ops::window_extremes;
+/// use stratum_native_ops::{Windows, window_extremes};
 /// let mut out = [0.0; 3];
-/// window_extremes(&[3.0, f64::NAN, 5.0], &[0, 0, 1], &[1, 2, 3], 1, true, &mut out)?;
+/// let pairs = Windows::new(-1, 1, 1, 3)?;
+/// window_extremes(&[3.0, f64::NAN, 5.0], pairs, 1, true, &mut out)?;
 /// assert_eq!(out, [3.0, 3.0, 5.0]);
 /// # Ok::<(), stratum_native_ops::ProgramError>(())
 /// ```
 pub fn window_extremes(
     values: &[f64],
-    starts: &[i64],
-    ends: &[i64],
+    windows: Windows,
     least: i64,
     smallest: bool,
     out: &mut [f64],
 ) -> Result<(), ProgramError> {
-    let rows = values.len() as i64;
-    let inside = |(&start, &end): (&i64, &i64)| 0 <= start && start <= end && end <= rows;
-    if starts.len() != out.len() || ends.len() != out.len() {
-        return Err(ProgramError("the lengths differ".to_owned()));
-    }
-    if !starts.iter().zip(ends).all(inside) {
-        return Err(ProgramError("a window is outside of the rows".to_owned()));
-    }
-    let present = present(values);
-    let windows = Windows { starts, ends };
+    windows.check(values, out)?;
     if smallest {
         extremes::<true>(values, windows, out);
     } else {
         extremes::<false>(values, windows, out);
     }
+    let present = present(values);
     if present.is_none() && least <= 1 {
         // Only empty windows lack values, and those have been left alone.
         return Ok(());
     }
     let least = least.max(1);
-    for ((out, &start), &end) in out.iter_mut().zip(starts).zip(ends) {
+    for (window, out) in out.iter_mut().enumerate() {
+        let rows = windows.of(window);
         let count = match &present {
-            Some(present) => i64::from(present[end as usize] - present[start as usize]),
-            None => end - start,
+            Some(present) => i64::from(present[rows.end] - present[rows.start]),
+            None => rows.len() as i64,
         };
         *out = if count < least { f64::NAN } else { *out };
     }
     Ok(())
-}
-
-#[derive(Clone, Copy)]
-struct Windows<'a> {
-    starts: &'a [i64],
-    ends: &'a [i64],
-}
-
-impl<'a> Windows<'a> {
-    fn slice(self, windows: Range<usize>) -> Self {
-        Self {
-            starts: &self.starts[windows.clone()],
-            ends: &self.ends[windows],
-        }
-    }
-
-    fn first(self) -> Option<(usize, usize)> {
-        (!self.starts.is_empty()).then(|| self.of(0))
-    }
-
-    /// The windows around the middle one that each are a row further than the one before.
-    fn moving(self) -> Range<usize> {
-        let further = |values: &'a [i64], at: usize| values[at] == values[at - 1] + 1;
-        let both = |at: usize| further(self.starts, at) && further(self.ends, at);
-        let middle = self.starts.len() / 2;
-        if self.starts.is_empty() || self.of(middle).0 == self.of(middle).1 {
-            return middle..middle;
-        }
-        let first = (1..=middle).rev().find(|&at| !both(at)).unwrap_or(0);
-        let end = (middle + 1..self.starts.len()).find(|&at| !both(at));
-        first..end.unwrap_or(self.starts.len())
-    }
-
-    fn of(self, window: usize) -> (usize, usize) {
-        (self.starts[window] as usize, self.ends[window] as usize)
-    }
-}
-
-/// Before each row, and after the last, how many values are not NaN; `None` if all are not.
-fn present(values: &[f64]) -> Option<Vec<u32>> {
-    if !values.iter().fold(false, |any, value| any | value.is_nan()) {
-        return None;
-    }
-    let mut count = 0;
-    let counts = values.iter().map(|value| {
-        count += u32::from(!value.is_nan());
-        count
-    });
-    Some(std::iter::once(0).chain(counts).collect())
 }
 
 #[inline(always)]
@@ -127,17 +71,21 @@ fn worst<const SMALLEST: bool>() -> f64 {
     if SMALLEST { f64::HIGHEST } else { f64::LOWEST }
 }
 
-fn extremes<const SMALLEST: bool>(values: &[f64], windows: Windows<'_>, out: &mut [f64]) {
-    let moving = windows.moving();
-    let (before, rest) = out.split_at_mut(moving.start);
-    let (inside, after) = rest.split_at_mut(moving.len());
-    of_any_length::<SMALLEST>(values, windows.slice(0..moving.start), before);
-    if let Some((start, end)) = windows.slice(moving.clone()).first() {
-        let rows = &values[start..end - 1 + inside.len()];
-        of_one_length::<SMALLEST>(rows, end - start, inside);
+fn extremes<const SMALLEST: bool>(values: &[f64], windows: Windows, out: &mut [f64]) {
+    let whole = if windows.step == 1 && windows.start < windows.end {
+        windows.whole()
+    } else {
+        0..0
+    };
+    let (before, rest) = out.split_at_mut(whole.start);
+    let (inside, after) = rest.split_at_mut(whole.len());
+    of_any_length::<SMALLEST>(values, windows, 0, before);
+    if !inside.is_empty() {
+        let first = windows.of(whole.start);
+        let rows = &values[first.start..first.end - 1 + inside.len()];
+        of_one_length::<SMALLEST>(rows, first.len(), inside);
     }
-    let others = windows.slice(moving.end..windows.starts.len());
-    of_any_length::<SMALLEST>(values, others, after);
+    of_any_length::<SMALLEST>(values, windows, whole.end, after);
 }
 
 /// Windows of so many rows, each a row further than the last, piece by piece in a fast cache.
@@ -157,26 +105,31 @@ fn of_one_length<const SMALLEST: bool>(values: &[f64], length: usize, out: &mut 
     }
 }
 
-/// Windows of some rows each that overlap much, or are few.
-fn of_any_length<const SMALLEST: bool>(values: &[f64], windows: Windows<'_>, out: &mut [f64]) {
+/// Windows of some rows each, from one of them on, that overlap much or are few.
+fn of_any_length<const SMALLEST: bool>(
+    values: &[f64],
+    windows: Windows,
+    from: usize,
+    out: &mut [f64],
+) {
     out.fill(f64::NAN);
-    let filled = |&window: &usize| windows.of(window).0 < windows.of(window).1;
+    let filled = |&window: &usize| !windows.of(from + window).is_empty();
     let mut waiting: Vec<usize> = (0..out.len()).filter(filled).collect();
-    let first = waiting.iter().map(|&window| windows.of(window).0).min();
-    let last = waiting.iter().map(|&window| windows.of(window).1).max();
-    let (Some(first), Some(last)) = (first, last) else {
+    let (Some(&first), Some(&last)) = (waiting.first(), waiting.last()) else {
         return;
     };
+    let (first, last) = (windows.of(from + first).start, windows.of(from + last).end);
     // The best of the `run` rows from each row on, which get fewer with each doubling.
     let mut best = vec![0.0; last - first];
     fill::<SMALLEST>(&values[first..last], &mut best);
     let mut run = 1;
     while !waiting.is_empty() {
         waiting.retain(|&window| {
-            let (start, end) = windows.of(window);
-            let covered = end - start < 2 * run;
+            let rows = windows.of(from + window);
+            let covered = rows.len() < 2 * run;
             if covered {
-                out[window] = better::<SMALLEST>(best[start - first], best[end - run - first]);
+                let ending = rows.end - run;
+                out[window] = better::<SMALLEST>(best[rows.start - first], best[ending - first]);
             }
             !covered
         });
@@ -275,13 +228,12 @@ mod tests {
             (&values, 40),
             (&values, 300),
         ] {
-            let ends: Vec<i64> = (0..values.len() as i64).collect();
-            let starts: Vec<i64> = ends.iter().map(|end| (end - length).max(0)).collect();
-            for least in [0, 1, 3] {
-                let mut out = vec![7.0; values.len()];
-                window_extremes(values, &starts, &ends, least, false, &mut out).unwrap();
+            for (least, step) in [(0, 1), (1, 1), (3, 1), (1, 4)] {
+                let windows = Windows::new(-length, 0, step, values.len()).unwrap();
+                let mut out = vec![7.0; windows.count()];
+                window_extremes(values, windows, least, false, &mut out).unwrap();
                 for (window, found) in out.into_iter().enumerate() {
-                    let rows = &values[starts[window] as usize..window];
+                    let rows = &values[windows.of(window)];
                     let there = rows.iter().filter(|value| !value.is_nan());
                     if (there.clone().count() as i64) < least.max(1) {
                         assert!(found.is_nan());
@@ -298,23 +250,10 @@ mod tests {
         for (first, second) in [(0.0_f64, -0.0_f64), (-0.0, 0.0)] {
             for smallest in [true, false] {
                 let mut out = [7.0];
-                let values = [first, second];
-                window_extremes(&values, &[0], &[2], 1, smallest, &mut out).unwrap();
+                let pair = Windows::new(0, 2, 2, 2).unwrap();
+                window_extremes(&[first, second], pair, 1, smallest, &mut out).unwrap();
                 assert_eq!(out[0].to_bits(), second.to_bits());
             }
         }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused() {
-        let mut out = [0.0];
-        let mut refused = |start: &[i64], end: &[i64]| {
-            window_extremes(&[1.0, 2.0], start, end, 1, true, &mut out).is_err()
-        };
-        assert!(refused(&[0], &[3]));
-        assert!(refused(&[-1], &[1]));
-        assert!(refused(&[2], &[1]));
-        assert!(refused(&[0, 0], &[1, 1]));
-        assert!(!refused(&[0], &[2]));
     }
 }

@@ -142,15 +142,17 @@ class FusedFrame:
             step = self.steps[position]
             args = resolve(step.args, values)
             kwargs = resolve(dict(step.kwargs), values) if step.kwargs else {}
+            refused = None
             try:
                 try:
                     value = direct.call(step.op, args, kwargs, self._columns_read[position])
+                    hits.append(step.op or "?")
                 except Unsupported as why:
-                    told = _told(reason, str(why))
+                    refused = str(why)
+                if refused is not None:
+                    told = _told(reason, refused)
                     fallbacks.append(Fallback(step.op or "?", dtypes_of(args), told))
                     value = step.func(*args, **kwargs)
-                else:
-                    hits.append(step.op or "?")
             except Exception as error:
                 error.add_note(f"in step {step.label!r}")
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,9 @@ def fit_transform(binner: Any, X: Any, y: Any = None, /) -> Any:
     """Fit a KBinsDiscretizer and return the bins of `X`."""
     _check(binner)
     binner.fit(X, y)
-    try:
+    with suppress(Unsupported):
         return transform(binner, X)
-    except Unsupported:  # it must not draw its sample twice
-        return binner.transform(X)
+    return binner.transform(X)  # fitted once: it must not draw its sample twice
 
 
 def transform(binner: Any, X: Any, /) -> Any:

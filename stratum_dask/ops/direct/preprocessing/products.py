@@ -6,6 +6,7 @@ over all of its memory for each column of the table.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,9 @@ def fit_transform(expander: Any, X: Any, y: Any = None, /) -> Any:
     """Fit PolynomialFeatures and return the products of the columns of `X`."""
     _check(expander, X)
     expander.fit(X, y)
-    try:
+    with suppress(Unsupported):
         return transform(expander, X)
-    except Unsupported:
-        return expander.transform(X)
+    return expander.transform(X)
 
 
 def transform(expander: Any, X: Any, /) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 
 from stratum_dask.bytecode import effects
 from stratum_dask.semantics import all_params, of_library, writes_inputs, written
@@ -70,6 +71,30 @@ def may_write(estimator: Any) -> bool:
         return True
     inside = all_params(estimator).values()
     return writes_inputs(estimator) or any(map(_code_writes, (estimator, *inside)))
+
+
+def scorer_may_write(scorer: Any) -> bool:
+    """Tell whether a scorer may change the estimator or the rows that it is given.
+
+    Parameters
+    ----------
+    scorer : callable
+        From ``check_scoring``.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import get_scorer
+    >>> def note(estimator, X, y):
+    ...     estimator.seen_ = len(X)
+    ...     return 0.0
+    >>> scorer_may_write(get_scorer("r2")), scorer_may_write(note)
+    (False, True)
+    """
+    if isinstance(scorer, _MultimetricScorer):
+        return any(map(scorer_may_write, scorer._scorers.values()))
+    if isinstance(scorer, _BaseScorer | _PassthroughScorer) or of_library(scorer) is not None:
+        return False
+    return not isinstance(scorer, types.FunctionType) or effects(scorer).changes != frozenset()
 
 
 def _code_writes(value: Any) -> bool:

@@ -52,6 +52,10 @@ class Whole(NamedTuple):
         """The fitted estimator that predicts."""
         return self.model
 
+    def alone(self, builder: Builder) -> TaskRef:
+        """Return what predicts by itself: the estimator."""
+        return self.model
+
     def estimator(self, builder: Builder) -> TaskRef:
         """Return the fitted estimator that the user would have got."""
         return self.model
@@ -88,6 +92,14 @@ class Chain(NamedTuple):
         """The fitted estimator that predicts."""
         last: TaskRef = self.steps[-1].last
         return last
+
+    def alone(self, builder: Builder) -> TaskRef:
+        """Add the task that makes a pipeline of the last step alone.
+
+        It looks at its step, fails and speaks of itself as the whole one does.
+        """
+        only = Pipeline([self.template.steps[-1]])
+        return builder.call("alone", fitting.alone, only, self.steps[-1].alone(builder))
 
     def estimator(self, builder: Builder) -> TaskRef:
         """Add the task that puts the fitted pipeline together."""

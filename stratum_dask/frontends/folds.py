@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from dask.utils import methodcaller
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
@@ -128,26 +129,33 @@ class Fold:
 def fold_tasks(data: Data, fold: Fold) -> FoldTasks:
     """Add the tasks of one candidate on one fold."""
     build = data.builder
-    X, y = data.rows(fold.estimator, fold.train)
-    fitted = estimators.fit(build, fold.estimator, X, y, data.params(fold.fit_params, fold.train))
+    # Rows may be said by any list of numbers, which scikit-learn makes an array of.
+    train, test = build.once(np.asarray, fold.train), build.once(np.asarray, fold.test)
+    X, y = data.rows(fold.estimator, train)
+    fitted = estimators.fit(build, fold.estimator, X, y, data.params(fold.fit_params, train))
     plain = _sees_predictions(fold.scorer)
     score = scoring.score if plain and not _calls_users(fold.scorer) else scoring.opaque_score
     method = None
     if plain and not build.once(may_write, fold.estimator):
         method = _asks_for(fold.scorer, _last(fold.estimator, fitted))
     whole = None if plain and not fold.keep_estimator else fitted.estimator(build)
+    seen = whole
+    if plain:
+        seen = fitted.last if method is not None else fitted.alone(build)
 
     def scored(kind: str, X: TaskRef, y: Any, indices: Any) -> TaskRef:
-        model, X = (fitted.last, fitted.before_last(build, X)) if plain else (whole, X)
+        model, X = seen, fitted.before_last(build, X) if plain else X
         params = data.params(fold.score_params, indices)
         given = [model, X, y, fold.scorer, fold.error_score]
         if method is not None:  # a task of its own: members of a family predict together
             given += [method, build.call("predict", methodcaller(method), model, X)]
         return build.call(kind, score, *given, **params)
 
-    test = scored("score", *data.rows(fold.estimator, fold.test, fold.train), fold.test)
-    train = scored("train_score", X, y, fold.train) if fold.train_scores else None
-    return FoldTasks(test, train, whole if fold.keep_estimator else None)
+    return FoldTasks(
+        scored("score", *data.rows(fold.estimator, test, train), test),
+        scored("train_score", X, y, train) if fold.train_scores else None,
+        whole if fold.keep_estimator else None,
+    )
 
 
 def predict_task(
@@ -159,7 +167,9 @@ def predict_task(
     fitted = estimators.fit(build, estimator, X, y, data.params(fit_params, train))
     X_test, _ = data.rows(estimator, test, train)
     if hasattr(estimator, method):
-        model, seen = fitted.last, fitted.before_last(build, X_test)
+        known = of_library(type(_last(estimator, fitted))) is not None
+        model = fitted.last if known else fitted.alone(build)
+        seen = fitted.before_last(build, X_test)
     else:  # it fails in its own words, not in those of its last step
         model, seen = fitted.estimator(build), X_test
     call = partial(build.call, "predict", scoring.predictions, model, seen, method)
@@ -182,13 +192,17 @@ _SCORE_PREDICTIONS = (RegressorMixin.score, ClassifierMixin.score)
 
 def _asks_for(scorer: Any, last: Any) -> str | None:
     """Return the method that a scorer calls, if it is known to be one and called once."""
+    if of_library(type(last)) is None:  # a scorer may see that it is no estimator at all
+        return None
     if isinstance(scorer, _MultimetricScorer):
         asked = {_asks_for(one, last) for one in scorer._scorers.values()}
         return asked.pop() if len(asked) == 1 else None
     if isinstance(scorer, _PassthroughScorer):
         return "predict" if getattr(type(last), "score", None) in _SCORE_PREDICTIONS else None
     method = getattr(scorer, "_response_method", None)
-    return method if isinstance(method, str) and method in _ASKED else None
+    # Without the method, it is the scorer's to say that the estimator has none.
+    known = isinstance(method, str) and method in _ASKED and hasattr(last, method)
+    return method if known else None
 
 
 def _last(estimator: Any, fitted: estimators.Fitted) -> Any:
@@ -214,7 +228,7 @@ def is_ordinary(estimator: Any) -> bool:
     """Tell whether a search may fit an estimator apart from all else that it does.
 
     Not those with callbacks, which expect to be called by the search itself, nor those whose clone
-    would be another.
+    would be another, or whose class says how to clone them.
     """
     if draws_when_asked(estimator):
         return False
@@ -224,6 +238,12 @@ def is_ordinary(estimator: Any) -> bool:
     except Exception:  # whatever is wrong with it is scikit-learn's to say
         return False
     return not any(
-        isinstance(one, BaseEstimator) and hasattr(one, "_skl_callbacks")
+        isinstance(one, BaseEstimator)
+        and (hasattr(one, "_skl_callbacks") or _clones_its_own_way(type(one)))
         for one in (estimator, *nested)
     )
+
+
+def _clones_its_own_way(kind: type) -> bool:
+    own: Any = getattr(kind, "__sklearn_clone__", None)
+    return own is not BaseEstimator.__sklearn_clone__ and of_library(own) is None

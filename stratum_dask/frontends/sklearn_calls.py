@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from dask.system import CPU_COUNT
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics._scorer import _MultimetricScorer
@@ -29,7 +30,7 @@ from stratum_dask.ops.whole import WholeCall
 from stratum_dask.runtime.batch import run_batch
 from stratum_dask.runtime.threads import Threads, with_inner_threads
 from stratum_dask.semantics import draws_when_asked, held_by_own_params
-from stratum_dask.writers import may_write
+from stratum_dask.writers import may_write, scorer_may_write
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 Answer = Callable[[dict[Key, Outcome]], Any]
@@ -46,14 +47,18 @@ class Batch:
     Parameters
     ----------
     n_jobs : int, optional
-        How many threads run tasks where there is no cluster; all cores by default and if
-        negative.
+        How many threads run tasks where there is no cluster; all cores by default, -1 too, and
+        -2 is all but one.
     **_ : object
         What only concerns joblib.
     """
 
     def __init__(self, n_jobs: int | None = None, **_: Any) -> None:
-        self._workers = n_jobs if n_jobs is not None and n_jobs > 0 else None
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")  # joblib's words
+        if n_jobs is not None and n_jobs < 0:
+            n_jobs = max(CPU_COUNT + 1 + n_jobs, 1)
+        self._workers = n_jobs
 
     def __enter__(self) -> Batch:
         return self
@@ -66,7 +71,8 @@ class Batch:
         lowering = _Lowering()
         answers = [lowering.answer(i, call) for i, call in enumerate(calls)]
         chosen = options()
-        done = run_batch(lowering.builder.graph(), chosen, workers=self._workers)
+        graph, workers, stop = lowering.builder.graph(), self._workers, lowering.stop
+        done = run_batch(graph, chosen, workers=workers, done=stop)
         return [answer(done.outcomes) for answer in answers]
 
 
@@ -77,6 +83,12 @@ class _Lowering:
         self.builder = Builder()
         self._data: list[Data] = []
         self._estimators: dict[int, _Known] = {}
+        self._fatal: set[Key] = set()
+
+    def stop(self, key: Key, outcome: Outcome) -> None:
+        """End the batch with a failure that would be raised when all is done."""
+        if outcome.failure is not None and key in self._fatal:
+            outcome.failure.reraise()
 
     def answer(self, number: int, call: Call) -> Answer:
         """Add the tasks of a call, and return what makes its answer of their outcomes."""
@@ -86,11 +98,13 @@ class _Lowering:
             # Callbacks of a search expect to be called while it runs.
             watched = hasattr(bound.get("caller"), "_skl_callbacks")
             estimator = self._estimator(bound["estimator"], bound["parameters"])
-            # Scores on the training rows show what a fit did to these.
-            shown = bound["return_train_score"]
-            if self.builder.once(is_ordinary, estimator) and not (
-                watched or (shown and self.builder.once(may_write, estimator))
-            ):
+            # Scores on the training rows show what a fit did to these, and they and the estimator
+            # what a scorer did to that.
+            train, kept = bound["return_train_score"], bound["return_estimator"]
+            shows = (train and self.builder.once(may_write, estimator)) or (
+                (train or kept) and self.builder.once(scorer_may_write, bound["scorer"])
+            )
+            if self.builder.once(is_ordinary, estimator) and not (watched or shows):
                 return self._score(number, bound, estimator)
         elif func is _fit_and_predict and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)
@@ -117,6 +131,8 @@ class _Lowering:
         )
         tasks = fold_tasks(self._data_of(call["X"], call["y"]), fold)
         self.builder.want(number, [ref for ref in tasks if ref is not None])
+        if call["error_score"] == "raise":
+            self._fatal.update(ref.key for ref in tasks if ref is not None)
 
         def answer(found: dict[Key, Outcome]) -> dict[str, Any]:
             kept = None if tasks.estimator is None else found[tasks.estimator.key]
@@ -141,6 +157,7 @@ class _Lowering:
 
     def _value(self, number: int, ref: TaskRef) -> Answer:
         self.builder.want(number, [ref])
+        self._fatal.add(ref.key)
 
         def answer(found: dict[Key, Outcome]) -> Any:
             outcome = found[ref.key]
@@ -196,7 +213,7 @@ def _fit_and_score_result(
 ) -> dict[str, Any]:
     """Return what ``_fit_and_score`` would have returned."""
     failed = next((one.failure for one in (test, train, kept) if one and one.failure), None)
-    if failed is not None and call["error_score"] == "raise":
+    if failed is not None and (call["error_score"] == "raise" or _is_outside(failed)):
         failed.reraise()
     seconds = test.seconds
     result: dict[str, Any] = {"fit_error": None}
@@ -226,6 +243,14 @@ def _fit_and_score_result(
     if call["verbose"] > 1:
         _say(call, result, fit_time + score_time)
     return result
+
+
+def _is_outside(failure: Failure) -> bool:
+    """Tell whether scikit-learn lets something through, whatever error_score is.
+
+    It takes the rows of a fold before it tries the fit, and wants to exit if that is asked.
+    """
+    return failure.task.startswith("rows-") or isinstance(failure.exception, SystemExit)
 
 
 def _is_of_scoring(failure: Failure) -> bool:

@@ -50,7 +50,11 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
 
 def ready(estimator: Any, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return a clone to fit, and arguments of its ``fit`` in which it may keep its state."""
-    return clone(estimator), {name: _own(value) for name, value in params.items()}
+    given = {
+        name: copy.deepcopy(value) if name.rpartition("__")[2] in _BEGINNINGS else _own(value)
+        for name, value in params.items()
+    }
+    return clone(estimator), given
 
 
 def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> tuple[Any, Any]:
@@ -85,6 +89,10 @@ def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> 
 
 
 _DATA = (str, bytes, int, float, bool, type(None), np.ndarray, pd.DataFrame, pd.Series, pd.Index)
+
+
+_BEGINNINGS = ("coef_init", "intercept_init")
+"""Arguments of fits that go on from there, in the same memory."""
 
 
 def _own(value: Any) -> Any:
@@ -138,3 +146,25 @@ def assemble(template: Any, *steps: Any) -> Any:
     names = [name for name, _ in template.steps]
     fresh.steps = list(zip(names, steps, strict=True))
     return fresh
+
+
+def alone(template: Any, fitted: Any) -> Any:
+    """Return a pipeline of one fitted step, to look at and predict with; it is not copied.
+
+    Parameters
+    ----------
+    template : Pipeline
+        Unfitted, of one step.
+    fitted : estimator
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> model = fit(Ridge(alpha=0.0), [[1.0], [2.0]], [1.0, 2.0])
+    >>> alone(make_pipeline(Ridge()), model).predict([[3.0]])
+    array([3.])
+    """
+    made = copy.copy(template)
+    made.steps = [(template.steps[0][0], fitted)]
+    return made

@@ -39,6 +39,7 @@ _CALLS = {
     "pandas.read_parquet": _Rate(0.004, 3.0),
     "stratum.bin_rows": _Rate(0.01, 0.12),
     "stratum.apply_member": _Rate(0.0002, 0.02),
+    "stratum.alone": _Rate(0.0, 0.0),
     "stratum.assemble": _Rate(0.0, 1.0),
     "stratum.columns": _Rate(0.0005, 0.5),
     "stratum.cut_fold": _Rate(0.0, 0.0),

@@ -188,7 +188,7 @@ SKLEARN = _names("""
 BOOSTERS = ("lightgbm.sklearn", "xgboost.sklearn")
 """Modules of other libraries whose classes are estimators of scikit-learn's kind."""
 OURS = _names("""
-    apply_member assemble bin_rows columns cut_fold cut_member fit fit_binned fit_transform
+    alone apply_member assemble bin_rows columns cut_fold cut_member fit fit_binned fit_transform
     fitted_of kernel_rows learn_binned learn_family learn_folds load_stored of_length opaque_score
     own predictions prepare_use rows score transform transformed_of unite with_column
 """)

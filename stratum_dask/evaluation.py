@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from numbers import Real
+from numbers import Complex, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from stratum_dask.frontends.folds import Data, Fold, FoldTasks, fold_tasks
 from stratum_dask.frontends.inputs import read_inputs
 from stratum_dask.graph import Key
 from stratum_dask.ops.counters import total
-from stratum_dask.ops.outcomes import Failure, Outcome, failure_of, seconds_of
+from stratum_dask.ops.outcomes import Failure, NoValue, Outcome, failure_of, seconds_of
 from stratum_dask.recording import Recorder
 from stratum_dask.results import CandidateResult, Results
 from stratum_dask.runtime.batch import run_batch
@@ -86,7 +86,7 @@ def evaluate(
     return_estimator : bool
         Keep the estimators fitted on the folds.
     on_error : {"keep", "raise"}
-        Keep a failure as its candidate's outcome, or raise the first.
+        Keep a failure as its candidate's outcome, or end the batch and raise the first.
     progress : bool, optional
         Whether to show a bar; by default in terminals and notebooks.
 
@@ -135,31 +135,39 @@ def evaluate(
     builder = Builder()
     given = read_inputs(builder, X, y, groups, cv)
     splits = _Splits(cv, given.seen_X, given.seen_y, given.groups)
+    if splits.number == 0:
+        raise ConfigError("cv gives no folds; pass at least one pair of row numbers")
     data = Data(builder, given.X, given.y, given.seen_X)
     plans = [
         _plan(data, one, splits, scoring, fit_params, seed, return_estimator)
         for one in expand(candidates, seed)
     ]
+    if on_error == "raise":
+        for plan in plans:
+            if plan.failure is not None:
+                plan.failure.reraise()
     recorder = Recorder()
     before = data.builder.graph()
     with Progress({plan.name: [t.test.key for t in plan.tasks] for plan in plans}, progress) as bar:
-        graph, found = run_batch(before, chosen, observe=recorder, done=bar, timeout=timeout)
+
+        def done(key: Key, outcome: Outcome) -> None:
+            bar(key, outcome)
+            if on_error == "raise" and outcome.failure is not None:
+                outcome.failure.reraise()
+
+        graph, found = run_batch(before, chosen, observe=recorder, done=done, timeout=timeout)
     outcomes = list(found.values())
     scorers = _names(plans, found)
     calls = total({task: c for one in outcomes for task, c in one.calls.items()}.values())
     each = tuple(_result(plan, found, scorers, splits.number) for plan in plans)
     written, unique = sum(one.seconds for one in each), seconds_of(outcomes)
-    results = Results(
+    return Results(
         candidates=each,
         scorers=scorers,
         n_folds=splits.number,
         seconds=time.perf_counter() - began,
         explanation=recorder.explain(before, graph, Work(written, unique, CPU_COUNT), calls),
     )
-    if on_error == "raise":
-        for failure in results.errors.values():
-            failure.reraise()
-    return results
 
 
 class _Splits:
@@ -242,14 +250,14 @@ def _routed(
 
 
 def _names(plans: Iterable[_Plan], found: Mapping[Key, Outcome]) -> tuple[str, ...]:
-    """Return the names of the scorers, as the first score tells: one, or several."""
+    """Return the names of the scorers, as the scores tell; each candidate's own may be others."""
+    names: dict[str, None] = {}
     for plan in plans:
         for tasks in plan.tasks:
             outcome = found[tasks.test.key]
             if outcome.failure is None:
-                scores = outcome.value.scores
-                return tuple(scores) if isinstance(scores, dict) else ("score",)
-    return ("score",)
+                names.update(dict.fromkeys(_by_name(outcome)))
+    return tuple(names) or ("score",)
 
 
 def _result(
@@ -258,7 +266,7 @@ def _result(
     if plan.failure is not None:
         nothing = {name: [np.nan] * folds for name in scorers}
         return CandidateResult(plan.name, nothing, 0.0, [plan.failure] * folds, [])
-    outcomes = [found[tasks.test.key] for tasks in plan.tasks]
+    outcomes = [_real(found[tasks.test.key]) for tasks in plan.tasks]
     kept = [found[t.estimator.key] for t in plan.tasks if t.estimator is not None]
     return CandidateResult(
         plan.name,
@@ -272,5 +280,19 @@ def _result(
 def _score(outcome: Outcome, scorer: str) -> float:
     if outcome.failure is not None:
         return float("nan")
+    return float(_by_name(outcome).get(scorer, np.nan))
+
+
+def _by_name(outcome: Outcome) -> dict[str, Any]:
     scores = outcome.value.scores
-    return float(scores[scorer] if isinstance(scores, dict) else scores)
+    return scores if isinstance(scores, dict) else {"score": scores}
+
+
+def _real(outcome: Outcome) -> Outcome:
+    """Return an outcome that is a failure if a score is a number that cannot be compared."""
+    if outcome.failure is None:
+        for name, value in _by_name(outcome).items():
+            if isinstance(value, Complex) and not isinstance(value, Real):
+                error = TypeError(f"scorer {name!r} returned {value!r}, which is no real number")
+                return NoValue(None, failure_of(error, "score"), outcome.spent)
+    return outcome

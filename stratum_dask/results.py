@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -160,7 +161,7 @@ class Results:
         return ax
 
     def to_json(self) -> str:
-        """Return all results but the estimators as JSON; NaN becomes null."""
+        """Return all results but the estimators as JSON; what is not finite becomes null."""
         return json.dumps(
             {
                 "seconds": self.seconds,
@@ -168,7 +169,7 @@ class Results:
                     {
                         "candidate": str(one.name),
                         "scores": {
-                            name: [None if value != value else value for value in values]
+                            name: [value if math.isfinite(value) else None for value in values]
                             for name, values in one.scores.items()
                         },
                         "seconds": one.seconds,
@@ -176,7 +177,8 @@ class Results:
                     }
                     for one in self.candidates
                 ],
-            }
+            },
+            allow_nan=False,
         )
 
     def _column(self, scorer: str, column: str) -> str:
@@ -191,7 +193,8 @@ class Results:
         row: list[Any] = [one.name]
         for scorer in self.scorers:
             values = one.scores[scorer]
-            row += [np.mean(values), np.std(values), *values]
+            with np.errstate(invalid="ignore"):  # infinite scores have no spread
+                row += [np.mean(values), np.std(values), *values]
         failure = one.failure
         status = "ok" if failure is None else "failed"
         return [*row, one.seconds, status, "" if failure is None else str(failure)]

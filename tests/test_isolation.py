@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
+import threading
 import time
 
 import cloudpickle
@@ -108,6 +110,23 @@ def test_a_candidate_that_was_ended_on_one_fold_is_not_tried_on_others():
     assert sum("not tried on this one" in one.message for one in failures) >= 20
     assert all('while self.how == "loop"' in one.line for one in failures)
     assert list(results.errors) == ["loop"]
+
+
+def test_what_is_interrupted_ends():
+    """Else the next batch would wait for what nobody wants any more."""
+    X, y = load_diabetes(return_X_y=True)
+    sd.evaluate(Ridge(), X, y, isolate="process")  # starts the processes
+    began = time.perf_counter()
+    interrupt = threading.Timer(1.0, signal.raise_signal, [signal.SIGINT])
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        sd.evaluate([Deadly("loop")] * 4, X, y, cv=2, isolate="process")
+    interrupt.join()
+    both = [Deadly("error"), Deadly("loop")]
+    with pytest.raises(ValueError, match="only an error"):
+        sd.evaluate(both, X, y, cv=2, isolate="process", on_error="raise")
+    assert not sd.evaluate(Ridge(), X, y, isolate="process").errors
+    assert time.perf_counter() - began < 30
 
 
 def test_how_much_memory_processes_may_have():

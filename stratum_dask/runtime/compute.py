@@ -147,6 +147,7 @@ def _run(
         if all(threads == 1 for threads in client.nthreads().values()):
             with ExitStack() as stack:
                 if own:
+                    stack.enter_context(processes.ended_with(client))
                     dsk = stack.enter_context(mapped(client, dsk, keys))
                 folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
                 dsk = _watched(dsk, _owners(graph), folder, timeout, memory)

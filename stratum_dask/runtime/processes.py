@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dask
@@ -27,6 +31,8 @@ from stratum_dask.errors import ConfigError, StratumError
 _lock = threading.Lock()
 _started: dict[int, tuple[Any, Any]] = {}
 _FOREVER = 1_000_000
+_PATIENCE = 60
+"""Seconds that processes may take to start again."""
 _FORKED = {"distributed.worker.multiprocessing-method": "forkserver"}
 
 _SHARE = 0.9
@@ -70,7 +76,29 @@ def isolated_client(workers: int | None = None) -> Any:
                 cluster = _cluster(many)
             client = Client(cluster, set_as_default=False)
             _started[many] = client, cluster
+        try:  # some may have died at the end of the last batch
+            client.wait_for_workers(many, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise StratumError(
+                f"worker processes that died did not start again: {error}"
+            ) from error
         return client
+
+
+@contextmanager
+def ended_with(client: Any) -> Iterator[None]:
+    """End all that the processes of a client do if a batch is left by an exception.
+
+    Nothing else stops a task that runs already, and the next batch would wait for it. Others take
+    their places.
+    """
+    try:
+        yield
+    except BaseException:
+        for nanny in client.cluster.workers.values():
+            with suppress(OSError, TypeError):  # it is just being started again
+                os.kill(nanny.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        raise
 
 
 def _cluster(many: int) -> LocalCluster:

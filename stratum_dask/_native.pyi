@@ -214,6 +214,25 @@ class Dag:
         [0, 0, 2]
         """
 
+    def doubled(self, tokens: bytes | bytearray) -> list[tuple[int, int]]:
+        """Find the dependencies that would be one with another of the same node if merged.
+
+        Parameters
+        ----------
+        tokens : bytes
+            As for :meth:`merge`.
+
+        Returns
+        -------
+        list of (int, int)
+            A node and one of its dependencies: all that are equal to one with a smaller id.
+
+        Examples
+        --------
+        >>> Dag({"a": 0, "b": 1, "c": 2}, ["", "", "ab"]).doubled(bytes(48))
+        [(2, 1)]
+        """
+
     def fusion_groups(self, fusable: _Mask, color: _Ids, output: _Mask) -> list[list[int]]:
         """Find the maximal groups of fusable nodes of one color with one visible result.
 

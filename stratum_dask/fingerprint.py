@@ -34,12 +34,13 @@ from stratum_dask.files import (
     identify_file,
     identify_url,
 )
-from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes, dependencies_at
+from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes, TaskRef, dependencies_at
 from stratum_dask.literals import Draws, Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
-from stratum_dask.ops.sharing import Protected
+from stratum_dask.ops.sharing import Protected, is_immutable
+from stratum_dask.ops.views import root_of
 from stratum_dask.semantics import (
     CLOCKS,
     FITTING,
@@ -182,6 +183,18 @@ class Fingerprinter:
             return not node.dependencies
         return self.function(node.func).name in READERS
 
+    def passed_on(self, key: Key) -> Iterable[Key]:
+        """Return the values that a task's value may be, hold, or be a part of."""
+        node: Any = self._tasks.get(key)
+        if type(node) is not self.nodes.task:
+            return () if node is None else node.dependencies
+        function = self.function(node.func)
+        if function.name is not None:
+            return node.dependencies if function.name in PASSING else ()
+        returns = function.effects.returns
+        positions = None if returns is None or node.kwargs else positions_of(node.func, returns)
+        return dependencies_at(node, positions)
+
     def reads(self, node: GraphNode) -> tuple[FileIdentity | RemoteIdentity, ...]:
         """Return the files that a task reads, as they were when it was identified."""
         return self._reads.get(node.key, ())
@@ -235,6 +248,8 @@ class Fingerprinter:
             args, kwargs = _without_paths(node, function)
         if writes(function.name, node.func, len(args), kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
+        if function.name is None and found.mutates:
+            head += _repeats(node)
         if self._impure and _fits(function) and self._fits_unknown(node, function):
             makes = function.name is not None and function.name.startswith("sklearn.")
             raise (Draws if makes else Unknown)("may fit an estimator that draws randomness")
@@ -257,21 +272,9 @@ class Fingerprinter:
         found = self._holding.get(key)
         if found is None:
             self._holding[key] = False  # for a circle, which is an error elsewhere
-            found = key in self._impure or any(map(self._may_hold_impure, self._passed_on(key)))
+            found = key in self._impure or any(map(self._may_hold_impure, self.passed_on(key)))
             self._holding[key] = found
         return found
-
-    def _passed_on(self, key: Key) -> Iterable[Key]:
-        """Return the values that a task's value may be, hold, or be a part of."""
-        node: Any = self._tasks.get(key)
-        if type(node) is not self.nodes.task:
-            return () if node is None else node.dependencies
-        function = self.function(node.func)
-        if function.name is not None:
-            return node.dependencies if function.name in PASSING else ()
-        returns = function.effects.returns
-        positions = None if returns is None or node.kwargs else positions_of(node.func, returns)
-        return dependencies_at(node, positions)
 
     def _only_uses(self, node: Any) -> bool:
         """Tell whether what a task returns is no estimator that is still to be fitted."""
@@ -387,8 +390,26 @@ def _is_plain(function: Function, func: Any, nodes: Iterable[Any]) -> bool:
     """Tell whether calls without keywords are what their function and arguments are."""
     if function.effects.reason is not None or function.looks_outside or function.name == ".split":
         return False
+    if function.name is None and function.effects.mutates and any(map(_repeats, nodes)):
+        return False
     first = first_output(function.name, func)
     return first is None or all(len(node.args) <= first for node in nodes)
+
+
+def _repeats(node: Any) -> bytes:
+    """Return which literals of a call are one object, or one memory; nothing if none are."""
+    if all(type(one) in _SIMPLE for one in node.args) and not node.kwargs:
+        return b""
+    found: dict[int, int] = {}
+    pattern = [
+        found.setdefault(id(root_of(one) if isinstance(one, np.ndarray) else one), len(found))
+        for one in (*node.args, *node.kwargs.values())
+        if not is_immutable(one)
+    ]
+    return repr(pattern).encode() if len(found) < len(pattern) else b""
+
+
+_SIMPLE = frozenset({TaskRef, type(None), bool, int, float, str})
 
 
 def _fits(function: Function) -> bool:

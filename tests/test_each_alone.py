@@ -377,3 +377,46 @@ def test_data_that_were_drawn_once_are_split_once():
     ]
     assert "merged" in str(sd.explain(splits))
     assert len(sd.explain(splits).why_not) == 1
+
+
+# -- equal values of which one is edited ---------------------------------------------------------
+
+
+def edit_first(one, other):
+    one[0] = 9
+    return list(other)
+
+
+def edit_first_of(pair):
+    return edit_first(*pair)
+
+
+def zeros():
+    return np.zeros(3)
+
+
+@BATCHES.append
+def equal_values_that_were_made_apart():
+    one, other, same, frame, twin = (
+        *(delayed(zeros)() for _ in range(3)),
+        *(delayed(pd.DataFrame)({0: [1, 2]}) for _ in range(2)),
+    )
+    pairs = [delayed(lambda one, other: (one, other))(*two) for two in ((one, other), (same, same))]
+    return [
+        delayed(edit_first)(one, other),
+        delayed(edit_first)(same, same),
+        delayed(lambda one, other: (edit_first(one, other), other[0].sum()))(frame, twin),
+        *map(delayed(edit_first_of), (*pairs, [one, other], [same, same])),
+    ]
+
+
+@BATCHES.append
+def literals_that_are_one_or_two():
+    items, array = [1, 2], np.zeros(3)
+    return [
+        delayed(edit_first)(items, items),
+        delayed(edit_first)(items, [1, 2]),
+        delayed(edit_first)(array, array),
+        delayed(edit_first)(np.zeros(3), np.zeros(3)),
+        delayed(edit_first)(array, array[:]),
+    ]

@@ -25,6 +25,26 @@ impl Dag {
         }
         representative
     }
+
+    /// The dependencies whose token another dependency of the same node has, too, each with that
+    /// node: all but the one with the smallest id.
+    pub fn doubled(&self, tokens: &[u128]) -> Vec<(u32, u32)> {
+        assert_eq!(tokens.len(), self.len(), "one token per node");
+        let mut found = vec![];
+        let mut sorted = vec![];
+        for node in 0..self.len() as u32 {
+            let dependencies = self.dependencies(node);
+            if dependencies.len() < 2 {
+                continue;
+            }
+            sorted.clear();
+            sorted.extend(dependencies.iter().map(|&d| (tokens[d as usize], d)));
+            sorted.sort_unstable();
+            let twins = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+            found.extend(twins.map(|pair| (node, pair[1].1)));
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +65,13 @@ mod tests {
     fn nothing_equal_leaves_all_as_they_are() {
         let dag = graph(&[&[], &[0], &[1]]);
         assert_eq!(dag.merge(&[1, 2, 1 << 64]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn equal_dependencies_of_one_node_are_doubled() {
+        let dag = graph(&[&[], &[], &[0, 1], &[], &[3, 1, 0], &[2, 3]]);
+        assert_eq!(dag.doubled(&[7, 7, 8, 7, 9, 6]), [(2, 1), (4, 1), (4, 3)]);
+        assert_eq!(dag.doubled(&[1, 2, 3, 4, 5, 5]), []);
     }
 
     #[test]

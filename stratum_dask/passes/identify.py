@@ -6,6 +6,7 @@ from stratum_dask._native import digest
 from stratum_dask.fingerprint import Fingerprinter
 from stratum_dask.graph import NODE_TYPES, Graph
 from stratum_dask.passes.on_purpose import edited_on_purpose, separate
+from stratum_dask.passes.twins import keep_twins
 
 _PLACEMENT = ("workers", "resources", "allow_other_workers")
 
@@ -35,6 +36,9 @@ def identify(graph: Graph) -> Graph:
         key: f"edited in place by {by[0]!r} and read again afterwards" for key, by in edited.items()
     }
     found = fingerprinter.identify(graph, why)
+    if (distinct := keep_twins(graph, found.tokens)) is not graph:
+        graph = distinct
+        found = fingerprinter.identify(graph, why)
     tokens = found.tokens
     for key, notes in graph.annotations.items():
         placement = [(name, notes[name]) for name in _PLACEMENT if name in notes]

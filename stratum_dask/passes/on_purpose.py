@@ -33,7 +33,7 @@ def edited_on_purpose(graph: Graph) -> dict[Key, list[Key]]:
         Each such value with the tasks that edit it.
     """
     edited: dict[Key, list[Key]] = {}
-    found = editors(graph)
+    found = graph.once(editors)
     if not found:
         return edited
     topology = graph.topology

@@ -93,13 +93,13 @@ impl Dag {
     }
 
     fn merge(&self, py: Python<'_>, tokens: Cow<'_, [u8]>) -> PyResult<Vec<u32>> {
-        let (tokens, rest) = tokens.as_chunks::<16>();
-        if !rest.is_empty() {
-            return Err(PyValueError::new_err("`tokens` needs 16 bytes per node"));
-        }
-        self.check_len("tokens", tokens.len())?;
-        let tokens: Vec<u128> = tokens.iter().copied().map(u128::from_le_bytes).collect();
+        let tokens = self.tokens(&tokens)?;
         Ok(py.detach(|| self.dag.merge(&tokens)))
+    }
+
+    fn doubled(&self, py: Python<'_>, tokens: Cow<'_, [u8]>) -> PyResult<Vec<(u32, u32)>> {
+        let tokens = self.tokens(&tokens)?;
+        Ok(py.detach(|| self.dag.doubled(&tokens)))
     }
 
     fn fusion_groups(
@@ -193,6 +193,15 @@ impl Dag {
         }
         let message = format!("`{name}` has {len} entries for a graph of {nodes} nodes");
         Err(PyValueError::new_err(message))
+    }
+
+    fn tokens(&self, bytes: &[u8]) -> PyResult<Vec<u128>> {
+        let (tokens, rest) = bytes.as_chunks::<16>();
+        if !rest.is_empty() {
+            return Err(PyValueError::new_err("`tokens` needs 16 bytes per node"));
+        }
+        self.check_len("tokens", tokens.len())?;
+        Ok(tokens.iter().copied().map(u128::from_le_bytes).collect())
     }
 
     fn check_ids(&self, ids: &[u32]) -> PyResult<()> {

@@ -7,6 +7,7 @@ FunctionTransformer(clean)               if `clean` does
 
 from __future__ import annotations
 
+import inspect
 import types
 from functools import partial
 from typing import Any
@@ -118,7 +119,8 @@ def _class_writes(kind: type) -> bool:
     """
     for name in CALLED:
         method = written(getattr(kind, name, None))
-        if method is None or (of_library(method) and not hasattr(method, "__wrapped__")):
+        # A library may wrap its own methods as well as the user's.
+        if method is None or (of_library(method) and of_library(inspect.unwrap(method))):
             continue
         if not isinstance(method, types.FunctionType):
             return True

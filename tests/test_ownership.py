@@ -13,6 +13,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import stratum_dask as sd
@@ -20,6 +21,7 @@ from stratum_dask.bytecode import effects
 from stratum_dask.edits import Edits
 from stratum_dask.fingerprint import Fingerprinter
 from stratum_dask.graph import NODE_TYPES, lower
+from stratum_dask.writers import may_write
 
 LIST: list = []
 log = logging.getLogger(__name__)
@@ -293,3 +295,14 @@ def test_functions_that_return_what_others_can_reach(source, kept):
 def test_what_is_returned_by_others_may_be_changed():
     scope = {"kept": lambda: KEPT}
     assert "may change the global" in effects(eval("lambda: kept().update(a=1)", scope)).reason
+
+
+@pytest.mark.parametrize("module", ["sklearn.linear_model", "lightgbm", "xgboost"])
+def test_estimators_of_libraries_leave_their_data_alone(module):
+    """Else pipelines that end with one would not be taken apart, whatever wraps its methods."""
+    library = pytest.importorskip(module)
+    for name in ("Ridge", "LGBMRegressor", "LGBMClassifier", "XGBRegressor", "XGBClassifier"):
+        if hasattr(library, name):
+            model = getattr(library, name)()
+            assert not may_write(model)
+            assert not may_write(make_pipeline(StandardScaler(), model))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import UserDict
 
 import dask
 import dask.bag as db
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.tests.extension.json.array import JSONArray, JSONDtype
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -276,6 +278,30 @@ def test_what_is_one_object_stays_one_in_copies():
     endless.append(endless)
     copied = own(endless)
     assert copied[1] is copied is not endless
+
+
+def test_texts_are_not_looked_through(monkeypatch):
+    """A walk over the cells would take a second for a few columns of 300,000 texts."""
+    texts = pd.Series(["a", None, "b"])
+    frame = pd.DataFrame(
+        {"texts": texts, "kinds": texts.astype("category"), "list": [[1], [], [2]]}
+    )
+    with monkeypatch.context() as patched:
+        for name in ("texts", "kinds"):
+            patched.setattr(type(frame[name].array), "__iter__", None)
+        copied = own(frame)
+    assert_same(copied, frame)
+    assert copied["list"][0] is not frame["list"][0]
+
+
+def test_cells_of_other_libraries_columns(monkeypatch):
+    monkeypatch.setattr(JSONDtype, "__module__", "others")
+    cells = JSONArray([UserDict(a=1), UserDict(b=2)])
+    frame = pd.DataFrame({"cells": cells, "x": [1, 2]})
+    for copied in (own(frame)["cells"], own(frame["cells"])):
+        assert copied.dtype == cells.dtype
+        copied[0]["a"] = 3
+    assert dict(frame["cells"][0]) == {"a": 1}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ _IMMUTABLE = (
     types.ModuleType,
 )
 
+_SCALARS = frozenset({"string", "bytes", "floating", "integer", "boolean", "decimal", "complex"})
+"""What pandas says of columns of objects that hold nothing else, but for what is missing."""
+
 
 def is_immutable(value: object) -> bool:
     """Tell whether a value can be seen by many without any of them changing it.
@@ -173,29 +176,31 @@ def _own_frame(frame: pd.DataFrame | pd.Series, copies: Copies) -> pd.DataFrame 
     fresh = frame.copy(deep=False)
     fresh.attrs = copy.deepcopy(frame.attrs)
     if isinstance(frame, pd.Series):
-        if frame.dtype == object and _holds_mutable(frame.array):
-            cells = _own_cells(frame.array, copies)
-            fresh = pd.Series(cells, index=frame.index, name=frame.name, dtype=object)
-            return fresh.__finalize__(frame)
-        return fresh
+        return _own_cells(fresh, copies) if _holds_mutable(fresh) else fresh
     for position, dtype in enumerate(frame.dtypes):
-        if dtype.kind == "O":
-            cells = frame.iloc[:, position].array
-            if _holds_mutable(cells):
-                own_cells = _own_cells(cells, copies)
-                fresh.isetitem(position, pd.Series(own_cells, index=fresh.index, dtype=object))
+        if dtype.kind == "O" and _holds_mutable(column := frame.iloc[:, position]):
+            fresh.isetitem(position, _own_cells(column, copies))
     return fresh
 
 
-def _holds_mutable(cells: Any) -> bool:
-    return any(not isinstance(cell, _IMMUTABLE) for cell in cells)
+def _holds_mutable(column: pd.Series) -> bool:
+    """Tell whether a column holds objects that could be changed where they are."""
+    dtype = column.dtype
+    if dtype.kind != "O":
+        return False
+    if not isinstance(dtype, np.dtype):  # pandas' own are of texts, categories, intervals
+        return type(dtype).__module__.partition(".")[0] != "pandas"
+    if pd.api.types.infer_dtype(column, skipna=True) in _SCALARS:
+        return False
+    return any(not isinstance(cell, _IMMUTABLE) for cell in column.array)
 
 
-def _own_cells(cells: Any, copies: Copies) -> np.ndarray:
-    fresh = np.empty(len(cells), dtype=object)
-    for i, cell in enumerate(cells):
-        fresh[i] = _copied(cell, False, copies)
-    return fresh
+def _own_cells(column: pd.Series, copies: Copies) -> pd.Series:
+    cells = np.empty(len(column), dtype=object)
+    for i, cell in enumerate(column.array):
+        cells[i] = _copied(cell, False, copies)
+    fresh = pd.Series(cells, index=column.index, name=column.name, dtype=column.dtype)
+    return fresh.__finalize__(column)
 
 
 def _is_fitted(estimator: BaseEstimator) -> bool:

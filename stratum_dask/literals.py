@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy.sparse import issparse
 
 from stratum_dask import _native
@@ -182,6 +183,21 @@ def _extension(value: Any) -> Sequence[Any] | None:
     if hasattr(value, "asi8"):
         return dtype, value.asi8
     if isinstance(value.dtype, pd.StringDtype):
+        if value.dtype.storage == "pyarrow" and (texts := _texts(value)) is not None:
+            return dtype, *texts
         cells = value.to_numpy(dtype=object).tolist()
         return dtype, [None if cell is pd.NA or cell != cell else cell for cell in cells]
     return None
+
+
+def _texts(value: Any) -> Sequence[Any] | None:
+    """Return lengths, which are missing, and all characters, whatever chunks these lie in."""
+    array = pa.array(value, pa.large_string())
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
+    lengths, missing = np.diff(ends), np.asarray(array.is_null())
+    if lengths[missing].any():  # characters that nobody sees
+        return None
+    return lengths, missing, digest(memoryview(data)[ends[0] : ends[-1]])

@@ -147,6 +147,20 @@ def test_the_order_of_keywords_counts():
     assert three == ["x", "y"] and four == ["y", "x"]
 
 
+TEXTS = st.lists(st.none() | st.text(st.sampled_from("aäb\0"), max_size=3), max_size=6)
+
+
+@given(TEXTS, TEXTS, st.integers(0, 6), st.sampled_from(["str", "string", "string[python]"]))
+def test_texts_are_equal_whatever_chunks_they_lie_in(one, two, cut, dtype):
+    a, b = (pd.array(texts, dtype=dtype) for texts in (one, two))
+    parts = type(a)._concat_same_type([a[:cut], a[cut:]])
+    assert encode(parts) == encode(a)
+    around = pd.array(["x", *one, "y"], dtype=dtype)
+    assert encode(around[1:-1]) == encode(a)
+    assert (encode(a) == encode(b)) == (one == two)
+    assert encode(a) != encode(pd.array(one, dtype="object"))
+
+
 def test_strided_arrays():
     rows = np.array([[1, 2, 0], [3, 4, 0]], dtype=object)[:, :2]
     columns = np.array([[1, 3], [2, 4], [0, 0]], dtype=object, order="F")[:2]

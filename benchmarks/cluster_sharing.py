@@ -27,7 +27,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 import stratum_dask as sd
 from benchmarks.harness import Row
 from stratum_dask.scheduler.client import shared_cluster
-from stratum_dask.scheduler.retention import Retention
+from stratum_dask.scheduler.retention import Kept, Retention
 
 CANDIDATES = 100
 UNIT = 40
@@ -243,7 +243,7 @@ def bookkeeping(values: int = 100_000) -> list[Row]:
     worth = np.random.default_rng(0).random(values)
     began = time.thread_time()
     for i in range(values):
-        policy.offer(i, nbytes=1, seconds=worth[i], reuse=1.0, worker="w")
+        policy.offer(Kept(i, worth[i], 1.0), 1, "w")
     took = time.thread_time() - began
     return [{"case": "keeping one value, budget full", "us per value": took / values * 1e6}]
 

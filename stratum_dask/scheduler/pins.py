@@ -15,6 +15,8 @@ from stratum_dask.scheduler.retention import Retention
 
 Key = Hashable
 
+LEAST = 8192
+"""Bytes as which a value counts at least: its key takes as much of the scheduler and a worker."""
 _RELEASES = 1_000
 """Keys to release in one turn of the event loop."""
 _HOLD = 10.0
@@ -51,21 +53,18 @@ class Pins:
         self.kept = self.retention.kept
         self.refused = 0
         self._releases: deque[Key] = deque()
-        self._rooms: dict[str, int | None] = {}
+        self._rooms: dict[str, int | None] = {}  # as they were when the workers were looked at last
         self._held: dict[str, asyncio.TimerHandle] = {}
 
     def offer(self, value: Value, ts: Any, ws: Any) -> None:
         """Keep a value that a worker has, if it is worth that."""
         if not (ts.who_wants or ts.waiters):
             return  # on its way out
-        kept, dropped = self.retention.offer(
-            value.key,
-            nbytes=max(ts.nbytes, 1),
-            seconds=value.seconds,
-            reuse=value.reuse,
-            worker=ws.address,
-            share=self._room_on(ws),
-        )
+        worker = ws.address
+        if worker not in self._rooms:
+            self._rooms[worker] = self._room_on(ws)
+        nbytes, share = max(ts.nbytes, LEAST), self._rooms[worker]
+        kept, dropped = self.retention.offer(value, nbytes, worker, share)
         for key in dropped:
             self._release(key)
         if kept:
@@ -97,6 +96,7 @@ class Pins:
     def relieve(self) -> None:
         """Keep less on workers that hold more than their target, and none more where they spill."""
         self._rooms.clear()
+        self.retention.settle()
         target = dask.config.get("distributed.worker.memory.target") or 1.0
         for address, kept in list(self.retention.by_worker.items()):
             ws = self._scheduler.workers.get(address)
@@ -129,13 +129,7 @@ class Pins:
             asyncio.get_running_loop().call_soon(self._let_go, holder)
 
     def _room_on(self, ws: Any) -> int | None:
-        """Return how many bytes may be kept on a worker: as it was when it was looked last."""
-        address = ws.address
-        if address not in self._rooms:
-            self._rooms[address] = self._room_now(ws)
-        return self._rooms[address]
-
-    def _room_now(self, ws: Any) -> int | None:
+        """Return how many bytes may be kept on a worker."""
         if not ws.memory_limit:
             return None
         if ws.memory.spilled:
@@ -147,10 +141,10 @@ class Pins:
 
         Which would tell all other clients of the value, too, who have just been told.
         """
-        clients = self._scheduler.clients
-        if self.client not in clients:
+        me = self._scheduler.clients.get(self.client)
+        if me is None:
             self._scheduler.client_desires_keys([], self.client)
-        me = clients[self.client]
+            me = self._scheduler.clients[self.client]
         if ts.who_wants is None:
             ts.who_wants = set()
         ts.who_wants.add(me)

@@ -220,7 +220,6 @@ class StratumPlugin(SchedulerPlugin):
                 known = registry.values.get(dependency.key)
                 if known is not None and known.reuse and known.wanted:
                     known.reuse = 0.0
-                    registry.vanish(known)
                     self.pins.drop(known.key)
 
     def transition(
@@ -260,7 +259,7 @@ class StratumPlugin(SchedulerPlugin):
                     self.pins.drop(key)
                 self.registry.forget(value)
             elif start == "memory":
-                self.registry.vanish(value)
+                value.maker = ""
                 self.pins.drop(key)
         except Exception as error:
             self.switch_off(f"its hook 'transition' failed: {error!r}", error)
@@ -287,6 +286,6 @@ class StratumPlugin(SchedulerPlugin):
         # What a user in the same process is given is the value itself, which may be edited.
         if value.wanted and ws.address.startswith("inproc:"):
             value.reuse = 0.0
-        self.registry.appear(value, seconds, ws.server_id)
+        value.seconds, value.maker = seconds, ws.server_id
         if value.ours and seconds * value.reuse >= _WORTH_SECONDS:
             self.pins.offer(value, ts, ws)

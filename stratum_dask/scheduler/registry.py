@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
-from stratum_dask.scheduler.messages import Announcement
+from stratum_dask.scheduler.messages import Announcement, Key
+from stratum_dask.scheduler.retention import Kept
 
-Key = Hashable
 
-
-@dataclass(slots=True, eq=False)
-class Value:
+@dataclass(slots=True, eq=False, kw_only=True)
+class Value(Kept):
     """A value that a plan has announced.
+
+    Its seconds, since it was computed, are those with all that it depends on and that is not kept;
+    its reuse is 0 if it must not be shared.
 
     Attributes
     ----------
-    key : key
     identity : tuple of (str, str, bytes)
         Environment, form and token: equal identities, equal values.
     plan : str
-    reuse : float
-        How often it is expected to be used again; 0 if it must not be.
     wanted : bool
         Whether the user may refer to it.
     work : tuple of (str, int) or None
         The kind of the one call that its task makes, and how often that does the same.
     ours : bool
         Whether it is sure that the plan's own task makes it, and not the user's of that name.
-    seconds : float
-        What it took, with all that it depends on and that is not kept; since it was computed.
     maker : str
         Id of the worker that computed it; empty while it is not in memory.
     """
 
-    key: Key
     identity: tuple[str, str, bytes]
     plan: str
-    reuse: float
     wanted: bool
     ours: bool
-    work: tuple[str, int] | None = None
-    seconds: float = 0.0
+    work: tuple[str, int] | None
     maker: str = ""
 
 
@@ -67,12 +61,12 @@ class Plan:
 
 
 class Registry:
-    """Values by key, and live keys by identity."""
+    """Values by key, and by identity."""
 
     def __init__(self) -> None:
         self.values: dict[Key, Value] = {}
         self.plans: dict[str, Plan] = {}
-        self._live: dict[tuple[str, str, bytes], list[Value]] = {}
+        self._alike: dict[tuple[str, str, bytes], list[Value]] = {}  # those that may be shared
 
     def announce(self, said: Announcement, now: float) -> None:
         """Take note of a plan; one that is announced again replaces itself."""
@@ -85,36 +79,34 @@ class Registry:
                 continue  # alive already: its value is the one that it was announced as
             identity = (said.environment, said.form, token)
             ours = isinstance(key, str) and key.endswith(said.plan)
-            values[key] = Value(key, identity, said.plan, reuse, key in wanted, ours, work)
+            value = values[key] = Value(
+                key,
+                reuse=reuse,
+                identity=identity,
+                plan=said.plan,
+                wanted=key in wanted,
+                ours=ours,
+                work=work,
+            )
+            if reuse:
+                self._alike.setdefault(identity, []).append(value)
             plan.keys.append(key)
             plan.left += 1
 
-    def live(self, identity: tuple[str, str, bytes]) -> Sequence[Value]:
-        """Return the values of an identity that are in memory."""
-        return self._live.get(identity, ())
-
-    def appear(self, value: Value, seconds: float, maker: str) -> None:
-        """Take note that a value is in memory."""
-        value.seconds = seconds
-        if value.reuse and value.ours and not value.maker:
-            self._live.setdefault(value.identity, []).append(value)
-        value.maker = maker
-
-    def vanish(self, value: Value) -> None:
-        """Take note that a value is not in memory any more, or must not be shared."""
-        if not value.maker:
-            return
-        value.maker = ""
-        alike = self._live.get(value.identity)
-        if alike is not None and value in alike:
-            alike.remove(value)
-            if not alike:
-                del self._live[value.identity]
+    def live(self, identity: tuple[str, str, bytes]) -> Iterator[Value]:
+        """Yield the values of an identity that are in memory and may be shared."""
+        for value in self._alike.get(identity, ()):
+            if value.maker and value.reuse and value.ours:
+                yield value
 
     def forget(self, value: Value) -> None:
         """Remove a value that the scheduler has forgotten."""
-        self.vanish(value)
         del self.values[value.key]
+        alike = self._alike.get(value.identity, [])
+        if value in alike:
+            alike.remove(value)
+            if not alike:
+                del self._alike[value.identity]
         plan = self.plans[value.plan]
         plan.left -= 1
         if not plan.left:
@@ -135,8 +127,3 @@ class Registry:
             if not plan.left:
                 self.plans.pop(name, None)
         return gone
-
-    @property
-    def identities(self) -> int:
-        """How many different values are in memory."""
-        return len(self._live)

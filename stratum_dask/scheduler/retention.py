@@ -13,35 +13,40 @@ from contextlib import closing
 from dataclasses import dataclass
 
 Key = Hashable
+Entry = tuple[float, int, Key]
+"""Rank and number of what is kept, and its key."""
 
 _MOST = 1_000
 """Values that one other may take the place of: the scheduler waits while they are found."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Kept:
-    """A value that is kept.
+    """A value that is kept, or may be.
 
     Attributes
     ----------
-    nbytes : int
+    key : key
     seconds : float
         What computing it again would take.
     reuse : float
         How often that is expected.
+    nbytes : int
+        As which it counts while it is kept.
     worker : str
-        Where it is.
+        Where it is while it is kept.
     rank : float
         Its worth and the mark at the time when it was used last; the least goes first.
     number : int
         Tells its valid entry in the queue from outdated ones.
     """
 
-    nbytes: int
-    seconds: float
-    reuse: float
-    worker: str
-    rank: float
+    key: Key
+    seconds: float = 0.0
+    reuse: float = 0.0
+    nbytes: int = 0
+    worker: str = ""
+    rank: float = 0.0
     number: int = 0
 
 
@@ -65,11 +70,11 @@ class Retention:
     Examples
     --------
     >>> policy = Retention(100)
-    >>> policy.offer("a", nbytes=60, seconds=1.0, reuse=1.0, worker="w")
+    >>> policy.offer(Kept("a", seconds=1.0, reuse=1.0), 60, "w")
     (True, [])
-    >>> policy.offer("b", nbytes=60, seconds=2.0, reuse=1.0, worker="w")
+    >>> policy.offer(Kept("b", seconds=2.0, reuse=1.0), 60, "w")
     (True, ['a'])
-    >>> policy.offer("c", nbytes=60, seconds=0.1, reuse=1.0, worker="w")
+    >>> policy.offer(Kept("c", seconds=0.1, reuse=1.0), 60, "w")
     (False, [])
     """
 
@@ -81,6 +86,7 @@ class Retention:
         self._kept: dict[Key, Kept] = {}
         self._mark = 0.0
         self._number = 0
+        self._news: list[Entry] = []
         self._queue = _Queue(self._kept)
         self._queues: dict[str, _Queue] = {}  # by worker
 
@@ -99,23 +105,15 @@ class Retention:
         return self._kept
 
     def offer(
-        self,
-        key: Key,
-        *,
-        nbytes: int,
-        seconds: float,
-        reuse: float,
-        worker: str,
-        share: int | None = None,
+        self, one: Kept, nbytes: int, worker: str, share: int | None = None
     ) -> tuple[bool, list[Key]]:
         """Keep a value if it is worth more than what it takes the place of.
 
         Parameters
         ----------
-        key : key
+        one : Kept
+            With its key, seconds and reuse; the rest is filled in.
         nbytes : int
-        seconds, reuse : float
-            See :class:`Kept`.
         worker : str
         share : int, optional
             Bytes that may be kept on this worker.
@@ -126,9 +124,12 @@ class Retention:
         dropped : list of keys
             What must be released now; empty if the value is not kept.
         """
+        key = one.key
         if key in self._kept:
             self.drop(key)
-        one = Kept(nbytes, seconds, reuse, worker, self._rank(seconds, reuse, nbytes))
+        self._number += 1
+        one.nbytes, one.worker, one.number = nbytes, worker, self._number
+        one.rank = self._rank(one)
         dropped: list[Key] = []
         here = self.by_worker.get(worker, 0)
         if self.nbytes + nbytes > self.budget or (share is not None and here + nbytes > share):
@@ -143,7 +144,7 @@ class Retention:
         self._kept[key] = one
         self.nbytes += nbytes
         self.by_worker[worker] = self.by_worker.get(worker, 0) + nbytes
-        self._enqueue(key, one)
+        self._news.append((one.rank, one.number, key))
         return True, dropped
 
     def _worth_less(self, new: Kept, share: int | None) -> list[Key] | None:
@@ -151,6 +152,7 @@ class Retention:
         nbytes = new.nbytes
         if nbytes > (self.budget if share is None else min(self.budget, share)):
             return None
+        self.settle()
         chosen: dict[Key, int] = {}
         over = 0 if share is None else self.by_worker.get(new.worker, 0) + nbytes - share
         if not self._choose(self._queues.get(new.worker), new.rank, over, chosen):
@@ -183,8 +185,8 @@ class Retention:
         one = self._kept.get(key)
         if one is not None:
             one.reuse += 1
-            one.rank = self._rank(one.seconds, one.reuse, one.nbytes)
-            self._enqueue(key, one)
+            one.rank = self._rank(one)
+            self._renew(key, one)
 
     def drop(self, key: Key) -> bool:
         """Forget a value that is gone or to be released; tell whether it was kept."""
@@ -201,10 +203,11 @@ class Retention:
         self._leave(one)
         one.worker = worker
         self.by_worker[worker] = self.by_worker.get(worker, 0) + one.nbytes
-        self._enqueue(key, one)
+        self._renew(key, one)
 
     def on(self, worker: str) -> list[Key]:
         """Return what is kept on a worker, least worthy first."""
+        self.settle()
         queue = self._queues.get(worker)
         return [] if queue is None else list(queue.below(float("inf")))
 
@@ -226,6 +229,7 @@ class Retention:
         list of keys
             What must be released now.
         """
+        self.settle()
         dropped: list[Key] = []
         queue = self._queues.get(worker)
         while queue is not None and nbytes > 0 and (least := queue.least()) is not None:
@@ -237,18 +241,26 @@ class Retention:
             dropped.append(key)
         return dropped
 
-    def _rank(self, seconds: float, reuse: float, nbytes: int) -> float:
-        return self._mark + seconds * reuse / max(nbytes, 1)
+    def _rank(self, one: Kept) -> float:
+        return self._mark + one.seconds * one.reuse / max(one.nbytes, 1)
 
-    def _enqueue(self, key: Key, one: Kept) -> None:
+    def _renew(self, key: Key, one: Kept) -> None:
         self._number += 1
         one.number = self._number
-        entry = one.rank, one.number, key
-        self._queue.push(entry)
-        queue = self._queues.get(one.worker)
-        if queue is None:
-            queue = self._queues[one.worker] = _Queue(self._kept)
-        queue.push(entry)
+        self._news.append((one.rank, one.number, key))
+
+    def settle(self) -> None:
+        """Sort what has come since the last time: all at once, which takes less."""
+        news, self._news = self._news, []
+        for entry in news:
+            one = self._kept.get(entry[2])
+            if one is None or one.number != entry[1]:
+                continue
+            self._queue.push(entry)
+            queue = self._queues.get(one.worker)
+            if queue is None:
+                queue = self._queues[one.worker] = _Queue(self._kept)
+            queue.push(entry)
 
     def _leave(self, one: Kept) -> None:
         left = self.by_worker.get(one.worker, 0) - one.nbytes
@@ -256,9 +268,6 @@ class Retention:
             self.by_worker[one.worker] = left
         else:  # values of no bytes may be left, which do not count
             self.by_worker.pop(one.worker, None)
-
-
-Entry = tuple[float, int, Key]
 
 
 class _Queue:

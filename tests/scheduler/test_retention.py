@@ -9,7 +9,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from stratum_dask.scheduler.retention import Retention
+from stratum_dask.scheduler.retention import Kept, Retention
+
+
+def offer(policy, key, *, nbytes, seconds, reuse, worker, share=None):
+    return policy.offer(Kept(key, seconds, reuse), nbytes, worker, share)
+
 
 keys = st.integers(0, 12)
 sizes = st.integers(0, 70)
@@ -35,8 +40,14 @@ class Policy(RuleBasedStateMachine):
     def offer(self, key, nbytes, seconds, reuse, worker):
         before = dict(self.policy.kept)
         before.pop(key, None)
-        kept, dropped = self.policy.offer(
-            key, nbytes=nbytes, seconds=seconds, reuse=reuse, worker=worker, share=self.share
+        kept, dropped = offer(
+            self.policy,
+            key,
+            nbytes=nbytes,
+            seconds=seconds,
+            reuse=reuse,
+            worker=worker,
+            share=self.share,
         )
         self.there.pop(key, None)
         assert key not in dropped and len(set(dropped)) == len(dropped)
@@ -109,24 +120,24 @@ TestPolicy = Policy.TestCase
 def test_the_least_worthy_goes_first():
     policy = Retention(100)
     for key, seconds in (("slow", 9.0), ("quick", 1.0), ("fair", 3.0)):
-        policy.offer(key, nbytes=30, seconds=seconds, reuse=1, worker="w")
-    assert policy.offer("new", nbytes=40, seconds=5.0, reuse=1, worker="w") == (True, ["quick"])
-    assert policy.offer("big", nbytes=60, seconds=100, reuse=1, worker="w")[1] == ["fair", "new"]
+        offer(policy, key, nbytes=30, seconds=seconds, reuse=1, worker="w")
+    assert offer(policy, "new", nbytes=40, seconds=5.0, reuse=1, worker="w") == (True, ["quick"])
+    assert offer(policy, "big", nbytes=60, seconds=100, reuse=1, worker="w")[1] == ["fair", "new"]
 
 
 def test_what_is_used_again_stays():
     policy = Retention(60)
-    policy.offer("a", nbytes=30, seconds=1.0, reuse=1, worker="w")
-    policy.offer("b", nbytes=30, seconds=1.5, reuse=1, worker="w")
+    offer(policy, "a", nbytes=30, seconds=1.0, reuse=1, worker="w")
+    offer(policy, "b", nbytes=30, seconds=1.5, reuse=1, worker="w")
     policy.used("a")
-    assert policy.offer("c", nbytes=30, seconds=1.8, reuse=1, worker="w") == (True, ["b"])
+    assert offer(policy, "c", nbytes=30, seconds=1.8, reuse=1, worker="w") == (True, ["b"])
 
 
 def test_what_is_never_used_grows_old():
     policy = Retention(60)
-    policy.offer("old", nbytes=30, seconds=3.0, reuse=1, worker="w")
+    offer(policy, "old", nbytes=30, seconds=3.0, reuse=1, worker="w")
     newcomers = [
-        policy.offer(i, nbytes=30, seconds=1.0 + i / 100, reuse=1, worker="w") for i in range(9)
+        offer(policy, i, nbytes=30, seconds=1.0 + i / 100, reuse=1, worker="w") for i in range(9)
     ]
     assert all(kept for kept, _ in newcomers)
     assert "old" not in policy
@@ -135,7 +146,7 @@ def test_what_is_never_used_grows_old():
 def test_values_of_no_bytes_come_and_go():
     policy = Retention(60)
     for key in "ab":
-        policy.offer(key, nbytes=0, seconds=1.0, reuse=1, worker="w")
+        offer(policy, key, nbytes=0, seconds=1.0, reuse=1, worker="w")
     assert policy.drop("a") and policy.drop("b")
     assert not policy.by_worker
 
@@ -145,8 +156,8 @@ def test_making_room_looks_at_few_values(monkeypatch, nbytes):
     """The scheduler waits for it, however many values are kept."""
     policy = Retention(100_000)
     for number in range(20_000):
-        policy.offer(number, nbytes=1, seconds=1.0, reuse=1, worker="others")
-    policy.offer("here", nbytes=3_000, seconds=1e6, reuse=1, worker="here")
+        offer(policy, number, nbytes=1, seconds=1.0, reuse=1, worker="others")
+    offer(policy, "here", nbytes=3_000, seconds=1e6, reuse=1, worker="here")
     looked = []
 
     def pop(heap):
@@ -156,24 +167,24 @@ def test_making_room_looks_at_few_values(monkeypatch, nbytes):
     monkeypatch.setattr(heapq, "heappop", pop)
     for number in range(100):
         offered = {"nbytes": nbytes, "seconds": 2.0 * nbytes, "reuse": 1, "worker": "here"}
-        assert not policy.offer(("new", number), **offered, share=3_000)[0]
+        assert not offer(policy, ("new", number), **offered, share=3_000)[0]
     assert len(looked) < 1_000
 
 
 def test_a_value_that_would_displace_too_many_is_not_kept():
     policy = Retention(10_000)
     for number in range(10_000):
-        policy.offer(number, nbytes=1, seconds=1.0, reuse=1, worker="w")
+        offer(policy, number, nbytes=1, seconds=1.0, reuse=1, worker="w")
     large = {"nbytes": 9_000, "seconds": 1e6, "reuse": 1, "worker": "w"}
-    assert policy.offer("large", **large) == (False, [])
-    kept, dropped = policy.offer("small", **{**large, "nbytes": 500})
+    assert offer(policy, "large", **large) == (False, [])
+    kept, dropped = offer(policy, "small", **{**large, "nbytes": 500})
     assert kept and len(dropped) == 500
 
 
 def test_values_move_with_their_data():
     policy = Retention(100)
-    policy.offer("a", nbytes=30, seconds=1.0, reuse=1, worker="v")
-    policy.offer("b", nbytes=30, seconds=2.0, reuse=1, worker="v")
+    offer(policy, "a", nbytes=30, seconds=1.0, reuse=1, worker="v")
+    offer(policy, "b", nbytes=30, seconds=2.0, reuse=1, worker="v")
     policy.move("a", "w")
     assert policy.by_worker == {"v": 30, "w": 30}
     assert policy.shrink("v", 1) == ["b"] and policy.shrink("w", 1) == ["a"]

@@ -1,7 +1,7 @@
 """The exceptions that stratum_dask raises itself.
 
 Each message says what was wrong, where, and what to do. Exceptions of the user's own functions
-pass through unchanged, with a note that names the task.
+pass through unchanged, with a note that names the step where several run as one task.
 """
 
 from __future__ import annotations

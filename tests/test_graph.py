@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
 
 import stratum_dask as sd
 from stratum_dask.errors import CycleError, KeyCollisionError, MissingKeyError, NotAGraphError
@@ -266,3 +268,46 @@ def test_columns_of_delayed_frames():
     before = [sd.with_column(lazy, "b", lazy["a"] * 2), sd.with_column(frame, "b", lazy["a"] * 2)]
     for found in (*dask.compute(*before), *dask.compute(*sd.optimize(before))):
         pd.testing.assert_frame_equal(found, frame.assign(b=[2, 4]))
+
+
+def test_methods_of_models_and_frames_are_calls_on_them():
+    """As Dask's own examples have it: ``delayed(model.fit)(X, y)``."""
+    frame = pd.DataFrame({"a": [1.0, None, 3.0, 4.0], "k": [0, 1, 0, 1]})
+    model = Ridge()
+
+    def candidate(by):
+        X = dask.delayed(frame.fillna)(0)[["a"]] * by
+        fitted = dask.delayed(model.fit)(X, frame["k"])
+        return fitted.coef_, dask.delayed(frame.groupby)("k")["a"].sum(), fitted.predict(X)
+
+    before = [candidate(by) for by in (1, 2, 1)]
+    after = dask.compute(*sd.optimize(before), scheduler="sync")
+    assert not hasattr(model, "coef_")
+    for by, (coefficients, sums, predicted) in zip((1, 2, 1), after, strict=True):
+        X = frame.fillna(0)[["a"]] * by
+        fitted = clone(model).fit(X, frame["k"])
+        np.testing.assert_array_equal(coefficients, fitted.coef_)
+        np.testing.assert_array_equal(predicted, fitted.predict(X))
+        pd.testing.assert_series_equal(sums, frame.groupby("k")["a"].sum())
+    explained = sd.explain(before)
+    assert not explained.why_not and len(explained.merged) >= 4
+
+
+def test_methods_of_users_and_of_classes_stay_as_they_are():
+    class Counter:
+        def __init__(self):
+            self.seen = 0
+
+        def add(self, x):
+            self.seen += x
+            return self.seen
+
+    counter = Counter()
+    before = [
+        dask.delayed(counter.add)(1),
+        dask.delayed(pd.DataFrame.from_dict)({"a": [1]}),
+        dask.delayed(complex(3, 4).conjugate)(),
+    ]
+    first, frame, conjugate = dask.compute(*sd.optimize(before), scheduler="sync")
+    assert (first, counter.seen, conjugate) == (1, 1, 3 - 4j)
+    pd.testing.assert_frame_equal(frame, pd.DataFrame({"a": [1]}))

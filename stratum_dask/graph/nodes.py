@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
+from types import MethodType
 from typing import Any, NamedTuple
 
+import pandas as pd
 from dask._task_spec import (
     Alias,
     DataNode,
@@ -21,7 +23,8 @@ from dask._task_spec import (
     convert_legacy_task,
 )
 from dask.delayed import _swap
-from dask.utils import apply, key_split
+from dask.utils import apply, key_split, methodcaller
+from sklearn.base import BaseEstimator
 
 from stratum_dask.graph.known import Key
 from stratum_dask.ops.steps import Ref, Step
@@ -44,6 +47,10 @@ __all__ = [
     "normalize",
     "steps_of",
 ]
+
+
+_RECEIVERS = (BaseEstimator, pd.DataFrame, pd.Series, pd.Index)
+"""Objects whose methods are known, whoever holds them."""
 
 
 class NodeTypes(NamedTuple):
@@ -126,6 +133,8 @@ def normalize(key: Key, value: Any, scope: Callable[[], Any]) -> GraphNode | Non
             return Task(key, func.args[0], value.args[1], value.args[0], **value.kwargs)
         if func is getattr and type(value.args[0]) is Alias:  # one that Dask has read, see below
             return Task(key, getattr, TaskRef(value.args[0].target), *value.args[1:])
+        if type(func) is MethodType and isinstance(func.__self__, _RECEIVERS):
+            return _on_receiver(key, value)
         if func is apply and not value.kwargs:
             return _spread(key, value)
         return value if value.key == key else value.substitute({}, key=key)
@@ -145,6 +154,18 @@ def normalize(key: Key, value: Any, scope: Callable[[], Any]) -> GraphNode | Non
     if isinstance(node, Alias) and node.target == key:
         return None
     return node if isinstance(node, GraphNode) else DataNode(key, node)
+
+
+def _on_receiver(key: Key, task: Task) -> Task:
+    """Turn a call of ``model.fit`` into that of a method on a model, as ``delayed(model)`` has it.
+
+    So it is known what is called on what, and that the model is a value that others may use.
+    """
+    method = task.func
+    name = method.__name__
+    if getattr(method.__self__, name, None) != method:  # under another name
+        return task
+    return Task(key, methodcaller(name), method.__self__, *task.args, **task.kwargs)
 
 
 def _spread(key: Key, task: Task) -> Task:

@@ -10,7 +10,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,6 +37,7 @@ from stratum_dask.semantics import (
     consumed_once,
     declared,
     is_pure,
+    is_users_estimator,
     may_draw,
     name_of,
     of_library,
@@ -44,6 +45,7 @@ from stratum_dask.semantics import (
     writes,
 )
 from stratum_dask.versions import version
+from stratum_dask.writers import class_writes
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def describe(func: Any) -> Function:
     if not isinstance(func, types.FunctionType):
         if declared(func):
             return _describe_declared(func)
+        if is_users_estimator(func):
+            return _describe_class(func)
         what = name or getattr(func, "__qualname__", type(func).__name__)
         token = digest(name.encode() + version(func)) if name else b""
         new = name is not None or of_library(func) is not None or isinstance(func, type)
@@ -156,6 +160,15 @@ def _describe_declared(func: Any) -> Function:
     except Unknown as unknown:
         reason = f"is declared pure, but {unknown}"
         return Function(b"", None, Effects(reason, changes=None, returns=None))
+
+
+def _describe_class(kind: type) -> Function:
+    """Identify a class of estimators that the user wrote: its objects are what they are given."""
+    try:
+        found = Effects(makes_writers=class_writes(kind))
+        return Function(digest(b"O" + _class(kind)), None, found, may_draw(kind))
+    except Unknown as unknown:
+        return Function(b"", None, Effects(str(unknown), changes=None))
 
 
 def _content(func: Any) -> bytes:
@@ -321,19 +334,43 @@ SCORERS = "sklearn.metrics._scorer"
 """The module of scikit-learn's scorers."""
 
 
-def encode_estimator(value: BaseEstimator) -> bytes:
-    """Encode an estimator: class, version, and all that it holds, fitted or not."""
+Classes = dict[type, bytes | Unknown]
+"""What users' classes are, or why that is not known, for as long as nobody changes them."""
+
+
+def encode_estimator(value: BaseEstimator, classes: Classes | None = None) -> bytes:
+    """Encode an estimator: class, version, and all that it holds, fitted or not.
+
+    Parameters
+    ----------
+    value : estimator
+    classes : dict of type to bytes, optional
+        Those of users that were looked at before; new ones are added.
+    """
     kind = type(value)
+    classes = {} if classes is None else classes
     name: list[Any] = [kind.__module__, kind.__qualname__, version(kind)]
     if of_library(kind) is None:
-        name.append(_class(kind))
-    return b"E" + encode([name, sorted(vars(value).items())], _inside)
+        name.append(_known_class(kind, classes))
+    return b"E" + encode([name, sorted(vars(value).items())], partial(_inside, classes))
 
 
-def _inside(value: Any) -> bytes | None:
+def _known_class(kind: type, classes: Classes) -> bytes:
+    if kind not in classes:
+        try:
+            classes[kind] = _class(kind)
+        except Unknown as unknown:
+            classes[kind] = unknown
+    found = classes[kind]
+    if isinstance(found, Unknown):
+        raise Unknown(str(found))
+    return found
+
+
+def _inside(classes: Classes, value: Any) -> bytes | None:
     """Encode what an estimator or a scorer holds; of its randomness its parameters tell."""
     if isinstance(value, BaseEstimator):
-        return encode_estimator(value)
+        return encode_estimator(value, classes)
     if type(value).__module__ == SCORERS:
         return encode_scorer(value)
     return _special(value)
@@ -344,4 +381,4 @@ def encode_scorer(value: Any) -> bytes:
     kind = type(value).__qualname__
     # What passes on to an estimator's own `score` holds an estimator, but never looks at it.
     held = {} if kind == "_PassthroughScorer" else vars(value)
-    return b"S" + encode([kind, version(type(value)), sorted(held.items())], _inside)
+    return b"S" + encode([kind, version(type(value)), sorted(held.items())], partial(_inside, {}))

@@ -112,11 +112,14 @@ def _is_called(name: str, member: Any) -> bool:
 
 
 def _check(kind: type, name: str, function: types.FunctionType) -> None:
-    found = effects(function)
-    if found.reason is not None:
+    found = effects(function, kind)
+    reason = found.reason
+    if found.seeds or found.settings or found.paths:
+        reason = reason or "reads a file or takes a seed"
+    if reason is not None:
         raise Unknown(
             f"has an estimator of the class {kind.__name__}, whose method {name} "
-            f"{found.reason}; declare the class with stratum_dask.pure if its fits "
+            f"{reason}; declare the class with stratum_dask.pure if its fits "
             "and predictions depend on nothing but parameters and data"
         )
 

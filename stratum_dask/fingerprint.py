@@ -20,6 +20,7 @@ from stratum_dask._native import identify_calls, identity
 from stratum_dask.bytecode.bindings import arguments, positions_of, unwrapped
 from stratum_dask.callables import (
     SCORERS,
+    Classes,
     Function,
     describe,
     encode_estimator,
@@ -50,6 +51,7 @@ from stratum_dask.semantics import (
     SEEDED,
     TAKING_ESTIMATORS,
     first_output,
+    is_users_estimator,
     may_draw,
     reads_clock,
     sets_randomness,
@@ -94,6 +96,7 @@ class Fingerprinter:
     def __init__(self, nodes: NodeTypes) -> None:
         self.nodes = nodes
         self._functions: dict[int, tuple[Any, Function]] = {}
+        self._classes: Classes = {}
         self._literals: dict[int, tuple[Any, bytes]] = {}
         self._reads: dict[Key, tuple[FileIdentity | RemoteIdentity, ...]] = {}
         self._tasks: Mapping[Key, Any] = {}
@@ -357,7 +360,7 @@ class Fingerprinter:
             if uses_randomness(value):
                 raise Draws("has an estimator that draws randomness without an int random_state")
             try:
-                token = encode_estimator(value)
+                token = encode_estimator(value, self._classes)
             except Unknown as unknown:  # such as one whose own code draws
                 raise Draws(str(unknown)) from None
         elif type(value).__module__ == SCORERS:
@@ -423,8 +426,12 @@ def _fits(function: Function) -> bool:
 
 def _draws(node: Any) -> bool:
     """Tell whether a task that makes an estimator or splitter may make one that needs a seed."""
-    kind, _, kwargs = unwrapped(node.func)
-    return _draws_with(kind, {**kwargs, **node.kwargs})
+    kind, args, kwargs = unwrapped(node.func)
+    args, kwargs = (*args, *node.args), {**kwargs, **node.kwargs}
+    if args and is_users_estimator(kind):
+        names = inspect.signature(kind).parameters
+        kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
+    return _draws_with(kind, kwargs)
 
 
 def _draws_with(kind: type, given: Mapping[str, Any]) -> bool:

@@ -68,7 +68,7 @@ def encode_record(
         return None
     parts = [encode([kind.__module__, kind.__qualname__])]
     for name, function in _functions(kind):
-        found = effects(function)
+        found = effects(function, kind)
         if name not in _MAKING and (found.reason is not None or found.mutates):
             why = found.reason or "may change what it is given"
             raise Unknown(f"has an object of the class {kind.__name__}, whose {name} {why}")

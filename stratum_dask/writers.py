@@ -108,11 +108,11 @@ def _code_writes(value: Any) -> bool:
     kind = type(value)
     known = _known.get(kind)
     if known is None:
-        known = _known[kind] = _class_writes(kind)
+        known = _known[kind] = class_writes(kind)
     return known
 
 
-def _class_writes(kind: type) -> bool:
+def class_writes(kind: type) -> bool:
     """Tell whether a method of a class of the user may change more than a fit its own object.
 
     What a fit has kept of its data belongs to the object, so no other method may change that.
@@ -124,7 +124,7 @@ def _class_writes(kind: type) -> bool:
             continue
         if not isinstance(method, types.FunctionType):
             return True
-        changes = effects(method).changes
+        changes = effects(method, kind).changes
         own = {*method.__code__.co_varnames[:1]} if name.startswith("fit") else set()
         if changes is None or not changes <= own:
             return True

@@ -7,6 +7,7 @@ RandomForestRegressor(**params)            may draw
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from stratum_dask.bytecode.origins import (
     DYNAMIC,
     FRESH,
+    OWN_SEED,
     Made,
     Method,
     Parameter,
@@ -32,6 +34,7 @@ from stratum_dask.semantics import (
     consumed_once,
     decides_randomness,
     is_pure,
+    is_users_estimator,
     may_draw,
     reads_clock,
 )
@@ -122,7 +125,7 @@ class Calls:
         if name in GENERATORS:
             self.draws[site] = what, _first_seed(args, given)
         elif _may_draw(name, what):
-            self.draws[site] = what, _seed(name, what, given)
+            self.draws[site] = what, _seed(name, what, given, len(args) - len(given.values))
         elif name in (".query", ".eval") and not _is_plain_text(args, given):
             self.reasons[f"calls {name} of what is not known at plan time"] = None
         elif name == ".set_params" and _may_set(given):
@@ -194,7 +197,7 @@ def may_call(name: str | None, what: Any) -> bool:
 
 def _may_draw(name: str | None, what: Any) -> bool:
     if name is None:
-        return False
+        return is_users_estimator(what) and may_draw(what)
     return name in SEEDED or (
         isinstance(what, type) and name.startswith("sklearn.") and may_draw(what)
     )
@@ -210,6 +213,8 @@ def _may_set(given: Given) -> bool:
 def _first_seed(args: Sequence[Value], given: Given) -> bool | str:
     """Return the seed of a generator: its only argument."""
     seed = args[-1].what if len(args) == 1 and not given.others else None
+    if seed is OWN_SEED:
+        return True
     return seed.name if isinstance(seed, Parameter) else isinstance(seed, int)
 
 
@@ -226,15 +231,20 @@ def _set_seed(given: Given) -> bool | str:
     return seeds[0].name if isinstance(seeds[0], Parameter) else isinstance(seeds[0], int)
 
 
-def _seed(name: str | None, what: Any, given: Given) -> Seed:
+def _seed_at(kind: type) -> int:
+    """Return how many arguments a class takes by position before its seed."""
+    return list(inspect.signature(kind).parameters).index("random_state")
+
+
+def _seed(name: str | None, what: Any, given: Given, plain: int) -> Seed:
     if name in SAMPLING and not given.others and SAMPLING[name] not in given.values:
         return True
     seed = given.values.get("random_state", FRESH).what
     if isinstance(seed, Parameter):
         return seed.name
-    if isinstance(seed, int):
+    if isinstance(seed, int) or seed is OWN_SEED:
         return True
-    if not isinstance(what, type):
+    if not isinstance(what, type) or (is_users_estimator(what) and plain > _seed_at(what)):
         return False
     if given.added and all(isinstance(one, Parameter) for one in given.added):
         if any(map(decides_randomness, given.values)):

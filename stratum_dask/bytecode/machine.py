@@ -28,6 +28,7 @@ from stratum_dask.bytecode.origins import (
     Keywords,
     Method,
     Origins,
+    Super,
     Value,
     either,
     union,
@@ -106,6 +107,11 @@ class Machine(Flow):
             receiver = stack.pop()
             stack.append(self.attribute(receiver, str(name)))
             stack += [receiver._replace(what=None)] * effect
+        elif op.startswith("LOAD_SUPER"):
+            own, owner, _ = stack.pop(), stack.pop(), stack.pop()
+            receiver = own._replace(what=Super(owner.what))
+            stack.append(self.attribute(receiver, str(name)))
+            stack += [own._replace(what=None)] * (effect + 2)
         elif op == "PRECALL":
             pass  # CALL does it all
         elif op == "KW_NAMES":

@@ -53,6 +53,12 @@ class Parameter(NamedTuple):
     name: str
 
 
+class Super(NamedTuple):
+    """The object that a method is called of, as the classes after `owner` see it."""
+
+    owner: Any
+
+
 class Made(NamedTuple):
     """An object that the function makes of a class."""
 
@@ -70,6 +76,8 @@ ITERATOR = object()
 """What an iterator is, and a container that holds one: it can be consumed only once."""
 FLAT = object()
 """What a container is that holds nothing but constants: all that others could change is itself."""
+OWN_SEED = object()
+"""What an estimator's own ``random_state`` is; whether it is an int, the object tells."""
 DYNAMIC = object()
 """What an attribute is whose name is not known."""
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from stratum_dask.bytecode.calls import Calls, Given, may_call, returns_iterator
 from stratum_dask.bytecode.effects import Effects
 from stratum_dask.bytecode.flow import Lost
-from stratum_dask.bytecode.machine import Machine
+from stratum_dask.bytecode.methods import Methods, from_elsewhere
 from stratum_dask.bytecode.origins import (
     ANYTHING,
     CLASS,
@@ -42,12 +42,12 @@ from stratum_dask.semantics import (
     MUTATING_METHODS,
     PURE_METHODS,
     READERS,
+    TRANSFORMING,
     TWO_MEANINGS,
     VIEWS,
-    declared,
     is_pure,
+    is_users_estimator,
     name_of,
-    of_library,
     parameters,
     writes,
 )
@@ -89,6 +89,7 @@ def follow(
     code: types.CodeType,
     lookup: Callable[[str], Any],
     known: Callable[[Any], Effects | None],
+    kind: type | None = None,
 ) -> Followed:
     """Follow the values of a function through its code.
 
@@ -100,6 +101,8 @@ def follow(
         Gives the value of a global or closure variable; raises ``KeyError`` if there is none.
     known : callable
         Gives what is known of a Python function that is called.
+    kind : type, optional
+        The class of its first parameter, if it is a method.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def follow(
     >>> follow(edit.__code__, {}.__getitem__, lambda func: None).changed
     frozenset()
     """
-    walk = _Walk(code, lookup, known)
+    walk = _Walk(code, lookup, known, kind)
     try:
         walk.run()
     except (Lost, IndexError, ValueError):
@@ -128,19 +131,17 @@ def follow(
     return Followed(walk.changed, returned, walk.makes_writers, walk.seen, walk.fits)
 
 
-class _Walk(Machine):
+class _Walk(Methods):
     def __init__(
         self,
         code: types.CodeType,
         lookup: Callable[[str], Any],
         known: Callable[[Any], Effects | None],
+        kind: type | None = None,
     ) -> None:
-        super().__init__(code, lookup)
-        self.known = known
-        self.seen = Calls()
+        super().__init__(code, lookup, known, kind)
         self.iterating: set[types.CodeType] = set()  # nested functions that return iterators
         self.makes_writers = False
-        self.fits: Origins = NOTHING
 
     @property
     def found(self) -> tuple[Origins, Origins, Origins, bool, Origins]:
@@ -217,6 +218,9 @@ class _Walk(Machine):
         given: Given,
     ) -> Value:
         what = next((one.what for one in callee if one.what is not None), None)
+        own = self.own_call(what, args, given)
+        if own is not None:
+            return own
         if isinstance(what, Method):
             name: str | None = f".{what.name}"
             if what.name in ("append", "insert"):
@@ -272,6 +276,9 @@ class _Walk(Machine):
             reached = given | union(callee) | self.stored
             return Value(reached, reached)
         self.makes_writers |= any(one.startswith(_WRITER) for one in keywords)
+        if is_users_estimator(what):  # whose constructor was looked at
+            self.makes_writers = True
+            return Value(NOTHING, given)
         if name is not None and (is_pure(name, what) or name in READERS):
             if name == "builtins.type":
                 return Value(CLASS, given)
@@ -288,7 +295,7 @@ class _Walk(Machine):
         self.seen.hands |= inner is not None and inner.hands
         if inner is None or inner.fits:
             self.fits |= given
-        reached = given | self.stored | _others(inner, what)
+        reached = given | self.stored | from_elsewhere(inner, what)
         return Value(reached, reached)
 
     def hands_to_editor(self, args: Iterable[Value]) -> bool:
@@ -322,6 +329,8 @@ class _Walk(Machine):
                 if self.makes_writers:
                     self.changed |= given
             return Value(reached | self.stored, reached | self.stored)
+        if name in TRANSFORMING and self.makes_writers:
+            self.changed |= given
         if name in TWO_MEANINGS:
             self.changed |= receiver.own
             self.stored |= given
@@ -337,15 +346,6 @@ class _Walk(Machine):
 def _in_result(args: Iterable[Value]) -> Origins:
     """Return what may be in the result of a library's call: what it is given is taken apart."""
     return union(one for one in args if one.what is not FLAT)
-
-
-def _others(inner: Effects | None, what: Any) -> Origins:
-    """Return the origins of what a call returns besides what it is given."""
-    if what is None or isinstance(what, type) or declared(what) or of_library(what):
-        return NOTHING
-    if inner is None or inner.returns is None:  # such as a cache around a function
-        return frozenset([f"{GLOBAL}{getattr(what, '__name__', what)}(...)"])
-    return frozenset(one for one in inner.returns if one.startswith(GLOBAL))
 
 
 def _is_class(callee: Iterable[Value]) -> bool:

@@ -14,7 +14,6 @@ import builtins
 import dis
 import inspect
 import logging
-import re
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +25,8 @@ from stratum_dask.bytecode.arguments import path_read
 from stratum_dask.bytecode.bindings import MISSING, holds_value, is_constant
 from stratum_dask.bytecode.calls import Calls
 from stratum_dask.bytecode.effects import Effects
+from stratum_dask.bytecode.instructions import imported_by, instructions_of
+from stratum_dask.bytecode.members import called_by_super, is_inherited, member
 from stratum_dask.bytecode.origins import ANYTHING, GLOBAL
 from stratum_dask.bytecode.ownership import follow
 from stratum_dask.semantics import (
@@ -38,6 +39,7 @@ from stratum_dask.semantics import (
     SEEDED,
     declared,
     is_pure,
+    is_users_estimator,
     may_draw,
     name_of,
     of_library,
@@ -51,13 +53,16 @@ def _is_mutable(value: Any) -> bool:
     return not (unchanged or callable(value))
 
 
-def effects(func: Callable[..., Any]) -> Effects:
+def effects(func: Callable[..., Any], kind: type | None = None) -> Effects:
     """Analyse a user's function.
 
     Parameters
     ----------
     func : callable
         A Python function or lambda. Anything else is impure.
+    kind : type, optional
+        The class of the object that it is a method of: what it calls on ``self`` and ``super()``
+        is found there.
 
     Returns
     -------
@@ -70,18 +75,18 @@ def effects(func: Callable[..., Any]) -> Effects:
     >>> effects(lambda df: df.to_csv("x")).reason
     'calls .to_csv, which is not known to be pure'
     """
-    found = _of(func, frozenset())
+    found = _of(func, frozenset(), kind)
     if found.iterates:
         found.reason = found.reason or "returns an iterator, which can be consumed only once"
     return found
 
 
-def _of(func: Any, callers: frozenset[int]) -> Effects:
+def _of(func: Any, callers: frozenset[int], kind: type | None = None) -> Effects:
     said = declared(func)
     if said is not None:
         found = Effects(changes=None, returns=None)
         if isinstance(func, types.FunctionType):
-            found = _of_code(func, callers)
+            found = _of_code(func, callers, kind)
         reason = None if said else "declared impure"
         return Effects(reason, changes=None, returns=found.returns, uses=found.uses)
     if not isinstance(func, types.FunctionType):
@@ -92,10 +97,12 @@ def _of(func: Any, callers: frozenset[int]) -> Effects:
     if library is not None:
         name = f"{library}.{func.__qualname__}"
         return Effects(f"{name} is not known to be pure", changes=None)
-    return _of_code(func, callers)
+    return _of_code(func, callers, kind)
 
 
-def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
+def _of_code(
+    func: types.FunctionType, callers: frozenset[int], kind: type | None = None
+) -> Effects:
     found = Effects()
     if id(func) in callers:
         return found  # a recursive call does what the rest of the function does
@@ -104,7 +111,7 @@ def _of_code(func: types.FunctionType, callers: frozenset[int]) -> Effects:
         free = {name: cell.cell_contents for name, cell in cells.items()}
     except ValueError:
         return Effects("uses a closure variable that is not set yet", changes=None, returns=None)
-    walk = _Walk(func, free, found, callers | {id(func)})
+    walk = _Walk(func, free, found, callers | {id(func)}, kind)
     walk.code(func.__code__, {})
     walk.values()
     for name, default in _defaults(func):
@@ -131,8 +138,10 @@ class _Walk:
         free: dict[str, Any],
         found: Effects,
         callers: frozenset[int],
+        kind: type | None = None,
     ) -> None:
         self.func, self.free, self.found, self.callers = func, free, found, callers
+        self.kind = kind
         self.inner: dict[types.FunctionType, Effects] = {}
         self.now = func.__code__  # or nested code that is read now
         self.random: Counter[Any] = Counter()
@@ -148,7 +157,7 @@ class _Walk:
         if code.co_flags & _GENERATORS and code.co_name != "<genexpr>":
             self.fail("is a generator or coroutine, whose value can be consumed only once")
             self.found.iterates |= code is self.func.__code__
-        instructions = list(_instructions(code))
+        instructions = list(instructions_of(code))
         imported = {name: around[name] for name in code.co_freevars if name in around}
         self.now = code
         position = 0
@@ -161,7 +170,7 @@ class _Walk:
     def values(self) -> None:
         """Note which parameters the function may change, and what its calls do with values."""
         origins, returned, makes_writers, calls, self.found.fits = follow(
-            self.func.__code__, self.visible, self.inner.get
+            self.func.__code__, self.visible, self.inner.get, self.kind
         )
         self.found.returns = None if ANYTHING in returned else returned
         self.found.makes_writers |= makes_writers
@@ -205,7 +214,13 @@ class _Walk:
             if seed.opname != "LOAD_CONST" or not isinstance(seed.argval, int):
                 self.fail("may draw randomness without an int seed (random_state=)")
         elif op == "IMPORT_NAME":
-            return self.imports(all_, at, imported)
+            at, names = imported_by(all_, at)
+            if names is None:
+                self.fail(f"imports {value}, which is not loaded here")
+            imported.update(names or {})
+            return at
+        elif op == "LOAD_GLOBAL" and value == "super" and self.kind is not None:
+            return self.super_(all_, at)
         elif op in ("LOAD_GLOBAL", "LOAD_NAME"):
             return self.named(str(value), self.lookup(str(value)), all_, at)
         elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF") and value in self.free:
@@ -213,10 +228,45 @@ class _Walk:
         elif op.startswith(("LOAD_FAST", "LOAD_DEREF")) and value in imported:
             return self.named(str(value), imported[str(value)], all_, at)
         elif op in ("LOAD_METHOD", "LOAD_ATTR"):
-            self.method(str(value), called=op == "LOAD_METHOD" or "|self" in all_[at].argrepr)
+            called = op == "LOAD_METHOD" or "|self" in all_[at].argrepr
+            if not (at and self.is_self(all_[at - 1]) and self.member(str(value))):
+                self.method(str(value), called)
         elif op == "LOAD_BUILD_CLASS":
             self.fail("defines a class")
         return at + 1
+
+    def is_self(self, load: dis.Instruction) -> bool:
+        """Tell whether the object of the method is loaded."""
+        return (
+            self.kind is not None
+            and load.opname.startswith("LOAD_FAST")
+            and (load.argval,) == self.parameters[:1]
+        )
+
+    def super_(self, all_: list[dis.Instruction], at: int) -> int:
+        """Follow a call of ``super()`` and the attribute that is loaded of what it returns."""
+        found = called_by_super(all_, at)
+        if found is None or self.kind is None:
+            self.fail("calls super() in a way that is not followed")
+            return at + 1
+        after, name, load = found
+        owner = self.free.get("__class__") if load is None else self.bound(load)
+        if not self.member(name, owner) and not is_inherited(self.kind, name, owner):
+            self.method(name, called=True)
+        return after
+
+    def member(self, name: str, owner: Any = None) -> bool:
+        """Judge what the object's class holds under a name; False if it is nothing of the user."""
+        assert self.kind is not None
+        found = member(self.kind, name, owner)
+        if found is None or not found.functions:
+            return False
+        for one in found.functions:
+            if isinstance(one, types.FunctionType):
+                self.inner_function(f"self.{name}", one, _of(one, self.callers, self.kind))
+            else:
+                self.fail(f"uses self.{name}, which is not known to be pure")
+        return True
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -236,30 +286,6 @@ class _Walk:
         if name in scope:
             return scope[name]
         return getattr(builtins, name, MISSING)
-
-    def imports(self, all_: list[dis.Instruction], at: int, imported: dict[str, Any]) -> int:
-        """Bind the local names of an import statement; it ran before, or it is unknown."""
-        import sys
-
-        name, names = str(all_[at].argval), all_[at - 1].argval
-        value: Any = sys.modules.get(name)
-        at += 1
-        if value is None:
-            self.fail(f"imports {name}, which is not loaded here")
-        elif names is not None:  # from name import names
-            while all_[at].opname == "IMPORT_FROM" and at + 1 < len(all_):
-                imported[str(all_[at + 1].argval)] = getattr(value, all_[at].argval, MISSING)
-                at += 2
-        else:  # import name [as ...]
-            value = sys.modules.get(name.partition(".")[0])
-            while all_[at].opname in ("IMPORT_FROM", "SWAP", "POP_TOP"):
-                if all_[at].opname == "IMPORT_FROM":
-                    value = getattr(value, all_[at].argval, MISSING)
-                at += 1
-            if all_[at].opname.startswith("STORE_"):
-                imported[str(all_[at].argval)] = value
-                at += 1
-        return at
 
     def named(self, name: str, value: Any, all_: list[dis.Instruction], at: int) -> int:
         """Follow a name through attributes of modules and classes, and judge what it stands for."""
@@ -281,26 +307,31 @@ class _Walk:
         if value is MISSING:
             self.fail(f"uses {path}, which is not defined")
         elif isinstance(value, types.FunctionType) and name_of(value) is None:
-            inner = _of(value, self.callers)
-            if inner.reason is not None:
-                self.fail(f"calls {path}, which {inner.reason}")
-            if inner.seeds or inner.settings or any(one.parameter for one in inner.paths):
-                self.fail(f"calls {path}, which reads a path or takes a seed from its arguments")
-            self.found.paths += inner.paths
-            self.found.makes_writers |= inner.makes_writers
-            self.found.beneath |= inner.beneath
-            self.inner[value] = inner
+            self.inner_function(path, value, _of(value, self.callers))
         elif callable(value) and not isinstance(value, BaseEstimator):
             self.known_callable(path, value, all_, at)
         elif isinstance(value, types.ModuleType):
             self.fail(f"uses the module {path} as a value")
+
+    def inner_function(self, path: str, value: types.FunctionType, inner: Effects) -> None:
+        """Note what a function does that this one may call."""
+        if inner.reason is not None:
+            self.fail(f"calls {path}, which {inner.reason}")
+        if inner.seeds or inner.settings or any(one.parameter for one in inner.paths):
+            self.fail(f"calls {path}, which reads a path or takes a seed from its arguments")
+        self.found.paths += inner.paths
+        self.found.makes_writers |= inner.makes_writers
+        self.found.beneath |= inner.beneath
+        self.inner[value] = inner
 
     def known_callable(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
         said = declared(value)
         if said:
             return
         name = name_of(value)
-        if said is False or name is None:
+        if name is None and is_users_estimator(value):
+            self.users_class(path, value)
+        elif said is False or name is None:
             self.fail(f"uses {path}, which is not known to be pure")
         elif name in READERS:
             found = path_read(self.parameters, all_, at, self.bound)
@@ -322,6 +353,19 @@ class _Walk:
             if may_draw(value, ()):
                 self.random[value] += 1
 
+    def users_class(self, path: str, kind: type) -> None:
+        """Judge the constructor of a class of estimators; its other methods are a part of it."""
+        made = member(kind, "__init__")
+        for one in made.functions if made is not None else ():
+            inner = _of(one, self.callers, kind)
+            if inner.reason is not None:
+                self.fail(f"calls {path}, which {inner.reason}")
+            elif inner.changes is None or not inner.changes <= {*one.__code__.co_varnames[:1]}:
+                self.fail(f"calls {path}, which may change what it is given")
+        self.takes_seeds |= may_draw(kind)
+        if may_draw(kind, ()):
+            self.random[kind] += 1
+
     def method(self, name: str, called: bool) -> None:
         self.found.beneath |= name in _BENEATH
         self.takes_seeds |= name == "set_params"
@@ -340,22 +384,6 @@ class _Walk:
             self.fail(f"uses .{name}, which is not known to be pure")
 
 
-def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
-    """Yield what matters of some code, one by one also what Python 3.13 does two at a time."""
-    closures = {*code.co_cellvars, *code.co_freevars}
-    for one in dis.get_instructions(code):
-        pair = _PAIR.fullmatch(one.opname)
-        names = one.argval if pair else (one.argval,)
-        for op, name in zip(pair.groups() if pair else (one.opname,), names, strict=True):
-            handed_on = op == "LOAD_FAST" and name in closures  # LOAD_CLOSURE before 3.13
-            if op not in _IGNORED and not handed_on:
-                yield one._replace(opname=op, argval=name)
-
-
-_PAIR = re.compile(r"((?:LOAD|STORE)_FAST\w*)_((?:LOAD|STORE)_FAST\w*)")
-_IGNORED = frozenset(
-    {"RESUME", "PUSH_NULL", "NOP", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "CACHE"}
-)
 _BENEATH = frozenset({"array", "flags", "setflags", "_codes", "_data", "_mgr", "_values"})
 _UNLOCKING = frozenset(
     f"sklearn.utils.{name}" for name in ("check_array", "check_X_y", "validate_data")

@@ -11,7 +11,27 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from stratum_dask.semantics.declared import declared
+from stratum_dask.semantics.names import of_library
 from stratum_dask.semantics.table import NO_RANDOMNESS
+
+
+def is_users_estimator(kind: Any) -> bool:
+    """Tell whether something is a class of estimators that the user wrote, and declared nothing of.
+
+    Examples
+    --------
+    >>> class Mine(BaseEstimator): ...
+    >>> from sklearn.linear_model import Ridge
+    >>> is_users_estimator(Mine), is_users_estimator(Mine()), is_users_estimator(Ridge)
+    (True, False, False)
+    """
+    return (
+        isinstance(kind, type)
+        and issubclass(kind, BaseEstimator)
+        and of_library(kind) is None
+        and declared(kind) is None
+    )
 
 
 def uses_randomness(estimator: Any) -> bool:
@@ -37,7 +57,8 @@ def uses_randomness(estimator: Any) -> bool:
         estimator.get_params(deep=False) if hasattr(estimator, "get_params") else vars(estimator)
     )
     if "random_state" in params and not isinstance(params["random_state"], int | np.integer):
-        condition = NO_RANDOMNESS.get(type(estimator).__name__)
+        kind = type(estimator)
+        condition = NO_RANDOMNESS.get(kind.__name__) if of_library(kind) else None
         if params["random_state"] is not None or condition is None or not condition(params):
             return True
     if any(_tries_randomness(estimator, params[name]) for name in _GRIDS if name in params):
@@ -166,6 +187,9 @@ def may_draw(kind: type, keywords: Iterable[str] | None = None) -> bool:
         return False
     if keywords is None or not _DECIDING.isdisjoint(keywords):
         return True
+    if of_library(kind) is None:  # whose constructor is the user's code
+        default = inspect.signature(kind).parameters["random_state"].default
+        return "random_state" in keywords or not isinstance(default, int)
     try:
         return uses_randomness(kind())
     except TypeError:  # has required arguments, as meta-estimators do

@@ -96,7 +96,9 @@ SEEDED = _names("""
 """Callables that draw randomness unless they are given a seed."""
 SAMPLING = {"sklearn.metrics.silhouette_score": "sample_size"}
 """Those of them that do only if they are given this, too."""
-GENERATORS = _names("numpy.random.default_rng numpy.random.RandomState")
+GENERATORS = _names("""
+    numpy.random.default_rng numpy.random.RandomState sklearn.utils.check_random_state
+""")
 """Makers of generators: local ones with a constant seed are harmless, others are state."""
 DRAWING = _names("""
     beta binomial choice dirichlet exponential gamma geometric integers laplace logistic lognormal

@@ -158,6 +158,12 @@ class Machine(Flow):
             stack[-1], stack[-arg] = stack[-arg], stack[-1]
         elif op in ("PUSH_NULL", "LOAD_ASSERTION_ERROR", "RETURN_GENERATOR"):
             stack.append(FRESH)
+        elif op in ("LIST_APPEND", "SET_ADD", "MAP_ADD"):  # of comprehensions, to what they make
+            taken = [stack.pop() for _ in range(-effect)]
+            made = stack[-arg]
+            stack[-arg] = _holding(made._replace(inner=made.inner | union(taken)), taken)
+        elif op in ("RERAISE", "RAISE_VARARGS"):
+            del stack[len(stack) + effect :]
         elif op == "IMPORT_FROM":
             stack.append(self.global_(name, getattr(stack[-1].what, name, None)))
         elif op == "IMPORT_NAME":

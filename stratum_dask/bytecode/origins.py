@@ -88,7 +88,10 @@ UNKNOWN = Value(frozenset([ANYTHING]), frozenset([ANYTHING]))
 
 def either(one: Value, two: Value) -> Value:
     """Return what may be one or the other."""
-    what = one.what if one.what is two.what else None
+    what: Any = one.what if one.what is two.what else None
+    methods = isinstance(one.what, Method) and isinstance(two.what, Method)
+    if methods and one.what.name == two.what.name:  # loaded once, before a loop in its arguments
+        what = Method(one.what.name, either(one.what.receiver, two.what.receiver))
     if ITERATOR in (one.what, two.what):
         what = ITERATOR
     return Value(one.own | two.own, one.inner | two.inner, what)

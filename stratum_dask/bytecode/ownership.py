@@ -201,7 +201,8 @@ class _Walk(Methods):
             last = taken[0].what
             written, added = last if isinstance(last, Keywords) else ((), (None,))
             given = Given(dict(written), others=True, added=added)
-            keywords = () if _is_class(taken[-2:]) else ("out",)  # what ** holds is not known
+            # What ** holds is not known, but for makers of columns and objects.
+            keywords = () if _takes_any(taken[-2:]) else ("out",)
             return self.call(taken[-2:], taken, keywords, given)
         if op == "CALL_KW":
             names = stack.pop().what
@@ -348,8 +349,12 @@ def _in_result(args: Iterable[Value]) -> Origins:
     return union(one for one in args if one.what is not FLAT)
 
 
-def _is_class(callee: Iterable[Value]) -> bool:
-    return any(isinstance(one.what, type) for one in callee)
+def _takes_any(callee: Iterable[Value]) -> bool:
+    """Tell whether a call writes into nothing, whatever its keywords are."""
+    kinds = (one.what for one in callee)
+    return any(
+        isinstance(one, type) or (isinstance(one, Method) and one.name == "assign") for one in kinds
+    )
 
 
 def _names_writer(constant: Any) -> bool:

@@ -161,12 +161,17 @@ def test_what_is_kept_is_lost_with_its_worker_and_its_client(cluster):
         assert scores(sd.evaluate(candidates((5.0,)), X, Y, cv=3)) == expected
 
 
+@pytest.mark.timeout(300)
 def test_workers_are_killed_at_random():
-    """All scores are those of a calm run, whoever dies meanwhile."""
+    """All scores are those of a calm run, whoever dies meanwhile.
+
+    Workers that replace others are forked: importing all anew can take half a minute.
+    """
     rounds = [candidates(tuple(np.geomspace(low, 100, 20))) for low in (0.01, 0.02, 0.03)]
     with dask.config.set(scheduler="threads"):
         expected = [scores(sd.evaluate(many, X, Y, cv=2)) for many in rounds]
     with (
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
@@ -184,7 +189,8 @@ def test_workers_are_killed_at_random():
                 nannies = [n for n in list(cluster.workers.values()) if isinstance(n, Nanny)]
                 nanny = nannies[rng.integers(len(nannies))]
                 pid = getattr(nanny, "pid", None)
-                if pid and nanny.status.name == "running":
+                # Its nanny notices later that it is dead.
+                if pid and pid not in deaths and nanny.status.name == "running":
                     os.kill(pid, 9)
                     deaths.append(pid)
 

@@ -27,7 +27,7 @@ _MADE_BY_PYTHON = frozenset(
     for name in (
         *("abstractmethods", "annotate", "annotate_func", "annotations", "annotations_cache"),
         *("classcell", "dict", "doc", "firstlineno", "module", "orig_bases", "parameters"),
-        *("qualname", "slots", "static_attributes", "type_params", "weakref"),
+        *("qualname", "slotnames", "slots", "static_attributes", "type_params", "weakref"),
     )
 )
 _MADE_BY_LIBRARIES = frozenset({"_abc_impl", "_parameter_constraints"})

@@ -267,7 +267,7 @@ def _code(func: types.FunctionType, uses: dict[str, Any], callers: Callers) -> b
         return _special(value)
 
     parts = [
-        _code_object(func.__code__),
+        code_digest(func.__code__),
         encode([func.__defaults__, func.__kwdefaults__, sorted(attributes(func).items())], held),
         encode([(name, named(value)) for name, value in sorted(uses.items())]),
     ]
@@ -282,9 +282,10 @@ def _class(kind: type, pure: bool | None = None, callers: Callers = ()) -> bytes
     return encode_class(kind, _of_code, _special, pure, callers)
 
 
-def _code_object(code: types.CodeType) -> bytes:
+def code_digest(code: types.CodeType) -> bytes:
+    """Identify a code object by what it says, not by where it stands."""
     constants = [
-        b"N" + one.co_name.encode() + _code_object(one)
+        b"N" + one.co_name.encode() + code_digest(one)
         if isinstance(one, types.CodeType)
         else encode(one, _special)
         for one in code.co_consts

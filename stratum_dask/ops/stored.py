@@ -24,6 +24,7 @@ from stratum_dask.store.files import Entry
 from stratum_dask.store.store import Address, Missing, Store
 from stratum_dask.store.surroundings import surroundings
 from stratum_dask.store.values import Refused, encode
+from stratum_dask.user_code import is_the_same
 
 Node = Any
 Key = Any
@@ -191,6 +192,8 @@ class Keep:
     after : tuple of bytes
         Those of what it is computed from.
     address : Address
+    code : mapping of str to bytes
+        What the user's modules said when the token was made.
 
     Notes
     -----
@@ -199,9 +202,15 @@ class Keep:
     """
 
     def __init__(
-        self, func: Callable[..., Any], token: bytes, after: tuple[bytes, ...], address: Address
+        self,
+        func: Callable[..., Any],
+        token: bytes,
+        after: tuple[bytes, ...],
+        address: Address,
+        code: Mapping[str, bytes],
     ) -> None:
-        self.func, self.token, self.after, self.address = func, token, after, address
+        self.func, self.token, self.after = func, token, after
+        self.address, self.code = address, code
 
     @property
     def __name__(self) -> str:
@@ -234,6 +243,8 @@ class Keep:
             reading = store.speed.seconds(encoded.nbytes) + len(encoded.structure) / _STRUCTURE
             if reading * _MARGIN > seconds:
                 raise Refused("sooner computed than read")
+            if not is_the_same(self.code):
+                raise Refused("a module of the user's has other code than where it was planned")
             name = name_in_store(self.token, surroundings())
             return reading if write_behind(store, name, encoded, seconds) else None
         except Exception as why:

@@ -19,6 +19,7 @@ from stratum_dask.semantics.estimators import (
 )
 from stratum_dask.semantics.names import (
     consumed_once,
+    is_library,
     is_pure,
     name_of,
     of_library,
@@ -78,6 +79,7 @@ __all__ = [
     "draws_when_asked",
     "first_output",
     "held_by_own_params",
+    "is_library",
     "is_pure",
     "is_users_estimator",
     "may_draw",

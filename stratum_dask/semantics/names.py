@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -161,13 +161,19 @@ def reads_clock(name: str | None, args: Iterable[Any]) -> bool:
     return name in CLOCKS and any(type(one) is str and one in ("now", "today") for one in args)
 
 
-@lru_cache(maxsize=1024)
-def _is_library(module: str) -> bool:
+@lru_cache(maxsize=16_384)
+def is_library(module: str) -> bool:
+    """Tell whether a module that is loaded belongs to an installed distribution, or Python."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None or module.startswith("stratum_dask."):  # the demo's candidates
+    if not isinstance(file, str) or module.startswith("stratum_dask."):  # the demo's candidates
         return False
+    return file.startswith(_folders())
+
+
+@cache
+def _folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    return any(file.startswith(paths[kind] + os.sep) for kind in ("purelib", "platlib", "stdlib"))
+    return tuple(paths[kind] + os.sep for kind in ("purelib", "platlib", "stdlib"))
 
 
 def of_library(func: Any) -> str | None:
@@ -184,7 +190,7 @@ def of_library(func: Any) -> str | None:
     module = getattr(func, "__module__", None)
     if isinstance(func, types.FunctionType):  # `functools.wraps` lends it another's module
         module = func.__globals__.get("__name__", module)
-    return module if isinstance(module, str) and _is_library(module) else None
+    return module if isinstance(module, str) and is_library(module) else None
 
 
 def written(method: Any) -> Any:

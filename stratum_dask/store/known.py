@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import dask
@@ -15,6 +16,7 @@ from stratum_dask.store.access import configured, open_store
 from stratum_dask.store.files import Entry
 from stratum_dask.store.store import Address, Missing, Store
 from stratum_dask.store.surroundings import surroundings, surroundings_of_new_threads
+from stratum_dask.user_code import user_code
 
 _SMALL = 64 * 1024
 """Entries up to this size are read when the batch is planned: then nothing can go wrong later."""
@@ -48,6 +50,10 @@ class StoredValues:
 
     live = False
 
+    @cached_property
+    def _code(self) -> dict[str, bytes]:
+        return user_code()
+
     def find(self, tokens: Sequence[bytes]) -> Mapping[bytes, Stored]:
         """Return those of some values that are stored, and sooner read than computed."""
         self.asked.update(tokens)
@@ -71,7 +77,7 @@ class StoredValues:
         if token not in self.asked:  # the value of something narrower than what was asked for
             return func
         before = tuple(one for one in after if one in self.asked)
-        return Keep(func, token, before, self.address)
+        return Keep(func, token, before, self.address, self._code)
 
 
 class Stored:

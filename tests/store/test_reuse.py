@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import sys
 from pathlib import Path
 
 import dask
@@ -379,6 +381,43 @@ def test_what_another_environment_made_is_another_value(calls, monkeypatch):
     monkeypatch.setattr(surroundings, "environment", lambda: Environment("other", 1))
     dask.compute(*planned)
     assert calls() == ["features", "load", "model"]
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Write and load a module of the user's, whose function returns a number that is given."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    path = tmp_path / "steps_of_a_user.py"
+
+    def load(number):
+        path.write_text(
+            f"NUMBER = {number}\ndef step(x):\n    print('step')\n    return x * NUMBER\n"
+        )
+        importlib.invalidate_caches()
+        known = sys.modules.get(path.stem)
+        return importlib.reload(known) if known else importlib.import_module(path.stem)
+
+    yield load
+    sys.modules.pop(path.stem, None)
+
+
+def test_code_that_is_another_one_where_it_runs_leaves_nothing(module, calls, monkeypatch):
+    """A worker that loaded a module before it was edited computes what nobody asked for."""
+    monkeypatch.setattr(stored, "_LEAST", 0.0)
+    monkeypatch.setattr(Speed, "seconds", lambda *_: 1e-9)
+    first = module(1)
+    graph = dask.delayed(first.step)(np.ones(1000))
+    (planned,) = sd.optimize([graph])
+    module(2)
+    planned.compute()
+    flush()
+    assert calls() == ["step"]
+    assert [name for name in the_store().counts if "a module of the user's" in name]
+    for called in (["step"], []):
+        restart()
+        (found,) = compute([dask.delayed(module(2).step)(np.ones(1000))])
+        assert (found == 2).all() and calls() == called
 
 
 def test_estimators_that_write_into_their_input_stay_visible():

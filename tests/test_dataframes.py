@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+
+import cloudpickle
 import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
 from dask._task_spec import Task
+from dask.tokenize import normalize_token
 
 import stratum_dask as sd
 from stratum_dask.ops import counters
@@ -63,3 +67,32 @@ def test_frames_and_delayed_in_one_batch(frame):
     pd.testing.assert_frame_equal(actual[0], expected[0])
     assert actual[1] == expected[1]
     pd.testing.assert_series_equal(actual[2], expected[2])
+
+
+def test_names_come_from_the_plan(frame, monkeypatch):
+    """Dask would pickle all tasks for a name, which took five times as long as planning."""
+
+    def refuse(task):
+        raise AssertionError(task)
+
+    monkeypatch.setattr(Task, "__dask_tokenize__", refuse)
+    batch = [features(frame), frame["a"] * 2, frame["a"] * 3]
+    once, again = sd.optimize(batch), sd.optimize(batch)
+    names = [one._name for one in (*once, *again)]
+    assert len(set(names)) == len(names) and normalize_token(once[0]) is not None
+    monkeypatch.undo()
+    copied = pickle.loads(cloudpickle.dumps(once[0]))
+    assert copied._name == once[0]._name
+    pd.testing.assert_frame_equal(copied.compute(), features(frame).compute())
+    pd.testing.assert_series_equal((once[1] + once[2]).compute(), (frame["a"] * 5).compute())
+
+
+def test_frames_that_share_a_shuffle(frame):
+    """Dask gives the tasks of a shuffle on disk other names each time that it is asked for them."""
+    sums = frame.groupby("b").a.sum(split_out=2)
+    batch = [sums * 2, sums + 1, sums.max()]
+    with dask.config.set({"dataframe.shuffle.method": "disk"}):
+        expected, found = dask.compute(*batch), dask.compute(*sd.optimize(batch))
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        pd.testing.assert_series_equal(one.sort_index(), other.sort_index())
+    assert found[2] == expected[2]

@@ -13,6 +13,7 @@ submitted alone carries only its own.
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -78,6 +79,23 @@ class SectionLayer(MaterializedLayer):
                 tasks[key] = Task(key, chunks.bind, tasks[key], TaskRef(bind_to))
                 bound = True
         return SectionLayer(tasks, annotations=self.annotations), bound
+
+
+class _Tasks(UserDict[Key, GraphNode]):
+    """The tasks of a dask DataFrame, which names itself by them.
+
+    Parameters
+    ----------
+    tasks : dict
+    name : hashable
+        Says which they are: Dask would pickle all of them to find that out.
+    """
+
+    def __init__(self, tasks: dict[Key, GraphNode], name: Hashable) -> None:
+        self.data, self.name = tasks, name
+
+    def __dask_tokenize__(self) -> Hashable:
+        return self.name
 
 
 def emit(graph: Graph, sources: Sequence[Source]) -> list[Any]:
@@ -208,7 +226,8 @@ def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
         from dask.dataframe import from_graph  # takes long to import; here it is loaded already
 
         keys = list(flatten(source.keys))
-        return from_graph(hlg.to_dict(), value._meta, value.divisions, keys, key_split(value._name))
+        tasks = _Tasks(hlg.to_dict(), (*own, value._name))
+        return from_graph(tasks, value._meta, value.divisions, keys, key_split(value._name))
     rebuild, state = value.__dask_postpersist__()
     layered = not names and isinstance(value.__dask_graph__(), HighLevelGraph)
     return rebuild(hlg if layered else hlg.to_dict(), *state)

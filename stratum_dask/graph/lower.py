@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from dask._task_spec import DataNode, GraphNode, List, Task, TaskRef
+from dask._expr import Expr
+from dask._task_spec import Alias, DataNode, GraphNode, List, Task, TaskRef
 from dask.base import dont_optimize, is_dask_collection, optimization_function
 from dask.core import flatten
 from dask.delayed import Delayed
@@ -112,6 +113,8 @@ class _Reader:
         self.outputs: list[Output] = []
         self.big_literals = BigLiterals(self.tasks)
         self.partitionwise: set[Key] = set()
+        self.expressions: set[str] = set()
+        self.of_expressions: set[Key] = set()
         self.deferred: dict[Callable[..., Any], list[int]] = {}
 
     def add(self, leaf: Any, candidate: Hashable) -> None:
@@ -134,7 +137,7 @@ class _Reader:
         elif hasattr(leaf, "expr"):
             # Dask would hide the calls of a partition in one task each: we fuse them ourselves.
             leaf = leaf.optimize(fuse=False)
-            self._add_graph(leaf.__dask_graph__())
+            self._add_expression(leaf.expr.lower_completely())
             self.partitionwise |= _partitionwise(leaf.expr)
             keys = leaf.__dask_keys__()
         else:
@@ -186,6 +189,22 @@ class _Reader:
                 if annotations and ANNOTATION in annotations:  # of an earlier plan
                     annotations = {k: a for k, a in annotations.items() if k != ANNOTATION}
                 self._add_tasks(layer if mapping is None else mapping, annotations, scope)
+
+    def _add_expression(self, expr: Any) -> None:
+        """Read what others have not brought already: shuffles name their tasks anew each time."""
+        if type(expr).__dask_graph__ is not Expr.__dask_graph__:
+            self._add_graph(expr.__dask_graph__())
+            return
+        fresh: dict[Key, Any] = {}
+        stack = [expr]
+        while stack:
+            one = stack.pop()
+            if one._name not in self.expressions:
+                self.expressions.add(one._name)
+                fresh.update(one._layer())
+                stack.extend(one.dependencies())
+        self.of_expressions |= fresh.keys()
+        self._add_tasks(fresh, None, _Scope(self.of_expressions.copy))
 
     def _add_tasks(
         self,
@@ -291,10 +310,31 @@ def _same(old: Any, new: Any) -> bool:
     if isinstance(old, DataNode) and old.value is new.value:
         return True  # dask makes a new node of one literal for every candidate that uses it
     if isinstance(old, GraphNode):
-        return bool(old == new)  # GraphNode compares by token
+        return _alike(old, new) or bool(old == new)  # by token, for which Dask pickles both
     if isinstance(old, tuple):
         return len(old) == len(new) and all(map(_same, old, new))
     try:
         return bool(old == new)
     except (TypeError, ValueError):  # arrays and frames have no single truth value
         return False
+
+
+def _alike(old: Any, new: Any) -> bool:
+    """Tell whether two tasks, or arguments of tasks, look the same; False if in doubt."""
+    kind = type(old)
+    if old is new or kind is not type(new):
+        return old is new
+    if kind in _COMPARABLE:
+        return bool(old == new)
+    if isinstance(old, Task):
+        return (
+            old.func is new.func
+            and old.kwargs.keys() == new.kwargs.keys()
+            and len(old.args) == len(new.args)
+            and all(map(_alike, old.args, new.args))
+            and all(_alike(value, new.kwargs[name]) for name, value in old.kwargs.items())
+        )
+    return False
+
+
+_COMPARABLE = frozenset({TaskRef, Alias, str, int, bool})

@@ -364,7 +364,8 @@ HOLDERS = {
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_models_that_something_holds_are_fitted_anew(holder):
     model = HOLDERS[holder]()
-    fits = [delayed(lambda fitted: fitted.coef_)(model.fit(X / 10, y)) for _ in range(2)]
+    many = np.arange(100.0).reshape(50, 2) / 100  # so that no two draws are equal
+    fits = [delayed(lambda fitted: fitted.coef_)(model.fit(many, many[:, 0])) for _ in range(2)]
     one, two = dask.compute(*sd.optimize(fits), scheduler="sync")
     assert shown(one) != shown(two)
 
@@ -420,3 +421,15 @@ def literals_that_are_one_or_two():
         delayed(edit_first)(np.zeros(3), np.zeros(3)),
         delayed(edit_first)(array, array[:]),
     ]
+
+
+@BATCHES.append
+def iterators_of_objects():
+    class Store:
+        def rows(self):
+            return iter([[0], [1]])
+
+    def edit(rows):
+        return [row.append(1) or row for row in rows]
+
+    return [delayed(edit)(delayed(Store().rows)()) for _ in range(2)]

@@ -226,6 +226,12 @@ class Protected:
         Whether to copy the result too, which may be a view of what others see.
     deep : bool
         Whether the function may get at the memory of frames past pandas.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether others are known to use the arguments. If somebody only may keep them, as a cache
+        does, an iterator is handed on as it is.
     """
 
     def __init__(
@@ -239,6 +245,7 @@ class Protected:
         self.positions = positions
         self.result = result
         self.deep = deep
+        self.shared = True
 
     @property
     def __name__(self) -> str:
@@ -254,7 +261,11 @@ class Protected:
         if len(chosen) > 1:
             copy_shared_memory([values[i] for i in chosen], copies)
         for i in chosen:
-            values[i] = own(values[i], self.deep, copies)
+            try:
+                values[i] = own(values[i], self.deep, copies)
+            except NotShareableError:
+                if self.shared:
+                    raise
         given = dict(zip(kwargs, values[len(args) :], strict=True))
         value = self.func(*values[: len(args)], **given)
         return own(value) if self.result else value

@@ -47,6 +47,7 @@ def protect_shared(graph: Graph) -> Graph:
     topology = graph.topology
     consumers, ids, visible = topology.consumers, topology.ids, graph.visible
     exposed: set[Key] = set()
+    shared: set[Key] = set()  # what more than one task, or the user, is known to use
     protected: dict[Key, GraphNode] = {}
     tokens: dict[Key, bytes] = {}
     for key in topology.order:
@@ -63,6 +64,8 @@ def protect_shared(graph: Graph) -> Graph:
             protected[key] = node.substitute(copies, key=key)
         elif call is not None and not isinstance(call.func, Protected):
             guard = _guard(graph, key, node, call, edits.get(key, ()), sees_exposed)
+            if guard is not None and sees_exposed:
+                guard.shared = any(d in shared or d not in ids for d in node.dependencies)
         if guard is not None and call is not None:
             protected[key] = Task(key, guard, *call.args, **call.kwargs)
         takes_copies = guard is not None and guard.positions is None
@@ -72,6 +75,9 @@ def protect_shared(graph: Graph) -> Graph:
         kept = call is not None and knowledge.function(call.func).effects.returns_others
         if users > 1 or (users and key in visible) or literal or kept or inherited:
             exposed.add(key)
+        inherited = inherited and not shared.isdisjoint(node.dependencies)
+        if users > 1 or key in visible or literal or inherited:
+            shared.add(key)
     if not protected:
         return graph
     return graph.with_(tasks={**graph.tasks, **protected}, tokens={**graph.tokens, **tokens})

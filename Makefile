@@ -68,9 +68,10 @@ test-long: build  ## Long fuzzing: many more Hypothesis and proptest cases
 test-million: build  ## A million random chains of frame operations against pandas; takes half a day
 	HYPOTHESIS_PROFILE=million $(BIN)/python -m pytest -q --timeout=0 tests/ops/test_long_chains.py tests/ops/test_frames_differential.py
 
+# valgrind's processor raises no floating-point exceptions.
 test-memory:  ## Run the kernels' Rust tests under valgrind: no read or write outside, nothing uninitialised
 	PROPTEST_CASES=8 cargo --config 'target."cfg(unix)".runner = ["valgrind", "--quiet", "--error-exitcode=1"]' \
-		test --release --package stratum-native-ops --lib --tests --quiet --locked
+		test --release --package stratum-native-ops --lib --tests --quiet --locked -- --skip exceptions
 
 test-oldest: build  ## Run the tests with the oldest supported versions of the dependencies
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv-oldest

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_numpy_would_tell_is_flagged() {
+    fn exceptions_that_numpy_would_tell_of() {
         let flags_of = |a: f64, b: f64, skip| {
             let (a, b) = ([a], [b]);
             let columns = [a.as_slice().into(), b.as_slice().into()];

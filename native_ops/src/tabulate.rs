@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_raise_is_computed_for_the_rows_there_are() {
+    fn exceptions_come_from_rows_that_are_there() {
         let mut nodes = roots(5.0); // roots of negative numbers
         tabulate(&mut nodes).unwrap();
         assert!(!nodes.iter().any(|node| matches!(node.op, Op::Listed(..))));

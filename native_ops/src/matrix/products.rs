@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_told() {
+    fn exceptions_of_large_products() {
         let (_, raised) = squares(&[1e300, 1.0, 1.0, 1.0], true, &[1, 1, 2]).unwrap();
         assert_eq!(raised, flags::OVERFLOW);
     }

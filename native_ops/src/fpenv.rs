@@ -80,8 +80,9 @@ mod unit {
 #[inline]
 pub(crate) fn watch<R>(flags: &mut u32, work: impl FnOnce() -> R) -> R {
     unit::clear();
-    // Else the compiler may compute what is returned after the flags were read.
-    let result = std::hint::black_box(work());
+    // Else the compiler may compute what is returned after the flags were read, or what `work` has
+    // only values for before they were cleared.
+    let result = std::hint::black_box(std::hint::black_box(work)());
     *flags |= unit::read();
     result
 }

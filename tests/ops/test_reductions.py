@@ -35,6 +35,16 @@ def test_reduction(op, values, state):
     check_under(state, [step(op, Ref(0))], values)
 
 
+@pytest.mark.parametrize("state", ["raise", "warn", "ignore"])
+@pytest.mark.parametrize("middle", [(0.0, 5e-324), (1e308, 1.7e308), (-np.inf, np.inf)])
+def test_what_the_middle_of_a_median_raises(middle, state):
+    for times in (1, 20):
+        column = pd.Series(middle * times)
+        for table in (column, column.to_frame()):
+            check_under({"all": state}, [step(".median", Ref(0))], [table])
+        check_under({"all": state}, [step(".quantile", Ref(0), 0.3)], [column])
+
+
 @each_op(*SIMPLE, *SPREADS)
 @some(
     0.5,

@@ -333,4 +333,18 @@ mod tests {
         median(&[0.0, 0.0, 1.0], &mut flagged);
         assert_eq!(flagged, 0);
     }
+
+    #[test]
+    fn exceptions_of_the_two_middle_values() {
+        for (values, raised) in [
+            ([0.0, 5e-324], flags::UNDERFLOW),
+            ([1e308, 1.7e308], flags::OVERFLOW),
+            ([f64::NEG_INFINITY, f64::INFINITY], flags::INVALID),
+            ([1.0, 2.0], 0),
+        ] {
+            let mut flagged = 0;
+            median(&values, &mut flagged);
+            assert_eq!(flagged, raised, "{values:?}");
+        }
+    }
 }

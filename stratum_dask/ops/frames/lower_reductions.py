@@ -79,7 +79,7 @@ def quantile(b: Builder, self: Any, /, q: Any = 0.5) -> Scalar:
         node = b.cast(node, "f64")
     elif dtype != "f64":
         raise Unsupported("dtype")
-    return _finite(b, _reduce(b, "quantile", "f64", node, fraction(float(q))))
+    return _reported(b, _reduce(b, "quantile", "f64", node, fraction(float(q))))
 
 
 def mode(b: Builder, self: Any, /) -> Mode:
@@ -141,6 +141,12 @@ def _finite(b: Builder, scalar: Scalar) -> Scalar:
     return scalar
 
 
+def _reported(b: Builder, scalar: Scalar) -> Scalar:
+    """Leave results to pandas if NumPy reports what happened on the way, whoever reads them."""
+    b.guard_visible(scalar.node, loud=True)
+    return _finite(b, scalar)
+
+
 def _refuse_bottleneck(b: Builder) -> None:
     """Leave what bottleneck would compute to pandas; it never adds or counts."""
     if b.environment.bottleneck:
@@ -163,7 +169,7 @@ def _floating(b: Builder, node: int) -> int:
 def _median(b: Builder, node: int) -> Scalar:
     _refuse_bottleneck(b)
     node = _floating(b, node)
-    return _finite(b, _reduce(b, "median", b.dtype(node), node))
+    return _reported(b, _reduce(b, "median", b.dtype(node), node))
 
 
 def _mean(b: Builder, node: int) -> Scalar:

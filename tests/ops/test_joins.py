@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_dask.ops import counters
+from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref
 from tests.ops.generate import DTYPES, indexes, values_of
-from tests.ops.oracle import step
+from tests.ops.oracle import check, observe, step
 from tests.ops.test_rows import check_layout
 
 WORDS = st.sampled_from(["a", "b", "c", "", "longer than seven", "é"])
@@ -130,3 +131,15 @@ def test_it_really_runs_natively(how, on, unique):
     counters.reset()
     check_layout([step(".merge", Ref(0), Ref(1), on=on, how=how)], [left, right])
     assert counters.snapshot().fallbacks == {}
+
+
+def test_dtypes_that_equal_others_are_left_to_pandas():
+    frame = pd.DataFrame(
+        {"k": np.array([1, 2], dtype="uint8"), "v": np.array([3, 4], dtype="int8")}
+    )
+    steps = [
+        step(".replace", Ref(0), 1, 1e10),
+        step(".merge", Ref(1), Ref(1), on="k", how="left"),
+    ]
+    assert observe(lambda: FusedFrame(tuple(steps[:1]), 1)(frame)).value["k"].dtype.char == "Q"
+    check(steps, [frame])

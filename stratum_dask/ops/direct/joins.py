@@ -67,8 +67,12 @@ def _check_keys(left: pd.DataFrame, right: pd.DataFrame, on: Any, *sides: Any) -
     for here, there in zip(one, other, strict=True):
         if here not in left.columns or there not in right.columns:
             raise Unsupported("keys are no columns")
-        if left[here].dtype != right[there].dtype:
+        dtype = left[here].dtype
+        if dtype != right[there].dtype:
             raise Unsupported("keys of different dtypes")
+        # `replace` makes some, and pandas' merge does not know them.
+        if isinstance(dtype, np.dtype) and dtype.type is not np.dtype(dtype.str).type:
+            raise Unsupported("a dtype with another type than its equals")
 
 
 def _labels(keys: Any) -> list[str]:

@@ -21,7 +21,7 @@ from stratum_dask.ops.steps import Ref, Step, Unsupported, resolve
 from tests.ops.generate import INTEGERS, SPECIAL, Pool
 from tests.ops.operands import STATES, check_under
 from tests.ops.oracle import copies, is_readable, observe
-from tests.ops.themes import BEGINNINGS, THEMES, Lead
+from tests.ops.themes import THEMES, Lead
 
 pytestmark = pytest.mark.usefixtures("few_rows_too")
 
@@ -88,7 +88,7 @@ def chains(draw: st.DrawFn, first: str, most: int = 12) -> tuple[list[Step], lis
     inputs: list[Any] = [draw(tables()) for _ in range(draw(st.sampled_from([1, 1, 1, 2])))]
     pool = Pool(copies(inputs))
     steps: list[Step] = []
-    themes = [theme for theme, ops in {**THEMES, **BEGINNINGS}.items() if first in ops]
+    themes = [theme for theme, ops in THEMES.items() if first in ops]
     for _ in range(draw(st.integers(1, most))):
         theme = draw(st.sampled_from(list(THEMES) if steps else themes))
         lead = Lead(draw, pool)

@@ -269,7 +269,7 @@ def windows(lead: Lead, op: str) -> None:
         table = lead.add("operator.getitem", lead.frame(), lead.one(["f"], ["i", "f"], ["g", "j"]))
     options = lead.one({}, {"min_periods": 1}, {"center": True}, {"closed": "both"}, {"step": 2})
     rolling = lead.add(op, table, lead.one(1, 2, 3, 7, 30), **options)
-    lead.add(lead.one(".min", ".max", ".mean"), rolling)
+    lead.add(lead.one(".min", ".max", ".mean", ".sum", ".std"), rolling)
 
 
 def concats(lead: Lead, op: str) -> None:
@@ -335,11 +335,7 @@ THEMES: dict[Callable[[Lead, str], None], list[str]] = {
     joins: [".merge", "pandas.merge"],
     columns: ["pandas.cut", "pandas.qcut", ".rank", "pandas.get_dummies", "pandas.to_numeric",
               ".astype"],
-}  # fmt: skip
-"""All themes, and the canonical names that each knows to call."""
-
-BEGINNINGS: dict[Callable[[Lead, str], None], list[str]] = {
     windows: [".rolling"],
     concats: ["pandas.concat"],
-}
-"""Themes that chains only begin with."""
+}  # fmt: skip
+"""All themes, and the canonical names that each knows to call."""

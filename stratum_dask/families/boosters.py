@@ -153,11 +153,13 @@ class LightBoosting:
             estimator.__class__ = kind
 
     def cut(self, learned: Any, estimator: Any) -> Any:
-        """Make a booster of the first rounds, as unpickling its own would.
+        """Make a booster of the first rounds, as unpickling its own would; all rounds are shared.
 
         LightGBM writes a model with as many digits as tell one number from the next.
         """
         booster, rounds = learned._Booster, int(estimator.n_estimators)
+        if rounds == learned.n_estimators:
+            return fitted_like(estimator, learned, _Booster=booster)
         text = booster.model_to_string(num_iteration=rounds)
         # Without a model, what else it holds: writing all rounds takes as long as reading them.
         fresh = object.__new__(type(booster))

@@ -44,6 +44,12 @@ from stratum_dask.ops.fitting import fit
 lightgbm = pytest.importorskip("lightgbm")
 xgboost = pytest.importorskip("xgboost")
 
+
+def squares(y, predicted):
+    """An objective of the user's own: gradients and second derivatives."""
+    return predicted - y, np.ones_like(predicted)
+
+
 FIXED = {"lightgbm": {"n_jobs": 1, "verbose": -1}, "xgboost": {"n_jobs": 1}}
 SIZES = [1, 2, 3, 5, 9]
 SHARES = [None, 0, 1, 2, 3, 4, 0.5, 0.99]
@@ -58,6 +64,8 @@ FOREST = {
     "bootstrap": [True, False],
     "max_samples": [None, 0.5, 7],
     "monotonic_cst": [None, [1, 0, 0, -1]],
+    "oob_score": [False, False, True],
+    "warm_start": [False, False, True],
     "n_jobs": [None, 2],
     "random_state": [0, 7],
 }
@@ -67,7 +75,11 @@ STAGED = {
     "max_features": [None, 2, 0.5],
     "max_depth": [1, 3, None],
     "max_leaf_nodes": [None, 3],
-    "init": [None, "zero"],
+    "min_samples_split": [2, 0.5],
+    "min_samples_leaf": [1, 5],
+    "min_weight_fraction_leaf": [0.0, 0.1],
+    "min_impurity_decrease": [0.0, 0.01],
+    "init": [None, "zero", "prior"],
     "n_iter_no_change": [None, 1, 2],
     "validation_fraction": [0.1, 0.3],
     "tol": [1e-4, 0.1],
@@ -82,6 +94,7 @@ HISTOGRAM = {
     "l2_regularization": [0.0, 1.0],
     "max_features": [1.0, 0.5],
     "max_bins": [3, 255],
+    "warm_start": [False, False, True],
     "categorical_features": ["from_dtype", None, [0]],
     "monotonic_cst": [None, [1, 0, 0, -1]],
     "interaction_cst": [None, "pairwise", [{0, 1}]],
@@ -105,6 +118,7 @@ LIGHT = {
     "colsample_bytree": [1.0, 0.5],
     "reg_alpha": [0.0, 1.0],
     "reg_lambda": [0.0, 1.0],
+    "subsample_for_bin": [20, 200_000],
     "importance_type": ["split", "gain"],
     "random_state": [None, 0, 7],
     "extra_trees": [False, True],
@@ -114,6 +128,16 @@ LIGHT = {
     "feature_fraction_bynode": [1.0, 0.5],
     "path_smooth": [0.0, 1.0],
     "data_sample_strategy": ["bagging", "goss"],
+    "interaction_constraints": [None, [[0, 1], [2, 3]]],
+    "boost_from_average": [True, False],
+    "drop_rate": [0.1, 0.9],
+    "max_delta_step": [0.0, 0.3],
+    "cat_smooth": [1.0, 10.0],
+    "min_data_per_group": [1, 100],
+    "use_quantized_grad": [False, True],
+    "bagging_fraction": [1.0, 0.4],
+    "bagging_freq": [0, 1],
+    "early_stopping_round": [None, 2],
 }
 EXTREME = {
     "booster": [None, "gbtree", "dart", "gblinear"],
@@ -140,25 +164,45 @@ EXTREME = {
     "missing": [np.nan, 0.0],
     "importance_type": [None, "weight"],
     "enable_categorical": [False, True],
+    "max_cat_to_onehot": [None, 1],
+    "max_cat_threshold": [None, 1],
+    "multi_strategy": [None, "multi_output_tree"],
+    "feature_types": [None, ["q", "q", "int", "q"]],
+    "feature_weights": [None, np.array([1.0, 0.0, 2.0, 1.0])],
+    "rate_drop": [0.5],
+    "skip_drop": [0.5],
+    "eval_metric": [None, "rmse"],
+    "refresh_leaf": [0],
     "random_state": [None, 0, 7],
 }
 NEIGHBORS = {
     "weights": ["uniform", "distance"],
     "algorithm": ["auto", "ball_tree", "kd_tree", "brute"],
     "leaf_size": [1, 30],
-    "p": [1, 2, 3],
-    "metric": ["minkowski", "euclidean", "manhattan", "chebyshev"],
+    "p": [1, 2, 3, 1.5, np.inf],
+    "metric": ["minkowski", "euclidean", "manhattan", "chebyshev", "cosine", "nan_euclidean"],
+    "metric_params": [None, {"w": np.array([1.0, 2.0, 0.0, 1.0])}],
+    "n_jobs": [None, 2],
 }
 COMPONENTS = {
     "whiten": [False, True],
-    "svd_solver": ["auto", "full", "covariance_eigh", "randomized"],
+    "svd_solver": ["auto", "full", "covariance_eigh", "randomized", "arpack"],
+    "tol": [0.0, 0.1],
+    "iterated_power": ["auto", 1],
+    "n_oversamples": [10, 1],
+    "power_iteration_normalizer": ["auto", "QR"],
     "random_state": [0],
 }
+SEVERAL = (
+    *(RandomForestRegressor, RandomForestClassifier, ExtraTreesRegressor, ExtraTreesClassifier),
+    *(KNeighborsRegressor, KNeighborsClassifier, xgboost.XGBRegressor),
+)
+"""Who takes several targets at once."""
 CLASS_WEIGHT = [None, "balanced", {0: 1.0, 1: 3.0}]
 KINDS = {
     RandomForestRegressor: (
         "n_estimators",
-        FOREST | {"criterion": ["squared_error", "friedman_mse"]},
+        FOREST | {"criterion": ["squared_error", "absolute_error", "poisson"]},
     ),
     RandomForestClassifier: (
         "n_estimators",
@@ -173,12 +217,16 @@ KINDS = {
     GradientBoostingClassifier: ("n_estimators", STAGED | {"loss": ["log_loss", "exponential"]}),
     HistGradientBoostingRegressor: (
         "max_iter",
-        HISTOGRAM | {"loss": ["squared_error", "absolute_error", "poisson", "gamma"]},
+        HISTOGRAM
+        | {
+            "loss": ["squared_error", "absolute_error", "poisson", "gamma", "quantile"],
+            "quantile": [None, 0.3],
+        },
     ),
     HistGradientBoostingClassifier: ("max_iter", HISTOGRAM | {"class_weight": CLASS_WEIGHT}),
     lightgbm.LGBMRegressor: (
         "n_estimators",
-        LIGHT | {"objective": [None, "l1", "huber", "quantile", "poisson"]},
+        LIGHT | {"objective": [None, "l1", "huber", "quantile", "poisson", "tweedie", squares]},
     ),
     lightgbm.LGBMClassifier: (
         "n_estimators",
@@ -186,7 +234,14 @@ KINDS = {
     ),
     xgboost.XGBRegressor: (
         "n_estimators",
-        EXTREME | {"objective": ["reg:squarederror", "reg:absoluteerror", "count:poisson"]},
+        EXTREME
+        | {
+            "objective": [
+                *("reg:squarederror", "reg:absoluteerror", "count:poisson"),
+                *("reg:pseudohubererror", "reg:quantileerror", squares),
+            ],
+            "quantile_alpha": [None, 0.3, [0.1, 0.9]],
+        },
     ),
     xgboost.XGBClassifier: ("n_estimators", EXTREME | {"scale_pos_weight": [None, 2.0]}),
     KNeighborsRegressor: ("n_neighbors", NEIGHBORS),
@@ -196,7 +251,7 @@ KINDS = {
 
 
 @st.composite
-def tables(draw, classes):
+def tables(draw, classes, several=False):
     """Draw X, y and weights: few rows, ties, constants, missing values, all types."""
     rng = np.random.default_rng(draw(st.integers(0, 9)))
     rows = draw(st.sampled_from([6, 25, 60]))
@@ -221,6 +276,8 @@ def tables(draw, classes):
         y = draw(
             st.sampled_from([level, np.abs(level), np.round(np.abs(level)), level.astype("f4")])
         )
+    if several and draw(st.booleans()):
+        y = np.column_stack([y, y[::-1]])
     form = draw(st.sampled_from(["C", "F", "float32", "frame", "categories", "sparse", "integers"]))
     if form == "F":
         X = np.asfortranarray(X)
@@ -250,14 +307,14 @@ def cases(draw, kind):
     names = draw(st.lists(st.sampled_from(sorted(space)), unique=True, max_size=5))
     params = {name: draw(st.sampled_from(space[name])) for name in names}
     base = kind(**FIXED.get(kind.__module__.partition(".")[0], {})).set_params(**params)
-    if getattr(base, "random_state", 0) is None and swept in ("n_estimators", "max_iter"):
+    if getattr(base, "random_state", 0) is None:
         base.set_params(random_state=3)
     sizes = SHARES if kind is PCA else SIZES
     sizes = draw(st.lists(st.sampled_from(sizes), min_size=2, max_size=3))
     models = [clone(base).set_params(**{swept: size}) for size in sizes]
     other = draw(st.sampled_from(sorted(space)))
     models.append(clone(base).set_params(**{other: draw(st.sampled_from(space[other]))}))
-    return models, *draw(tables("Classifier" in kind.__name__))
+    return models, *draw(tables("Classifier" in kind.__name__, kind in SEVERAL))
 
 
 def outcome(func, *args, **kwargs):

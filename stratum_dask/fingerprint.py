@@ -54,6 +54,7 @@ from stratum_dask.semantics import (
     is_users_estimator,
     may_draw,
     reads_clock,
+    says_now,
     sets_randomness,
     uses_randomness,
     writes,
@@ -226,6 +227,8 @@ class Fingerprinter:
             if isinstance(node.value, BaseEstimator) and uses_randomness(node.value):
                 self._random.add(key)
                 return None
+            if says_now(node.value):
+                raise Unknown("says now or today, which may mean the clock")
             return self._token(b"D", (node.value,), {})
         if kind is self.nodes.alias:
             if node.target in self._random:
@@ -251,6 +254,8 @@ class Fingerprinter:
             args, kwargs = _without_paths(node, function)
         if writes(function.name, node.func, len(args), kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
+        if found.dates and says_now((args, kwargs)):
+            raise Unknown("looks at the clock")
         if function.name is None and found.mutates:
             head += _repeats(node)
         if self._impure and _fits(function) and self._fits_unknown(node, function):
@@ -394,6 +399,8 @@ def _is_plain(function: Function, func: Any, nodes: Iterable[Any]) -> bool:
     if function.effects.reason is not None or function.looks_outside or function.name == ".split":
         return False
     if function.name is None and function.effects.mutates and any(map(_repeats, nodes)):
+        return False
+    if function.effects.dates and any(says_now(node.args) for node in nodes):
         return False
     first = first_output(function.name, func)
     return first is None or all(len(node.args) <= first for node in nodes)

@@ -433,3 +433,30 @@ def iterators_of_objects():
         return [row.append(1) or row for row in rows]
 
     return [delayed(edit)(delayed(Store().rows)()) for _ in range(2)]
+
+
+# -- the clock -----------------------------------------------------------------------------------
+
+
+CLOCKS = {
+    "list": lambda: delayed(pd.to_datetime)(["now"]),
+    "series": lambda: delayed(pd.to_datetime)(pd.Series(["2024-02-29", "now"])),
+    "column": lambda: delayed(pd.DataFrame)({"x": ["now"]}).astype({"x": "datetime64[ns]"}),
+    "array": lambda: delayed(np.array)(["today"], dtype="M8[us]"),
+    "in a function": lambda: delayed(lambda: pd.to_datetime(("today", "now")))(),
+    "to a function": lambda: delayed(lambda text: pd.to_datetime(text))(["now"]),
+    "given on": lambda: delayed(pd.to_datetime)(delayed(["now"])),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_the_clock_is_looked_at_by_everyone(clock):
+    explained = sd.explain([CLOCKS[clock]() for _ in range(2)])
+    assert any("clock" in why for why in explained.why_not.values())
+    assert not explained.merged
+
+
+def test_columns_may_be_called_today():
+    frame = pd.DataFrame({"today": [1, 2]})
+    sums = [delayed(lambda frame: frame["today"].sum())(delayed(frame)) for _ in range(2)]
+    assert not sd.explain(sums).why_not

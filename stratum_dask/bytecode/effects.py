@@ -41,6 +41,8 @@ class Effects:
         Whether it may hand a parameter to something that calls it, or makes keywords of it.
     makes_writers : bool
         Whether it may make an estimator that writes into its input (``copy_X=False``).
+    dates : bool
+        Whether it may read texts as dates, of which some mean the time of the call.
     fits : frozenset of str
         The parameters that may be, or hold, estimators that it fits.
     paths : list of Path
@@ -60,6 +62,7 @@ class Effects:
     iterates: bool = False
     hands: bool = False
     makes_writers: bool = False
+    dates: bool = False
     fits: frozenset[str] = frozenset()
     paths: list[Path] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)

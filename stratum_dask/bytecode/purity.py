@@ -30,6 +30,7 @@ from stratum_dask.bytecode.members import called_by_super, is_inherited, member
 from stratum_dask.bytecode.origins import ANYTHING, GLOBAL
 from stratum_dask.bytecode.ownership import follow
 from stratum_dask.semantics import (
+    CLOCKS,
     DRAWING,
     GENERATORS,
     LOGGING,
@@ -43,6 +44,7 @@ from stratum_dask.semantics import (
     may_draw,
     name_of,
     of_library,
+    says_now,
 )
 
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -114,6 +116,8 @@ def _of_code(
     walk = _Walk(func, free, found, callers | {id(func)}, kind)
     walk.code(func.__code__, {})
     walk.values()
+    if found.dates and (_says_now(func.__code__) or says_now(list(found.uses.values()))):
+        found.reason = found.reason or "looks at the clock"
     for name, default in _defaults(func):
         if not is_constant(default):
             if found.mutates:
@@ -121,6 +125,13 @@ def _of_code(
             if found.returns and name in found.returns:
                 found.returns |= {f"{GLOBAL}default of {name}"}
     return found
+
+
+def _says_now(code: types.CodeType) -> bool:
+    return any(
+        _says_now(one) if isinstance(one, types.CodeType) else says_now(one)
+        for one in code.co_consts
+    )
 
 
 def _defaults(func: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -322,6 +333,7 @@ class _Walk:
         self.found.paths += inner.paths
         self.found.makes_writers |= inner.makes_writers
         self.found.beneath |= inner.beneath
+        self.found.dates |= inner.dates
         self.inner[value] = inner
 
     def known_callable(self, path: str, value: Any, all_: list[dis.Instruction], at: int) -> None:
@@ -329,6 +341,7 @@ class _Walk:
         if said:
             return
         name = name_of(value)
+        self.found.dates |= name in CLOCKS
         if name is None and is_users_estimator(value):
             self.users_class(path, value)
         elif said is False or name is None:
@@ -368,6 +381,7 @@ class _Walk:
 
     def method(self, name: str, called: bool) -> None:
         self.found.beneath |= name in _BENEATH
+        self.found.dates |= name == "astype"
         self.takes_seeds |= name == "set_params"
         if name in ("eval", "query") and called:
             self.asks = True

@@ -24,6 +24,7 @@ from stratum_dask.semantics.names import (
     name_of,
     of_library,
     reads_clock,
+    says_now,
     written,
 )
 from stratum_dask.semantics.outputs import first_output, parameters, writes
@@ -87,6 +88,7 @@ __all__ = [
     "of_library",
     "parameters",
     "reads_clock",
+    "says_now",
     "sets_randomness",
     "uses_randomness",
     "writes",

@@ -158,7 +158,37 @@ def reads_clock(name: str | None, args: Iterable[Any]) -> bool:
     >>> reads_clock("pandas.Timestamp", ["now"]), reads_clock("pandas.Timestamp", ["2024-02-29"])
     (True, False)
     """
-    return name in CLOCKS and any(type(one) is str and one in ("now", "today") for one in args)
+    return name in CLOCKS and any(map(says_now, args))
+
+
+def says_now(value: Any, depth: int = 4) -> bool:
+    """Tell whether a value is, or holds, a text that pandas and NumPy may take for the clock.
+
+    Parameters
+    ----------
+    value : object
+    depth : int
+        How many containers inside of each other are looked into.
+
+    Examples
+    --------
+    >>> says_now(["now", "2024-02-29"]), says_now({"day": "monday"})
+    (True, False)
+    """
+    if type(value) is str:
+        return value in ("now", "today")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return depth > 0 and any(says_now(one, depth - 1) for one in value)
+    if isinstance(value, pd.DataFrame):
+        return any(says_now(value.iloc[:, i]) for i in range(value.shape[1]))
+    if isinstance(value, np.ndarray | pd.Series | pd.Index) and isinstance(
+        value.dtype, np.dtype | pd.StringDtype
+    ):
+        texts = value.dtype.kind in "OU" and value.size
+        return bool(texts) and bool(pd.Series(np.ravel(value)).isin(["now", "today"]).any())
+    return False
 
 
 @lru_cache(maxsize=16_384)

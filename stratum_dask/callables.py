@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_selector
 
 from stratum_dask.bytecode import Effects, effects
 from stratum_dask.bytecode.bindings import (
@@ -120,6 +121,9 @@ def describe(func: Any) -> Function:
             return _describe_declared(func)
         if is_users_estimator(func):
             return _describe_class(func)
+        if type(func) is make_column_selector:  # which asks a frame for names
+            asked = encode([type(func), vars(func)], _special)
+            return Function(digest(b"C" + asked), None, Effects(None, changes=frozenset()))
         what = name or getattr(func, "__qualname__", type(func).__name__)
         token = digest(name.encode() + version(func)) if name else b""
         new = name is not None or of_library(func) is not None or isinstance(func, type)

@@ -25,6 +25,7 @@ from dask._task_spec import DataNode
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, train_test_split
@@ -505,6 +506,19 @@ def test_boosters_in_functions(name):
 
 
 PATTERN = re.compile("a+")
+
+
+def test_selectors_of_columns_are_what_they_ask_for():
+    def fit(**asked):
+        selector = make_column_selector(**asked)
+        model = make_column_transformer((StandardScaler(), selector))
+        return dask.delayed(model).fit(pd.DataFrame({"a": [1.0]}))
+
+    assert why_not(fit(dtype_include="number")) is None
+    assert same(fit(dtype_include="number"), fit(dtype_include="number"))
+    different = [{"dtype_include": float}, {"dtype_exclude": "number"}, {"pattern": "a"}]
+    tokens = {token(fit(**asked)) for asked in different}
+    assert len(tokens) == 3 and token(fit(dtype_include="number")) not in tokens
 
 
 def test_patterns_and_loggers():

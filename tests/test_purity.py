@@ -59,6 +59,7 @@ def body(source: str):
 
 PURE = [
     "f = lambda df: df.fillna(df.median())",
+    "f = lambda df: df.add_suffix('_x').add_prefix('x_').convert_dtypes()",
     "def f(df):\n df = df.copy(); df['a'] = np.log1p(df['b']); print(df); return df",
     "def f(x, y, a):\n m = Ridge(alpha=a); m.fit(x, y); return m.score(x, y)",
     "def f(x, y): return RandomForestRegressor(n_estimators=3, random_state=0).fit(x, y)",

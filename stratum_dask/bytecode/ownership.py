@@ -201,7 +201,7 @@ class _Walk(Methods):
             last = taken[0].what
             written, added = last if isinstance(last, Keywords) else ((), (None,))
             given = Given(dict(written), others=True, added=added)
-            # What ** holds is not known, but for makers of columns and objects.
+            # What ** holds is not known, but for makers of columns and objects, and for fits.
             keywords = () if _takes_any(taken[-2:]) else ("out",)
             return self.call(taken[-2:], taken, keywords, given)
         if op == "CALL_KW":
@@ -353,7 +353,8 @@ def _takes_any(callee: Iterable[Value]) -> bool:
     """Tell whether a call writes into nothing, whatever its keywords are."""
     kinds = (one.what for one in callee)
     return any(
-        isinstance(one, type) or (isinstance(one, Method) and one.name == "assign") for one in kinds
+        isinstance(one, type) or (isinstance(one, Method) and one.name in ("assign", "fit"))
+        for one in kinds
     )
 
 

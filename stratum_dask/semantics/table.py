@@ -43,10 +43,13 @@ PURE_METHODS = _names("""
     most_common nonzero pipe removeprefix removesuffix remove_unused_categories
     rename_categories reorder_levels rfind rindex search set_categories set_names
     staged_predict staged_predict_proba strptime swaplevel symmetric_difference timestamp
-    to_bytes to_records to_string tocoo tril triu weekday
+    to_bytes to_records to_string tocoo tril triu weekday add_categories
+    add_prefix add_suffix as_unit asof convert_dtypes extractall isascii islower kurtosis
+    last_valid_index ohlc rdivmod reindex_like remove_categories reorder_categories rpartition
+    slice_replace to_flat_index to_pydatetime
 """)
 MUTATING_METHODS = _names("""
-    add_suffix append clear discard extend fill fit fit_predict fit_transform insert isetitem
+    append clear discard extend fill fit fit_predict fit_transform insert isetitem
     itemset partial_fit pop popitem put remove resize reverse set_output set_params setdefault
     setflags setitem sort update itemset set_flags
 """)

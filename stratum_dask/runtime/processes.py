@@ -27,9 +27,14 @@ from distributed.system import MEMORY_LIMIT
 from distributed.utils import get_mp_context
 
 from stratum_dask.errors import ConfigError, StratumError
+from stratum_dask.user_code import is_the_same, user_code
 
 _lock = threading.Lock()
 _started: dict[int, tuple[Any, Any]] = {}
+_code: dict[str, bytes] = {}
+"""What the user's modules said when processes that run may have loaded them."""
+_path: list[str] = []
+"""Where they look for modules."""
 _FOREVER = 1_000_000
 _PATIENCE = 60
 """Seconds that processes may take to start again."""
@@ -52,6 +57,8 @@ class _Nanny(Nanny):  # type: ignore[misc]  # distributed is not typed
 def isolated_client(workers: int | None = None) -> Any:
     """Return a client of one-thread worker processes; started at the first call.
 
+    They are started anew when a module of the user's was loaded again, or may be elsewhere.
+
     Parameters
     ----------
     workers : int, optional
@@ -68,6 +75,11 @@ def isolated_client(workers: int | None = None) -> Any:
     """
     many = workers or CPU_COUNT
     with _lock:
+        # What processes would not notice: they would run old code, or find none.
+        if not is_the_same(_code) or _path != sys.path:
+            _stop()
+        _code.update(user_code())
+        _path[:] = sys.path
         client, _ = _started.get(many, (None, None))
         if client is None or client.status != "running":
             _preload()
@@ -150,10 +162,15 @@ def running() -> list[Any]:
 def stop_processes() -> None:
     """Stop all worker processes; the next batch that wants some starts new ones."""
     with _lock:
-        for client, cluster in _started.values():
-            client.close()
-            cluster.close()
-        _started.clear()
+        _stop()
+
+
+def _stop() -> None:
+    for client, cluster in _started.values():
+        client.close()
+        cluster.close()
+    _started.clear()
+    _code.clear()
 
 
 atexit.register(stop_processes)

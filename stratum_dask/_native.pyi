@@ -697,6 +697,29 @@ class Text:
         Returns False, without a result, if keys are missing or occur twice.
         """
 
+    def matches(
+        self,
+        test: str,
+        texts: list[str],
+        answers: tuple[bool, bool, bool],
+        out: npt.NDArray[np.bool_],
+    ) -> None:
+        """Write what is answered for each row.
+
+        Parameters
+        ----------
+        test : str
+            "equals", "startswith" or "endswith".
+        texts : list of str
+            A string passes if it does so with one of them.
+        answers : tuple of bool
+            For strings that pass, for those that do not, and for missing ones.
+        out : ndarray
+        """
+
+    def lengths(self, out: npt.NDArray[Any]) -> None:
+        """Write the number of code points of each row (int64 or float64), -1 or NaN for none."""
+
     def order(self, out: npt.NDArray[Any]) -> None:
         """Write the positions (int64) of the rows, of which none is missing, in their order."""
 

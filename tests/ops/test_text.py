@@ -370,7 +370,44 @@ def test_a_chain_of_calls(column):
 
 def test_many_distinct_strings_are_left_to_pandas():
     column = pd.Series([f"row {i}" for i in range(10_000)])
-    assert not ran_natively([step("getattr", Ref(0), "str"), step(".len", Ref(1))], column)
+    assert not ran_natively([step("getattr", Ref(0), "str"), step(".upper", Ref(1))], column)
+
+
+TESTS = st.one_of(
+    st.tuples(st.sampled_from(["operator.eq", "operator.ne", ".eq"]), st.sampled_from(WORDS)),
+    st.tuples(st.just(".isin"), st.lists(st.sampled_from([*WORDS, None, "\ud800"]), max_size=10)),
+    st.tuples(
+        st.sampled_from([".startswith", ".endswith"]),
+        st.sampled_from([*WORDS, "n", "l", "longer than sixteen", "bytez", ("a", "A"), "\ud800"]),
+    ),
+    st.just((".len",)),
+)
+
+
+@given(columns(), TESTS, st.booleans())
+def test_rows_one_by_one(column, test, long):
+    column = pd.concat([column] * 9, ignore_index=True)[::-1] if long else column
+    op, *args = test
+    if op in (".startswith", ".endswith", ".len"):
+        check([step("getattr", Ref(0), "str"), step(op, Ref(1), *args)], [column])
+    else:
+        check([step(op, Ref(0), *args)], [column])
+
+
+@pytest.mark.parametrize("rows", [10_000, 110_000])
+def test_rows_run_natively_one_by_one(rows):
+    column = pd.Series([f"row {i % 10_000}" for i in range(rows)])
+    text = step("getattr", Ref(0), "str")
+    for steps in (
+        [step("operator.eq", Ref(0), "row 7")],
+        [step(".isin", Ref(0), ["row 1", None, "row 77"])],
+        [text, step(".startswith", Ref(1), "row 7")],
+        [text, step(".endswith", Ref(1), "77")],
+        [text, step(".len", Ref(1))],
+    ):
+        counters.reset()
+        check(steps, [column])
+        assert not fallbacks()
 
 
 @pytest.mark.parametrize("rows", [100, 130, 5_000])
@@ -395,10 +432,10 @@ def test_most_strings_are_distinct(rows):
 
 def test_cheap_calls_wait_for_a_dictionary():
     column = pd.Series(["a", "b", "a"] * 5)
-    steps = [step("getattr", Ref(0), "str"), step(".len", Ref(1))]
+    steps = [step("getattr", Ref(0), "str"), step(".upper", Ref(1))]
     counters.reset()
     check(steps, [column])
-    fallback = counters.Fallback(".len", "str", "cheap in pandas")
+    fallback = counters.Fallback(".upper", "str", "cheap in pandas")
     assert counters.snapshot().fallbacks == {fallback: 2}
     assert ran_natively(steps, column)
 

@@ -3,7 +3,9 @@
 use crate::arrays::{Bytes, Outputs, invalid};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
-use stratum_native_ops::{Chunk, ColumnMut, Layout, TimeUnit, dictionary, parse_dates};
+use stratum_native_ops::{
+    Bool, Chunk, ColumnMut, Layout, Test, TimeUnit, dictionary, lengths, matches, parse_dates,
+};
 
 /// `(validity, offsets, data, offset, length)` of a chunk, as `pyarrow.Array` has them.
 type Parts<'py> = (
@@ -137,6 +139,44 @@ impl Text {
             return Err(invalid("positions must be int32"));
         };
         Ok(py.detach(|| dictionary::find(&keys, &chunks, out)))
+    }
+
+    /// Writes what is answered for each row: that its string passes a test, that it does not, or
+    /// that there is none.
+    fn matches(
+        &self,
+        py: Python<'_>,
+        test: &str,
+        texts: Vec<String>,
+        answers: (bool, bool, bool),
+        out: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let test = Test::parse(test).ok_or_else(|| invalid("no such test"))?;
+        let chunks = self.chunks()?;
+        let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        let answers = [answers.0, answers.1, answers.2].map(|answer| Bool(u8::from(answer)));
+        let mut outputs = Outputs::new([(out, "answers")], &[])?;
+        let [ColumnMut::Bool(out)] = outputs.columns() else {
+            return Err(invalid("answers must be bool"));
+        };
+        let done = py.detach(|| matches(&chunks, test, &texts, answers, out));
+        done.then_some(())
+            .ok_or_else(|| invalid("the lengths differ"))
+    }
+
+    /// Writes how many code points each row has, NaN or -1 where there is no string.
+    fn lengths(&self, py: Python<'_>, out: &Bound<'_, PyAny>) -> PyResult<()> {
+        let chunks = self.chunks()?;
+        let mut outputs = Outputs::new([(out, "lengths")], &[])?;
+        let done = match outputs.columns() {
+            [ColumnMut::I64(out)] => py.detach(|| lengths(&chunks, out, -1, |count| count as i64)),
+            [ColumnMut::F64(out)] => {
+                py.detach(|| lengths(&chunks, out, f64::NAN, |count| count as f64))
+            }
+            _ => return Err(invalid("lengths must be int64 or float64")),
+        };
+        done.then_some(())
+            .ok_or_else(|| invalid("the lengths differ"))
     }
 
     /// Writes the positions of the rows in the order of their code points.

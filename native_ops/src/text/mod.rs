@@ -2,10 +2,12 @@
 //! there.
 
 mod gather;
+mod matching;
 mod order;
 
 use crate::simd::{Kernel, dispatch};
 pub use gather::Strings;
+pub use matching::{Test, lengths, matches};
 pub use order::order;
 use std::fmt;
 

@@ -26,6 +26,8 @@ from stratum_dask.ops.steps import Unsupported, attempt
 
 MANY = "many distinct strings"
 """Why a column has no dictionary, if most of its rows are distinct."""
+UNKNOWN = "cheap in pandas"
+"""Why a call does not make a dictionary, if none is there."""
 
 #: Of how many rows one may be distinct at most, for work on distinct strings to pay off.
 _SHARE = 2
@@ -147,7 +149,7 @@ def dictionary_of(series: Any, *, any_number: bool = False, known: bool = False)
     chunks = arrow.chunks_of(series)
     refuse_few(len(series), "strings")
     if known and not _recall(chunks)[1]:
-        raise Unsupported("cheap in pandas")
+        raise Unsupported(UNKNOWN)
     return encoded(series.array, None if any_number else len(series) // _SHARE + 16)
 
 

@@ -19,6 +19,7 @@ from stratum_dask.ops.direct.dictionary import (
     series_like,
 )
 from stratum_dask.ops.direct.lengths import LEAST
+from stratum_dask.ops.direct.matching import BY_ROW, by_row
 from stratum_dask.ops.steps import Unsupported, attempt
 
 #: Methods of ``.str`` whose result for a row depends on this row's string alone.
@@ -98,6 +99,8 @@ _CHEAP = frozenset(
 #: Those that are cheap for few rows.
 _REWRITING = frozenset(("capitalize", "removeprefix", "removesuffix", "replace", "slice_replace"))
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+#: Each of so few rows is looked at in less time than pandas needs for their distinct strings.
+_FEW = 100_000
 #: Those that are cheap too unless they look for patterns.
 _PLAIN = frozenset(("contains",))
 _LITERALS = (str, int, float, bool, type(None))
@@ -127,11 +130,26 @@ def method(name: str) -> Callable[..., Any]:
         cheap = (
             name in _CHEAP or (name in _PLAIN and regex is False) or (name in _REWRITING and few)
         )
-        return by_string(
-            series, lambda distinct: getattr(distinct.str, name)(*args, **kwargs), known=cheap
-        )
+
+        def call(distinct: pd.Series) -> Any:
+            return getattr(distinct.str, name)(*args, **kwargs)
+
+        if cheap and not kwargs:
+            return _once(name, series, call, *args)
+        return by_string(series, call, known=cheap)
 
     return run
+
+
+def _once(name: str, series: Any, call: Callable[[pd.Series], Any], *args: Any) -> Any:
+    """Run a cheap call on each row, or on the distinct strings if they are known."""
+    if name not in BY_ROW:
+        return by_string(series, call, known=True)
+    few = len(series) < _FEW
+    try:
+        return by_row(name, series, *args) if few else by_string(series, call, known=True)
+    except Unsupported:
+        return by_string(series, call, known=True) if few else by_row(name, series, *args)
 
 
 class Pieces:
@@ -236,7 +254,7 @@ def comparison(name: str) -> Callable[..., Any]:
     def run(series: pd.Series, other: Any, /) -> Any:
         if type(other) is not str:
             raise Unsupported(f"compared to {type(other).__name__}")
-        return by_string(series, lambda distinct: compare(distinct, other), known=True)
+        return _once(name, series, lambda distinct: compare(distinct, other), other)
 
     return run
 
@@ -245,7 +263,7 @@ def isin(series: pd.Series, values: Any) -> Any:
     """Run ``series.isin(values)`` for a list, tuple or set of literals."""
     if type(values) not in (list, tuple, set) or not all(type(v) in _LITERALS for v in values):
         raise Unsupported("values are no collection of literals")
-    return by_string(series, lambda distinct: distinct.isin(values), known=True)
+    return _once("isin", series, lambda distinct: distinct.isin(values), values)
 
 
 def map_values(series: pd.Series, func: Any) -> Any:

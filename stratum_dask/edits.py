@@ -13,6 +13,7 @@ from typing import Any
 from stratum_dask.bytecode.bindings import positions_of
 from stratum_dask.callables import Function
 from stratum_dask.graph import Call, DataNode, Graph, GraphNode, Key, Task, TaskRef, call_of
+from stratum_dask.objects import users_objects
 from stratum_dask.ops.sharing import is_immutable
 from stratum_dask.ops.whole import WholeCall
 from stratum_dask.semantics import (
@@ -45,11 +46,16 @@ def editors(graph: Graph) -> dict[Key, tuple[int, ...] | None]:
     """
     function = graph.fingerprinter.function
     positions = Edits(graph.tasks, function, graph.writers).positions
-    found = {}
+    found: dict[Key, tuple[int, ...] | None] = {}
+    objects = graph.once(users_objects)
     for func, nodes in graph.calls:
         known = function(func)
+        calls_methods = objects and known.name and not known.name.startswith("stratum.")
         harmless, first = _is_harmless(known), first_output(known.name, func)
         for node in nodes:
+            if calls_methods and not objects.isdisjoint(node.dependencies):
+                found[node.key] = None
+                continue
             if harmless and not node.kwargs and (first is None or len(node.args) <= first):
                 continue
             if (node.dependencies or holds_mutable_literal(node)) and (

@@ -38,6 +38,7 @@ from stratum_dask.files import (
 from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes, TaskRef, dependencies_at
 from stratum_dask.literals import Draws, Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
+from stratum_dask.objects import users_objects
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected, is_immutable
@@ -105,6 +106,7 @@ class Fingerprinter:
         self._call = b"T" + numeric_class()
         self._random: set[Key] = set()
         self._impure: Mapping[Key, str] = {}
+        self._objects: frozenset[Key] = frozenset()
         self._holding: dict[Key, bool] = {}
         self.local: set[bytes] = set()
 
@@ -145,12 +147,14 @@ class Fingerprinter:
                     tokens[key] = self._external(key)
                 found.why_not[key] = str(reason)
 
+        objects = self._objects = graph.once(users_objects)
         impure = any(self.function(func).effects.reason for func, _ in graph.calls)
         plain = [
             (func, self._call + function.token)
             for func, nodes in graph.calls
             if _is_plain(function := self.function(func), func, nodes)
             and not (impure and _fits(function))
+            and not (objects and any(self._runs_users_code(node, function) for node in nodes))
         ]
         identify_calls(
             [key for key in graph.topology.order if key not in tokens],
@@ -242,6 +246,8 @@ class Fingerprinter:
         found = function.effects
         if found.reason is not None:
             raise Unknown(found.reason)
+        if self._objects and self._runs_users_code(node, function):
+            raise Unknown("may run the code of a class of the user, which is not known to be pure")
         head = self._call + function.token
         args, kwargs = node.args, node.kwargs
         if self._splits(node, function):
@@ -264,6 +270,13 @@ class Fingerprinter:
         if function.name == ".set_params" and sets_randomness(kwargs):
             raise Draws(_DRAWING)
         return self._token(head, args, kwargs)
+
+    def _runs_users_code(self, node: Any, function: Function) -> bool:
+        """Tell whether a library's function is given an object whose class is not understood."""
+        name = function.name
+        if name is None or name.startswith("stratum."):
+            return False
+        return not self._objects.isdisjoint(node.dependencies)
 
     def _fits_unknown(self, node: Any, function: Function) -> bool:
         """Tell whether a task fits, or puts into another, what an impure task made."""

@@ -460,3 +460,36 @@ def test_columns_may_be_called_today():
     frame = pd.DataFrame({"today": [1, 2]})
     sums = [delayed(lambda frame: frame["today"].sum())(delayed(frame)) for _ in range(2)]
     assert not sd.explain(sums).why_not
+
+
+# -- objects of users' classes, with methods named like a library's -------------------------------
+
+
+class Counter:
+    count = 0
+
+    def get(self):
+        self.count += 1
+        return self.count
+
+    def __add__(self, other):
+        self.count += other
+        return self.count
+
+
+@BATCHES.append
+def methods_and_operators_of_objects():
+    written, made = delayed(Counter()), delayed(Counter)()
+    return [
+        *(written.get(), written.get(), written + 1, written + 1, written + 2),
+        *(made.get(), made.get(), delayed(Counter)().get()),
+    ]
+
+
+@ANEW.append
+def methods_that_draw():
+    class Noise:
+        def mean(self):
+            return np.random.rand()
+
+    return delayed(Noise()).mean()

@@ -27,11 +27,19 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.linear_model import (
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegressionCV,
+    Ridge,
+)
 from sklearn.model_selection import GridSearchCV, KFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC, NuSVC
 
 import stratum_dask as sd
 from stratum_dask.errors import InputChangedError
@@ -319,6 +327,34 @@ def test_estimators_with_and_without_seed():
     assert not same(fit(Lasso(random_state=state)), fit(Lasso(random_state=state)))
     fitted = Ridge().fit(x, y)
     assert not same(dask.delayed(fitted).predict(x), dask.delayed(Ridge().fit(x, -y)).predict(x))
+
+
+@pytest.mark.parametrize(
+    ("model", "draws"),
+    [
+        (LassoCV(cv=3), False),
+        (LassoCV(cv=3, selection="random"), True),
+        (LassoCV(cv=KFold(3, shuffle=True)), True),
+        (ElasticNetCV(cv=3), False),
+        (LogisticRegressionCV(cv=3), False),
+        (LogisticRegressionCV(cv=3, solver="saga"), True),
+        (SVC(), False),
+        (NuSVC(nu=0.3), False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_models_that_draw_nothing_by_these_parameters(model, draws):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    y = (x[:, 0] + rng.normal(size=60) > 0).astype(float)
+    reason = why_not(dask.delayed(model).fit(x, y))
+    assert (reason is not None) == draws
+    if not draws:
+        found = []
+        for seed in (1, 2):
+            np.random.seed(seed)
+            found.append(clone(model).fit(x, y).predict(x))
+        np.testing.assert_array_equal(*found)
 
 
 def test_in_place_methods_are_impure():

@@ -248,11 +248,17 @@ LIBRARIES: dict[str, frozenset[str]] = {
 NO_RANDOMNESS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "Ridge": lambda p: p["solver"] not in ("sag", "saga"),
     "RidgeClassifier": lambda p: p["solver"] not in ("sag", "saga"),
-    "Lasso": lambda p: p["selection"] == "cyclic",
-    "ElasticNet": lambda p: p["selection"] == "cyclic",
-    "LogisticRegression": lambda p: p["solver"] not in ("sag", "saga", "liblinear"),
+    **dict.fromkeys(
+        _names("Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskElasticNet"),
+        lambda p: p["selection"] == "cyclic",
+    ),
+    **dict.fromkeys(
+        _names("LogisticRegression LogisticRegressionCV"),
+        lambda p: p["solver"] not in ("sag", "saga", "liblinear"),
+    ),
     "PCA": lambda p: p["svd_solver"] in ("full", "covariance_eigh"),
-    "SVC": lambda p: not p["probability"],
+    # "deprecated" is what says in scikit-learn 1.9 that nobody asked for it.
+    **dict.fromkeys(_names("SVC NuSVC"), lambda p: p["probability"] in (False, "deprecated")),
     "KFold": lambda p: not p["shuffle"],
     "StratifiedKFold": lambda p: not p["shuffle"],
     "StratifiedGroupKFold": lambda p: not p["shuffle"],

@@ -32,8 +32,6 @@ from stratum_dask.files import (
     FileIdentity,
     RemoteIdentity,
     compression_of,
-    identify_file,
-    identify_url,
 )
 from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes, TaskRef, dependencies_at
 from stratum_dask.literals import Draws, Unknown, digest, encode, other
@@ -43,6 +41,7 @@ from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected, is_immutable
 from stratum_dask.ops.views import root_of
+from stratum_dask.reads import identify_path, without_paths
 from stratum_dask.semantics import (
     CLOCKS,
     FITTING,
@@ -257,7 +256,7 @@ class Fingerprinter:
                 raise Draws(_DRAWING)
         elif function.looks_outside:
             head += b"".join(self._outside(key, node, function))
-            args, kwargs = _without_paths(node, function)
+            args, kwargs = without_paths(node, function)
         if writes(function.name, node.func, len(args), kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
         if found.dates and says_now((args, kwargs)):
@@ -350,7 +349,7 @@ class Fingerprinter:
                 if not isinstance(given.get(name), dict) or _draws_with(kind, given[name]):
                     raise Unknown(f"draws randomness: {name} holds no int random_state")
             paths += [given.get(one.parameter) for one in function.effects.paths if one.parameter]
-        files = tuple(_file(path, options) for path in paths)
+        files = tuple(identify_path(path, options) for path in paths)
         if files:
             self._reads[key] = files
         return [
@@ -457,39 +456,3 @@ def _draws(node: Any) -> bool:
 def _draws_with(kind: type, given: Mapping[str, Any]) -> bool:
     """Tell whether an object of a class that is made with some keywords may draw randomness."""
     return not isinstance(given.get("random_state"), int | np.integer) and may_draw(kind, given)
-
-
-def _without_paths(node: Any, function: Function) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments of a reading task without the paths, whose content counts instead."""
-    only_read = {one.parameter for one in function.effects.paths if one.only_read}
-    if unwrapped(node.func)[0] is not node.func:
-        return list(node.args), node.kwargs
-    if function.name in READERS:
-        return list(node.args[1:]), node.kwargs
-    if not only_read:
-        return list(node.args), node.kwargs
-    names = list(inspect.signature(node.func).parameters)[: len(node.args)]
-    args = [None if name in only_read else a for name, a in zip(names, node.args, strict=False)]
-    args += node.args[len(names) :]
-    return args, {name: a for name, a in node.kwargs.items() if name not in only_read}
-
-
-def _file(path: Any, options: Any = None) -> FileIdentity | RemoteIdentity:
-    """Identify a file; a URL only if the `options` of its file system are known, too."""
-    if not isinstance(path, str | os.PathLike):
-        raise Unknown("reads a path that is not known at plan time")
-    name = os.fspath(path)
-    if "://" in name:
-        if not isinstance(options, Mapping):
-            raise Unknown(f"reads the URL {name}, whose content is not known at plan time")
-        try:
-            return identify_url(name, options)
-        except Exception as error:  # file systems raise errors of their own
-            raise Unknown(f"reads the URL {name}: {type(error).__name__}: {error}") from None
-    try:
-        return identify_file(name)
-    except OSError:
-        raise Unknown(f"reads {name!r}, which cannot be read at plan time") from None
-
-
-# -- functions ---------------------------------------------------------------------------------

@@ -37,11 +37,13 @@ class Plain(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         if self.how == "exit":
             raise SystemExit(3)
+        if self.how.startswith("fail"):
+            raise ValueError(self.how)
         self.most = np.bincount(y).argmax()
         return self
 
     def predict(self, X):
-        return np.full(len(X), self.most)
+        return np.full(3 if self.how == "short" else len(X), self.most)
 
 
 class Seen(Plain):
@@ -145,6 +147,12 @@ CASES = {
     "a class that clones in its own way": search(Cloned(), {"times": [1, 5]}),
     "a clone that clones in its own way": cross_validate(make_pipeline(Cloned())),
     "wanting to exit": search(Plain(), {"how": ["not", "exit"]}, error_score=0.0, refit=False),
+    "too few predictions, at once": cross_validate(
+        Plain("short"), return_train_score=True, error_score="raise"
+    ),
+    "the first of several errors": search(
+        Plain(), {"how": ["not", "fail", "fail again"]}, error_score="raise"
+    ),
     "no jobs": cross_validate(MODEL, n_jobs=0),
     "all cores but many": cross_validate(MODEL, n_jobs=-100),
     "parts that do not go together": cross_validate(

@@ -71,8 +71,7 @@ class Batch:
         lowering = _Lowering()
         answers = [lowering.answer(i, call) for i, call in enumerate(calls)]
         chosen = options()
-        graph, workers, stop = lowering.builder.graph(), self._workers, lowering.stop
-        done = run_batch(graph, chosen, workers=workers, done=stop)
+        done = run_batch(lowering.builder.graph(), chosen, workers=self._workers)
         return [answer(done.outcomes) for answer in answers]
 
 
@@ -83,12 +82,6 @@ class _Lowering:
         self.builder = Builder()
         self._data: list[Data] = []
         self._estimators: dict[int, _Known] = {}
-        self._fatal: set[Key] = set()
-
-    def stop(self, key: Key, outcome: Outcome) -> None:
-        """End the batch with a failure that would be raised when all is done."""
-        if outcome.failure is not None and key in self._fatal:
-            outcome.failure.reraise()
 
     def answer(self, number: int, call: Call) -> Answer:
         """Add the tasks of a call, and return what makes its answer of their outcomes."""
@@ -131,8 +124,6 @@ class _Lowering:
         )
         tasks = fold_tasks(self._data_of(call["X"], call["y"]), fold)
         self.builder.want(number, [ref for ref in tasks if ref is not None])
-        if call["error_score"] == "raise":
-            self._fatal.update(ref.key for ref in tasks if ref is not None)
 
         def answer(found: dict[Key, Outcome]) -> dict[str, Any]:
             kept = None if tasks.estimator is None else found[tasks.estimator.key]
@@ -157,7 +148,6 @@ class _Lowering:
 
     def _value(self, number: int, ref: TaskRef) -> Answer:
         self.builder.want(number, [ref])
-        self._fatal.add(ref.key)
 
         def answer(found: dict[Key, Outcome]) -> Any:
             outcome = found[ref.key]

@@ -6,8 +6,6 @@ on names nor on how the value is computed, and is the same in every process.
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from stratum_dask._native import identify_calls, identity
-from stratum_dask.bytecode.bindings import arguments, positions_of, unwrapped
+from stratum_dask.bytecode.bindings import positions_of
 from stratum_dask.callables import (
     SCORERS,
     Classes,
@@ -28,11 +26,8 @@ from stratum_dask.callables import (
     encode_object,
     encode_scorer,
 )
-from stratum_dask.files import (
-    FileIdentity,
-    RemoteIdentity,
-    compression_of,
-)
+from stratum_dask.draws import makes_drawing
+from stratum_dask.files import FileIdentity, RemoteIdentity
 from stratum_dask.graph import Graph, GraphNode, Key, NodeTypes, TaskRef, dependencies_at
 from stratum_dask.literals import Draws, Unknown, digest, encode, other
 from stratum_dask.numeric_class import numeric_class
@@ -41,26 +36,19 @@ from stratum_dask.ops.direct import Native
 from stratum_dask.ops.reading import ColumnRead, ReadOnce
 from stratum_dask.ops.sharing import Protected, is_immutable
 from stratum_dask.ops.views import root_of
-from stratum_dask.reads import identify_path, without_paths
+from stratum_dask.reads import outside, without_paths
 from stratum_dask.semantics import (
-    CLOCKS,
     FITTING,
     PASSING,
     READERS,
-    SAMPLING,
-    SEEDED,
     TAKING_ESTIMATORS,
     first_output,
-    is_users_estimator,
-    may_draw,
-    reads_clock,
     says_now,
     sets_randomness,
     uses_randomness,
     writes,
 )
 
-_LATER = ("chunksize", "iterator", "mmap_mode")
 _DRAWING = "uses an estimator that draws randomness without an int random_state"
 
 
@@ -222,7 +210,7 @@ class Fingerprinter:
         """Return the token of a task; None for an estimator that draws randomness."""
         kind = type(node)
         if kind is self.nodes.task:
-            if self.function(node.func).draws and _draws(node):
+            if self.function(node.func).draws and makes_drawing(node):
                 self._random.add(key)
                 return None
             return self._task(key, node)
@@ -252,10 +240,13 @@ class Fingerprinter:
         if self._splits(node, function):
             raise Unknown("returns an iterator, which can be consumed only once")
         if function.draws:
-            if _draws(node):
+            if makes_drawing(node):
                 raise Draws(_DRAWING)
         elif function.looks_outside:
-            head += b"".join(self._outside(key, node, function))
+            contents, files = outside(node, function)
+            if files:
+                self._reads[key] = files
+            head += b"".join(contents)
             args, kwargs = without_paths(node, function)
         if writes(function.name, node.func, len(args), kwargs):
             raise Unknown("writes into one of its arguments (inplace= or out=)")
@@ -316,46 +307,6 @@ class Fingerprinter:
         # Made anew each time: kept, it would hold this object in a circle.
         rest = partial(other, self._special)
         return identity(head, args, kwargs, rest, self.nodes.ref, self._tokens)
-
-    def _outside(self, key: Key, node: Any, function: Function) -> list[bytes]:
-        """Return the content of the files that a task reads, and check its seeds."""
-        func, args, kwargs = unwrapped(node.func)
-        args, given = (*args, *node.args), {**kwargs, **node.kwargs}
-        if reads_clock(function.name, (*args, *given.values())):
-            raise Unknown("looks at the clock")
-        options = None
-        paths: list[Any] = [one.value for one in function.effects.paths if one.value is not None]
-        if function.name in SEEDED:
-            seed = given.get("random_state")
-            if not isinstance(seed, int) and SAMPLING.get(function.name, "") in {"": 0, **given}:
-                raise Unknown(f"calls {function.name} without an int random_state")
-            return []
-        if function.name in CLOCKS:
-            return []
-        if function.name in READERS:
-            if any(given.get(name) for name in _LATER):
-                raise Unknown(f"reads only as its value is used ({', '.join(_LATER)})")
-            paths.append(args[0] if args else None)
-            options = given.get("storage_options") or {}
-        else:
-            try:
-                given = dict(arguments(func, args, given))
-            except TypeError as error:  # the call fails when it runs, as the user wrote it
-                raise Unknown(f"does not fit its function: {error}") from None
-            for seed in function.effects.seeds:
-                if not isinstance(given.get(seed), int):
-                    raise Unknown(f"draws randomness: {seed} is no int")
-            for name, kind in function.effects.settings:
-                if not isinstance(given.get(name), dict) or _draws_with(kind, given[name]):
-                    raise Unknown(f"draws randomness: {name} holds no int random_state")
-            paths += [given.get(one.parameter) for one in function.effects.paths if one.parameter]
-        files = tuple(identify_path(path, options) for path in paths)
-        if files:
-            self._reads[key] = files
-        return [
-            file.content + compression_of(os.fspath(path)).encode()
-            for file, path in zip(files, paths, strict=True)
-        ]
 
     def _special(self, value: Any) -> bytes | None:
         """Encode what stands for the values of tasks, and what takes long once per object."""
@@ -441,18 +392,3 @@ def _fits(function: Function) -> bool:
         return bool(function.effects.fits)
     made = name.startswith("sklearn.") and name.rpartition(".")[2][0].isupper()
     return made or name in TAKING_ESTIMATORS or name[1:] in FITTING
-
-
-def _draws(node: Any) -> bool:
-    """Tell whether a task that makes an estimator or splitter may make one that needs a seed."""
-    kind, args, kwargs = unwrapped(node.func)
-    args, kwargs = (*args, *node.args), {**kwargs, **node.kwargs}
-    if args and is_users_estimator(kind):
-        names = inspect.signature(kind).parameters
-        kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
-    return _draws_with(kind, kwargs)
-
-
-def _draws_with(kind: type, given: Mapping[str, Any]) -> bool:
-    """Tell whether an object of a class that is made with some keywords may draw randomness."""
-    return not isinstance(given.get("random_state"), int | np.integer) and may_draw(kind, given)

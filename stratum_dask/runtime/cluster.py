@@ -19,7 +19,7 @@ _BIG = 1 << 20
 _ROUNDS = 100
 """How often to submit again what was lost with workers."""
 _PAUSE = 0.05
-"""Seconds before data are sent again, times how often that was done."""
+"""Seconds before what was lost is submitted again, times how often that was done."""
 
 
 def compute_on(
@@ -82,9 +82,9 @@ def compute_on(
                 )
             for key in lost:
                 del sent[key]
-            if lost:
-                # Their release travels by another way than the data, which it must not overtake.
-                time.sleep(min(number * _PAUSE, 1.0))
+            # The release of data travels by another way than the data, which it must not overtake.
+            # And as long as a client has not heard that they are lost, all is asked for in vain.
+            time.sleep(min(number * _PAUSE, 1.0))
             sent.update(_send(client, lost))
         with dask.annotate(**{ANNOTATION: plan}):
             futures = client.get(tasks, left, sync=False)

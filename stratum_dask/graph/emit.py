@@ -213,22 +213,21 @@ def _emit_one(source: Source, own: list[str], layers: Layers) -> Any:
     value = source.value
     if isinstance(value, Delayed):
         return Delayed(value.key, _closure(own, layers, value.key), value._length)
-    names: Sequence[str] = getattr(value, "__dask_layers__", tuple)()
-    if len(own) == len(names) == 1 and not hasattr(value, "expr"):
-        rebuild, state = value.__dask_postpersist__()
-        return rebuild(_closure(own, layers, names[0]), *state)
-    hlg = _closure(own, layers)
     if isinstance(value, HighLevelGraph):
-        return hlg
+        return _closure(own, layers)
     if not is_dask_collection(value):
-        return hlg.to_dict()
+        return _closure(own, layers).to_dict()
     if hasattr(value, "expr"):
         from dask.dataframe import from_graph  # takes long to import; here it is loaded already
 
         keys = list(flatten(source.keys))
-        tasks = _Tasks(hlg.to_dict(), (*own, value._name))
+        tasks = _Tasks(_closure(own, layers).to_dict(), (*own, value._name))
         return from_graph(tasks, value._meta, value.divisions, keys, key_split(value._name))
     rebuild, state = value.__dask_postpersist__()
+    names: Sequence[str] = getattr(value, "__dask_layers__", tuple)()
+    if len(own) == len(names) == 1:
+        return rebuild(_closure(own, layers, names[0]), *state)
+    hlg = _closure(own, layers)
     layered = not names and isinstance(value.__dask_graph__(), HighLevelGraph)
     return rebuild(hlg if layered else hlg.to_dict(), *state)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import sys
 import warnings
 
 import pytest
@@ -68,3 +70,22 @@ def one_thread():
     """Fit references as plans do: the number of BLAS threads changes last bits."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    """Write a module of the user's and load it, or load it again."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    written = set()
+
+    def load(name, source):
+        (tmp_path / f"{name}.py").write_text(source)
+        written.add(name)
+        importlib.invalidate_caches()
+        known = sys.modules.get(name)
+        return importlib.reload(known) if known else importlib.import_module(name)
+
+    yield load
+    for name in written:
+        sys.modules.pop(name, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import signal
 import sys
@@ -177,38 +176,26 @@ def test_processes_that_do_not_start_say_why(monkeypatch):
         processes.isolated_client(workers=97)
 
 
-def test_a_module_that_was_loaded_again(tmp_path, monkeypatch):
+def test_a_module_that_was_loaded_again(user_module):
     """The processes stay for the next batch, and know a module as they have loaded it."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    path = tmp_path / "model_of_a_user.py"
-
-    def load(number):
-        path.write_text(
-            "import numpy as np\n"
-            "from sklearn.dummy import DummyRegressor\n"
-            f"NUMBER = {number}\n"
-            "class Same(DummyRegressor):\n"
-            "    def predict(self, X):\n"
-            "        return np.full(len(X), float(NUMBER))\n"
+    source = (
+        "import numpy as np\n"
+        "from sklearn.dummy import DummyRegressor\n"
+        "NUMBER = {}\n"
+        "class Same(DummyRegressor):\n"
+        "    def predict(self, X):\n"
+        "        return np.full(len(X), float(NUMBER))\n"
+    )
+    for number in (1, 2):
+        found = sd.evaluate(
+            user_module("model_of_a_user", source.format(number)).Same(),
+            np.ones((6, 1)),
+            np.zeros(6),
+            cv=2,
+            scoring="neg_mean_absolute_error",
+            isolate="process",
         )
-        importlib.invalidate_caches()
-        known = sys.modules.get(path.stem)
-        return importlib.reload(known) if known else importlib.import_module(path.stem)
-
-    try:
-        for number in (1, 2):
-            found = sd.evaluate(
-                load(number).Same(),
-                np.ones((6, 1)),
-                np.zeros(6),
-                cv=2,
-                scoring="neg_mean_absolute_error",
-                isolate="process",
-            )
-            assert found.frame["mean"].tolist() == [-float(number)]
-    finally:
-        sys.modules.pop(path.stem, None)
+        assert found.frame["mean"].tolist() == [-float(number)]
 
 
 def test_a_timeout_that_is_none():

@@ -72,12 +72,7 @@ def expected():
 def test_another_scheduler_takes_over(killing, expected):
     with Cluster() as cluster, Client(cluster.address) as client:
         client.wait_for_workers(2, timeout=60)
-
-        def act():
-            cluster.kill()
-            cluster.start()
-
-        told = killing(4, act)
+        told = killing(4, cluster.replace)
         found = sd.evaluate(batch(), X, Y, cv=2)
         assert scores(found) == expected
         assert sorted(told) == sorted(set(told))  # none was computed twice
@@ -126,13 +121,8 @@ def test_a_third_scheduler_takes_over_when_the_second_dies_while_planning(
 ):
     with Cluster() as cluster, Client(cluster.address) as client:
         client.wait_for_workers(2, timeout=60)
-
-        def again():
-            cluster.kill()
-            cluster.start()
-
-        killing(4, again)
-        planned = replanning(again)
+        killing(4, cluster.replace)
+        planned = replanning(cluster.replace)
         assert scores(sd.evaluate(batch(), X, Y, cv=2)) == expected
         assert len(planned) == 3
 
@@ -141,15 +131,11 @@ def test_none_takes_over_when_the_second_dies_while_planning(killing, replanning
     with Cluster() as cluster, Client(cluster.address) as client:
         client.wait_for_workers(2, timeout=60)
 
-        def again():
-            cluster.kill()
-            cluster.start()
-
         def last():
             client._timeout = 2.0  # seconds in which it looks for a scheduler
             cluster.kill()
 
-        killing(4, again)
+        killing(4, cluster.replace)
         replanning(last)
         found = sd.evaluate(batch(), X, Y, cv=2)
         statuses = found.frame["status"].tolist()

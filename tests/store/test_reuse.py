@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
-import sys
 from pathlib import Path
 
 import dask
@@ -384,22 +382,10 @@ def test_what_another_environment_made_is_another_value(calls, monkeypatch):
 
 
 @pytest.fixture
-def module(tmp_path, monkeypatch):
-    """Write and load a module of the user's, whose function returns a number that is given."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    path = tmp_path / "steps_of_a_user.py"
-
-    def load(number):
-        path.write_text(
-            f"NUMBER = {number}\ndef step(x):\n    print('step')\n    return x * NUMBER\n"
-        )
-        importlib.invalidate_caches()
-        known = sys.modules.get(path.stem)
-        return importlib.reload(known) if known else importlib.import_module(path.stem)
-
-    yield load
-    sys.modules.pop(path.stem, None)
+def module(user_module):
+    """Write and load a module whose function returns a number that is given."""
+    source = "NUMBER = {}\ndef step(x):\n    print('step')\n    return x * NUMBER\n"
+    return lambda number: user_module("steps_of_a_user", source.format(number))
 
 
 def test_code_that_is_another_one_where_it_runs_leaves_nothing(module, calls, monkeypatch):

@@ -84,6 +84,9 @@ for name in (*ARITHMETIC, "div"):
     _add_chain(f".r{name}", FLOATS, (LAST, 2.0))
     if name != "div":
         _add(f"operator.{name}", (2.0, F), (3, N))
+    if name in ("add", "sub", "mul", "truediv"):
+        rows = [step(".mean", FRAME), step(".count", FRAME)]
+        _add_chain(f"operator.{name}", rows, (FRAME, LAST), (LAST, Ref(9)), (2.0, Ref(9)))
 for name in ARITHMETIC_UFUNCS:
     _add(f"numpy.{name}", (F, F2), (N, N2), (F, 2.0), (2, N))
     _add_chain(f"numpy.{name}", FLOATS, (LAST, 2.0))
@@ -107,6 +110,7 @@ for name in LOGIC:
 _add(".fillna", (F, 0.5), (F, 0), (F, F2), (N, 0), (FRAME, {"f": 1.0, "i": 2}))
 _add_chain(".fillna", NUMBERS, (LAST, 0.5))
 _add_chain(".fillna", [step(".median", F)], (F, LAST))
+_add_chain(".fillna", [step(".median", FRAME)], (FRAME, LAST))
 for name in ("isna", "isnull", "notna", "notnull"):
     for prefix in ("", "pandas"):
         _add(f"{prefix}.{name}", (F,), (N,), (B,), (FRAME,))
@@ -130,11 +134,16 @@ for name in ("median", "mean", "sum", "count", "min", "max", "std", "var"):
     _add(f".{name}", (F,), (N,))
     _add_chain(f".{name}", FLOATS, (LAST,))
     _add_chain(f".{name}", NUMBERS, (LAST,))
+    if name not in ("min", "max"):
+        _add(f".{name}", (B,), (FRAME,))
 for name in ("sum", "mean", "count", "std", "var"):
     _CHAINS[f".{name}"] += [[*part, step(f".{name}", LAST, axis=1)] for part in (FLOATS, NUMBERS)]
 _add(".quantile", (F,), (F, 0.25), (N, 1))
-for name in ("sum", "count", "min", "max"):
+_add_chain(".quantile", NUMBERS, (LAST, 0.25))
+for name in ("min", "max"):
     _add(f".{name}", (B,))
+for name in ("any", "all"):
+    _CHAINS[f".{name}"] = [[step("operator.gt", FRAME, 1), step(f".{name}", LAST, axis=1)]]
 for name in ("std", "var"):
     _add(f".{name}", (F,), (N,), ddof=0)
 _CHAINS[".mode"] = [[step(".mode", x), step("operator.getitem", LAST, 0)] for x in (F, N, B)]

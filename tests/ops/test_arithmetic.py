@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from stratum_dask.ops import counters
+from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import ARITHMETIC, ARITHMETIC_METHODS, ARITHMETIC_UFUNCS
+from tests.ops.generate import ARITHMETIC, ARITHMETIC_METHODS, ARITHMETIC_UFUNCS, frames
 from tests.ops.operands import (
     STATES,
     call,
@@ -16,9 +20,10 @@ from tests.ops.operands import (
     each_op,
     operands,
     prefixed,
+    series,
     some,
 )
-from tests.ops.oracle import check, step
+from tests.ops.oracle import assert_same, check, in_pandas, observe, step
 
 UNARY = ["operator.abs", ".abs", "numpy.abs", "numpy.absolute", "operator.neg", "numpy.negative"]
 
@@ -61,6 +66,57 @@ def test_reduced_operand(op, values, reduction):
     """A column meets a scalar that exists only inside the program."""
     steps = [step(f".{reduction}", Ref(0)), step(op, Ref(0), Ref(1))]
     check(steps, values)
+
+
+REDUCTIONS = st.sampled_from(["mean", "std", "median", "min", "max", "sum", "count"])
+ON_ROWS = ["add", "sub", "mul", "truediv", "lt", "ge", "eq"]
+
+
+@each_op(*prefixed("operator", ON_ROWS), ".sub", ".div")
+@some(0.5, frame=frames(), first=REDUCTIONS, second=REDUCTIONS, state=STATES, given=st.booleans())
+def test_rows_of_frames(op, frame, first, second, state, given):
+    """Columns meet their means or the like: inside one program, or made by another."""
+    rows = [step(f".{name}", Ref(0), numeric_only=True) for name in (first, second)]
+    inputs: list[Any] = [frame]
+    if given:
+        inputs += [observe(lambda: in_pandas([row], [frame])).value for row in rows]  # noqa: B023
+        rows = []
+    last = step("operator.sub", Ref(1), Ref(2))
+    check_under(state, [*rows, last, step(op, Ref(0), Ref(3))], inputs)
+    check_under(state, [*rows, step(op, Ref(0), Ref(1)), step(op, Ref(3), Ref(2))], inputs)
+
+
+@each_op(*prefixed("operator", ON_ROWS))
+@some(
+    0.3,
+    frame=frames(),
+    change=st.sampled_from(["order", "missing", "names", "none"]),
+    data=st.data(),
+)
+def test_other_rows(op, frame, change, data):
+    """A Series with the labels of the columns, in any order, or with others."""
+    row = data.draw(series(frame.shape[1], frame.columns))
+    row = {
+        "order": lambda: row[::-1],
+        "missing": lambda: row.iloc[1:],
+        "names": lambda: row.rename_axis("columns"),
+        "none": lambda: row,
+    }[change]()
+    check([step(op, Ref(0), Ref(1))], [frame, row])
+    check([step(".fillna", Ref(0), Ref(1))], [frame, row])
+
+
+def test_programs_serve_only_the_row_whose_values_they_have():
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3, 4], "t": [True, False]})
+    centred = FusedFrame((step("operator.sub", Ref(0), Ref(1)),), 2)
+    for values in ([1.0, 2.0, 0.5], [1.0, 2.0, -0.0], [1, 2, 3]):
+        row = pd.Series(values, index=frame.columns)
+        assert_same(centred(frame, row), frame - row)
+    row.iloc[0] = 7
+    assert_same(centred(frame, row), frame - row)
+    counters.reset()
+    centred(frame, row)
+    assert counters.snapshot().hits == {"operator.sub": 1}
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int8", "uint8", "uint64"])

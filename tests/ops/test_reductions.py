@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stratum_dask.ops import counters
 from stratum_dask.ops.frames import ALONE, Alone, alone
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import DTYPES, FRACTIONS
+from tests.ops.generate import DTYPES, FRACTIONS, frames
 from tests.ops.operands import (
     FOREIGN,
     LITERALS,
@@ -69,6 +69,19 @@ def test_what_the_middle_of_a_median_raises(middle, state):
 )
 def test_keywords(op, values, keywords):
     check([step(op, Ref(0), **keywords)], values)
+
+
+@each_op(".quantile", ".any", ".all")
+@some(1, frame=frames(), q=FRACTIONS, numeric=st.booleans(), state=STATES)
+def test_frames(op, frame, q, numeric, state):
+    if op == ".quantile":
+        check_under(state, [step(op, Ref(0), q, numeric_only=numeric)], [frame])
+        low, high = step(op, Ref(0), q), step(op, Ref(0), 1.0)
+        check_under(state, [low, high, step("operator.sub", Ref(2), Ref(1))], [frame])
+    else:
+        check([step("operator.gt", Ref(0), q), step(op, Ref(1), axis=1)], [frame])
+        check([step(op, Ref(0), axis=1)], [frame])
+        check([step(op, Ref(0))], [frame])
 
 
 @each_op(*SIMPLE, *SPREADS)

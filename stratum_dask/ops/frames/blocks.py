@@ -114,6 +114,16 @@ def has_text(frame: pd.DataFrame, label: str) -> bool:
     return type(position) is int and is_text(manager.blocks[manager.blknos[position]].values)
 
 
+def same_row(series: pd.Series, row: pd.Series) -> bool:
+    """Whether two short Series have the same dtype, labels and bits."""
+    one, other = column_values(series, None), column_values(row, None)
+    return (
+        one.dtype == other.dtype
+        and series.index.identical(row.index)
+        and one.tobytes() == other.tobytes()
+    )
+
+
 def has_missing_dates(values: Sequence[Any], source: Source) -> bool:
     """Whether any date of a column is missing."""
     dates = column_values(values[source.value], source.position)

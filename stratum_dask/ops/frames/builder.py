@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stratum_dask import _native
 from stratum_dask.ops.frames import blocks
@@ -25,6 +26,9 @@ from stratum_dask.ops.frames.symbols import (
 
 #: Integers of at most this size are exact in a float64.
 EXACT_INTEGER = 2**53
+
+#: A longer Series is hardly about the columns of a frame.
+_LONGEST_ROW = 1_000
 
 #: The largest and the smallest normal float32, as Python floats: comparing a NumPy scalar to a
 #: float would round the float, and warn where it is too large.
@@ -68,6 +72,8 @@ class Builder:
         Scalar nodes that must be finite, or false, or else pandas runs the steps.
     missing : dict
         Columns of dates, and whether any is missing: on this the program was built.
+    rows : dict
+        Short Series, and copies of those whose values the program has built in.
     length : int or None
         The length class of the columns.
     """
@@ -83,6 +89,7 @@ class Builder:
         self.finite: list[int] = []
         self.false: list[int] = []
         self.missing: dict[Source, bool] = {}
+        self.rows: dict[Source, pd.Series] = {}
         self.length: int | None = None
         self._known: dict[tuple[Any, ...], int] = {}
 
@@ -157,6 +164,15 @@ class Builder:
         if source not in self.missing:
             self.missing[source] = blocks.has_missing_dates(self._values, source)
         return self.load(replace(column, dtype="i64")), self.missing[source]
+
+    def series(self, source: Source) -> pd.Series:
+        """Return a short Series, whose values the program will have built in."""
+        if source not in self.rows:
+            series = self._values[source.value]
+            if len(series) > _LONGEST_ROW:
+                raise Unsupported("Series operand of a frame")
+            self.rows[source] = series.copy()
+        return self.rows[source]
 
     def const(self, dtype: str | None, value: Any) -> int:
         """Return a constant of a dtype; the value must fit."""

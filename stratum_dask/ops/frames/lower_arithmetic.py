@@ -14,6 +14,7 @@ import numpy as np
 from stratum_dask.ops.frames import layout
 from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, is_number, promote
 from stratum_dask.ops.frames.layout import Blocks
+from stratum_dask.ops.frames.rows import row_of
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
     Column,
@@ -26,6 +27,9 @@ from stratum_dask.ops.frames.symbols import (
 ARITHMETIC = frozenset({"add", "sub", "mul", "truediv", "floordiv", "mod", "pow"})
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 LOGIC = frozenset({"and", "or", "xor"})
+
+#: What is done between frames and rows: other operations have corners of their own.
+ON_ROWS = COMPARISONS | {"add", "sub", "mul", "truediv"}
 
 #: What pandas leaves to numexpr in large columns.
 NUMEXPR = (ARITHMETIC | COMPARISONS) - {"floordiv", "mod"}
@@ -42,6 +46,8 @@ def binary(b: Builder, op: str, left: Any, right: Any, *, method: bool = False) 
         if method and isinstance(right, Column) and right.index is None:
             raise Unsupported("array operand")
         return series_binary(b, op, left, right)
+    if isinstance(left, Row) or isinstance(right, Row):
+        return _row_binary(b, op, left, right)
     if isinstance(left, Scalar) or isinstance(right, Scalar):
         return _scalar_binary(b, op, left, right)
     raise Unsupported("operand")
@@ -68,15 +74,20 @@ def common_name(left: Any, right: Any) -> Any:
     """Return the name of a result of two Series."""
     if left is None or right is None:
         return None
-    if type(left) is not type(right) or type(left) not in (str, int):
-        raise Unsupported("name is neither str nor int")
+    if type(left) is not type(right) or type(left) not in (str, int, np.float64):
+        raise Unsupported("name is neither str nor number")
+    if left != left:
+        raise Unsupported("NaN as a name")
     return left if left == right else None
 
 
 def columns_of(
     b: Builder, op: str, left: Any, right: Any, *, strong: bool = False
 ) -> tuple[int, int]:
-    """Return the operands as nodes of one dtype, in which the operation computes."""
+    """Return the operands as nodes of one dtype, in which the operation computes.
+
+    A scalar that is `strong` counts with its dtype, as a column would.
+    """
     if isinstance(left, Column) and isinstance(right, Column):
         first, second = b.load(left), b.load(right)
         dtype = _common(op, b.dtype(first), b.dtype(second))
@@ -85,8 +96,11 @@ def columns_of(
         column, scalar = b.load(left), right
     else:
         column, scalar = b.load(right), left
-    if isinstance(scalar, Scalar):
-        dtype, value = _lazy_operand(b, op, b.dtype(column), scalar, strong=strong)
+    if isinstance(scalar, Scalar) and strong:
+        dtype = _common(op, b.dtype(column), scalar.dtype)
+        value = b.cast(scalar.node, dtype)
+    elif isinstance(scalar, Scalar):
+        dtype, value = _lazy_operand(b, op, b.dtype(column), scalar)
     elif is_number(scalar):
         dtype = _dtype_with(op, b.dtype(column), scalar)
         value = b.const(dtype, scalar)
@@ -136,13 +150,9 @@ def _dtype_with(op: str, column: str, scalar: Any) -> str:
     return column
 
 
-def _lazy_operand(
-    b: Builder, op: str, column: str, scalar: Scalar, *, strong: bool
-) -> tuple[str, int]:
+def _lazy_operand(b: Builder, op: str, column: str, scalar: Scalar) -> tuple[str, int]:
     if op in LOGIC or op == "pow" or scalar.dtype == "bool" or column == "bool":
         raise Unsupported("operand")
-    if strong and scalar.dtype != column:
-        raise Unsupported("mixed dtypes")
     if scalar.dtype[0] == "f":
         dtype = column if column[0] == "f" else "f64"
     elif column[0] == "f":
@@ -208,27 +218,59 @@ def _scalar_binary(b: Builder, op: str, left: Any, right: Any) -> Scalar:
     return Scalar("f64", node)
 
 
+def _row_binary(b: Builder, op: str, left: Any, right: Any) -> Row:
+    """Lower arithmetic of reductions of frames, in which pandas silences floating point errors."""
+    if op not in ON_ROWS - COMPARISONS:
+        raise Unsupported("operand")
+    if isinstance(left, Row) and isinstance(right, Row):
+        if not _same_labels(left, right):
+            raise Unsupported("different labels")
+        dtype = _common(op, left.dtype, right.dtype)
+        pairs = [
+            (b.cast(one.node, dtype), b.cast(other.node, dtype))
+            for one, other in zip(left.scalars, right.scalars, strict=True)
+        ]
+        name = common_name(left.name, right.name)
+    else:
+        row, number = (left, right) if isinstance(left, Row) else (right, left)
+        if not is_number(number):
+            raise Unsupported("operand")
+        dtype = _dtype_with(op, row.dtype, number)
+        constant = b.const(dtype, number)
+        pairs = [(b.cast(scalar.node, dtype), constant) for scalar in row.scalars]
+        if row is right:
+            pairs = [pair[::-1] for pair in pairs]
+        name = row.name
+    owner = left if isinstance(left, Row) else right
+    scalars = tuple([Scalar(dtype, b.add(op, dtype, *pair)) for pair in pairs])
+    return Row(owner.labels, scalars, dtype, name)
+
+
+def _same_labels(left: Frame | Row, right: Frame | Row) -> bool:
+    """Whether pandas takes the columns of two values for the same, in the same order."""
+    one, other = left.labels, right.labels
+    return one.unique and one.values == other.values and one.like.dtype == other.like.dtype
+
+
 def _frame_binary(b: Builder, op: str, left: Any, right: Any) -> Frame:
     if isinstance(left, Frame) and isinstance(right, Frame):
-        if left.index != right.index or left.labels.values != right.labels.values:
-            raise Unsupported("different labels")
-        if not left.labels.unique or left.labels.like.dtype != right.labels.like.dtype:
+        if left.index != right.index or not _same_labels(left, right):
             raise Unsupported("different labels")
         right.refuse_strided()
         others = [right.column(i) for i in range(len(right.columns))]
         return _frame_with(b, op, left, others, layout.pair(left.blocks, right.blocks))
     frame: Frame = left if isinstance(left, Frame) else right
     other = right if frame is left else left
+    if isinstance(other, Column):
+        other = row_of(b, other)
     if isinstance(other, Row):
-        if frame is not left or op not in ("add", "sub", "mul", "truediv", *COMPARISONS):
+        if frame is not left or op not in ON_ROWS:
             raise Unsupported("operand")
-        if other.labels.values != frame.labels.values or not frame.labels.unique:
+        if not _same_labels(frame, other):
             raise Unsupported("different labels")
         columns = tuple(range(len(frame.columns)))
         blocks = layout.pair(frame.blocks, (columns,) if columns else ())
         return _frame_with(b, op, frame, list(other.scalars), blocks, strong=True)
-    if isinstance(other, Column):
-        raise Unsupported("Series operand of a frame")
 
     def lower(column: Column) -> Column:
         pair = (column, other) if frame is left else (other, column)

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stratum_dask.ops.frames import layout
 from stratum_dask.ops.frames.builder import (
@@ -21,6 +22,7 @@ from stratum_dask.ops.frames.builder import (
     integer_info,
     is_number,
 )
+from stratum_dask.ops.frames.rows import series_of
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
     Column,
@@ -41,9 +43,12 @@ def stored(b: Builder, value: Any, dtype: str, index: int | None) -> int:
             raise Unsupported("operand")
         return b.load(value)
     if isinstance(value, Scalar):
-        if value.dtype != dtype:
+        node = value.node
+        if dtype == "f32" and b.nodes[node][0] == "cast":  # in a row with columns of float64
+            node = b.nodes[node][2]
+        if b.dtype(node) != dtype:
             raise Unsupported("mixed dtypes")
-        return value.node
+        return node
     if dtype == "bool":
         fits = type(value) is bool
     else:
@@ -69,9 +74,18 @@ def each(value: Any, function: Any) -> Any:
 
 def fillna(b: Builder, self: Any, /, value: Any) -> Any:
     """Lower ``.fillna(value)``; a dict or a Series of scalars fills a frame by column."""
+    if isinstance(self, Frame) and isinstance(value, Column):
+        value = _by_label(series_of(b, value))
     if isinstance(self, Frame) and isinstance(value, (dict, Row)):
         return _fill_columns(b, self, value)
     return each(self, lambda column: _fill(b, column, value))
+
+
+def _by_label(series: pd.Series) -> dict[Any, Any]:
+    """Return the values of a Series as pandas goes through them."""
+    if not series.index.is_unique:
+        raise Unsupported("duplicate column names")
+    return dict(series.items())
 
 
 def _fill(b: Builder, column: Column, value: Any) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,10 @@ import numpy as np
 from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, code_of
 from stratum_dask.ops.frames.environment import fraction
 from stratum_dask.ops.frames.lower_missing import DEFAULT
-from stratum_dask.ops.frames.lower_rowwise import ROWWISE, reduce_rows
+from stratum_dask.ops.frames.lower_rowwise import ROWWISE, of_rows, reduce_rows
 from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Mode, Row, Scalar, Unsupported
 
 Reduction = Callable[..., Any]
-
-#: The dtypes of the columns that frames reduce together.
-_REDUCED = frozenset(DTYPES) - {"f32", "bool"}
 
 
 def reduction_rule(name: str) -> Reduction:
@@ -25,10 +23,10 @@ def reduction_rule(name: str) -> Reduction:
 
     def rule(b: Builder, self: Any, /, *, axis: Any = DEFAULT, numeric_only: Any = DEFAULT) -> Any:
         if isinstance(self, Frame):
-            if _of_rows(axis) and name in ROWWISE:
+            if of_rows(axis) and name in ROWWISE:
                 return reduce_rows(b, self, name, _flag(numeric_only))
             if axis is not DEFAULT:
-                raise Unsupported("no rule" if _of_rows(axis) else "axis")
+                raise Unsupported("no rule" if of_rows(axis) else "axis")
             return _frame_reduction(b, self, lower, numeric_only)
         if axis is not DEFAULT or (name == "count" and numeric_only is not DEFAULT):
             raise Unsupported("arguments")  # only frames count with it
@@ -53,7 +51,7 @@ def spread_rule(name: str) -> Reduction:
         if type(ddof) is not int or ddof < 0:
             raise Unsupported("operand")
         if axis is not DEFAULT:
-            if not isinstance(self, Frame) or not _of_rows(axis):
+            if not isinstance(self, Frame) or not of_rows(axis):
                 raise Unsupported("axis")
             return reduce_rows(b, self, name, _flag(numeric_only), ddof)
 
@@ -67,11 +65,22 @@ def spread_rule(name: str) -> Reduction:
     return rule
 
 
-def quantile(b: Builder, self: Any, /, q: Any = 0.5) -> Scalar:
-    """Lower ``Series.quantile(q)`` of one number."""
+def quantile(
+    b: Builder, self: Any, /, q: Any = 0.5, *, numeric_only: Any = DEFAULT
+) -> Scalar | Row:
+    """Lower ``.quantile(q)`` of one number."""
     if type(q) not in (int, float) or not 0 <= q <= 1:
         raise Unsupported("operand")
-    node = _load(b, self)
+    q = float(q)
+    if isinstance(self, Frame):
+        row = _frame_reduction(b, self, lambda b, node: _quantile(b, node, q), numeric_only)
+        return replace(row, name=np.float64(q))
+    if numeric_only is not DEFAULT:
+        raise Unsupported("arguments")  # only frames know it
+    return _quantile(b, _load(b, self), q)
+
+
+def _quantile(b: Builder, node: int, q: float) -> Scalar:
     dtype = b.dtype(node)
     if dtype == "i64":  # NumPy takes distances of integers
         limit = b.const("i64", EXACT_INTEGER // 2)
@@ -79,7 +88,7 @@ def quantile(b: Builder, self: Any, /, q: Any = 0.5) -> Scalar:
         node = b.cast(node, "f64")
     elif dtype != "f64":
         raise Unsupported("dtype")
-    return _reported(b, _reduce(b, "quantile", "f64", node, fraction(float(q))))
+    return _reported(b, _reduce(b, "quantile", "f64", node, fraction(q)))
 
 
 def mode(b: Builder, self: Any, /) -> Mode:
@@ -104,12 +113,15 @@ def _frame_reduction(b: Builder, frame: Frame, lower: Reduction, numeric_only: A
     if numeric_only:
         kept = [position for position in kept if not frame.is_passive(position)]
     dtypes = {columns[position].dtype for position in kept}
-    if not kept or not dtypes <= _REDUCED:
+    if not kept or None in dtypes:
         raise Unsupported("dtype")
     if dtypes != {"f64"} and not b.environment.whole_sums:
         raise Unsupported("NumPy adds piece by piece")
     scalars = [lower(b, b.load(columns[position])) for position in kept]
-    common = code_of(np.result_type(*{DTYPES[scalar.dtype] for scalar in scalars}))
+    results = {scalar.dtype for scalar in scalars}
+    if "bool" in results and len(results) > 1:
+        raise Unsupported("bools among numbers")  # of which pandas makes objects
+    common = code_of(np.result_type(*map(DTYPES.__getitem__, results)))
     labels = frame.labels if len(kept) == len(columns) else frame.labels.take(kept)
     return Row(labels, tuple([_converted(b, scalar, common) for scalar in scalars]), common)
 
@@ -124,10 +136,6 @@ def _flag(value: Any) -> bool:
     if type(value) is not bool:
         raise Unsupported("operand")
     return value
-
-
-def _of_rows(axis: Any) -> bool:
-    return (type(axis) is int and axis == 1) or (type(axis) is str and axis == "columns")
 
 
 def _reduce(b: Builder, op: str, dtype: str, node: int, *parameters: Any) -> Scalar:
@@ -160,10 +168,7 @@ def _refuse_pieces(b: Builder, dtype: str) -> None:
 
 
 def _floating(b: Builder, node: int) -> int:
-    dtype = b.dtype(node)
-    if dtype == "bool":
-        raise Unsupported("dtype")
-    return node if dtype[0] == "f" else b.cast(node, "f64")
+    return node if b.dtype(node)[0] == "f" else b.cast(node, "f64")
 
 
 def _median(b: Builder, node: int) -> Scalar:
@@ -174,13 +179,14 @@ def _median(b: Builder, node: int) -> Scalar:
 
 def _mean(b: Builder, node: int) -> Scalar:
     dtype = "f32" if b.dtype(node) == "f32" else "f64"
-    if b.dtype(node) == "bool":
-        raise Unsupported("dtype")
-    if b.dtype(node) != dtype and not b.environment.default_buffer:
-        raise Unsupported("buffer size")
-    if b.dtype(node) == dtype:
-        _refuse_pieces(b, dtype)
-    total = b.add("sum", dtype, node)
+    if b.dtype(node) == "bool":  # counted as integers
+        total = b.cast(b.add("sum", "i64", node), dtype)
+    else:
+        if b.dtype(node) != dtype and not b.environment.default_buffer:
+            raise Unsupported("buffer size")
+        if b.dtype(node) == dtype:
+            _refuse_pieces(b, dtype)
+        total = b.add("sum", dtype, node)
     count = b.cast(b.add("count", "i64", node), dtype)
     # NumPy reports what happens when it divides, whoever reads the result.
     mean = b.guard_visible(b.add("truediv", dtype, total, count), loud=True)

@@ -7,6 +7,7 @@ of each block. So do the programs here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,29 @@ def reduce_rows(b: Builder, frame: Frame, name: str, numeric_only: bool, ddof: i
         add = _add if len(blocks) == 1 else _add_row
         dtype, node = _spread(b, nodes, ddof, add, root=name == "std")
     return Column(dtype, frame.length, node, index=frame.index)
+
+
+def logic_rule(op: str) -> Callable[..., Column]:
+    """Return the rule of ``frame.any(axis=1)`` or ``frame.all(axis=1)`` of bools."""
+
+    def rule(b: Builder, self: Any, /, *, axis: Any) -> Column:
+        if not isinstance(self, Frame) or not of_rows(axis):
+            raise Unsupported("axis")
+        self.refuse_strided()
+        columns = [self.column(position) for position in range(len(self.columns))]
+        if not columns or any(column.dtype != "bool" for column in columns):
+            raise Unsupported("dtype")
+        node, *others = map(b.load, columns)
+        for other in others:
+            node = b.add(op, "bool", node, other)
+        return Column("bool", self.length, node, index=self.index)
+
+    return rule
+
+
+def of_rows(axis: Any) -> bool:
+    """Whether an argument asks for the reduction of rows."""
+    return (type(axis) is int and axis == 1) or (type(axis) is str and axis == "columns")
 
 
 def _add(b: Builder, dtype: str, nodes: list[int]) -> int:

@@ -81,7 +81,6 @@ class Plan:
         self._scalars: dict[int, int] = {}
         self._measured: int | None = None  # a value with as many rows as the new columns
         self._builder = builder
-        self._missing = builder.missing
         self._outputs = [(number, self._recipe(symbol)) for number, symbol in outputs.items()]
         self._compile(builder)
 
@@ -136,11 +135,11 @@ class Plan:
     def _row_recipe(self, row: Row) -> Build:
         slots = [self._scalar(scalar.node) for scalar in row.scalars]
         labels: Labels = row.labels
-        dtype = DTYPES[row.dtype]
+        dtype, name = DTYPES[row.dtype], row.name
 
         def build(run: Run) -> pd.Series:
             values = np.array([run.scalars[slot] for slot in slots], dtype=dtype)
-            return blocks.make_series(values, labels.index.view(), None)
+            return blocks.make_series(values, labels.index.view(), name)
 
         return build
 
@@ -189,10 +188,12 @@ class Plan:
     # -- running ----------------------------------------------------------------------------
 
     def suits(self, values: Sequence[Any]) -> bool:
-        """Whether columns have missing dates where the plan was made for some, and only there."""
+        """Whether dates are missing where the plan was made for that, and rows are its own."""
         return all(
             blocks.has_missing_dates(values, source) == missing
-            for source, missing in self._missing.items()
+            for source, missing in self._builder.missing.items()
+        ) and all(
+            blocks.same_row(values[source.value], row) for source, row in self._builder.rows.items()
         )
 
     def run(self, values: list[Any], threads: int | None) -> None:

@@ -73,7 +73,7 @@ class Schema:
     def _describe(self, number: int, value: Any) -> tuple[Any, ...]:
         kind = type(value)
         if kind is pd.DataFrame and blocks.plain(value):
-            labels, key = _labels_of(value.columns)
+            labels, key = labels_of(value.columns)
             if labels:
                 rows = self._rows(number, value.index)
                 return "frame", *rows, blocks.frame_key(value), labels, key
@@ -125,7 +125,7 @@ class Schema:
         return value if kind == "literal" else Opaque(number)
 
 
-def _labels_of(columns: pd.Index) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def labels_of(columns: pd.Index) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the labels of columns, none if programs don't know such, and what else tells apart.
 
     An index never changes but for its name, and making Python's strings of Arrow's takes a while.

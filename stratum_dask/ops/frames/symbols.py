@@ -352,6 +352,7 @@ class Row:
     labels: Labels
     scalars: tuple[Scalar, ...]
     dtype: str
+    name: Hashable = None
 
 
 def named(column: Column, name: Hashable, index: int | None) -> Column:

@@ -14,6 +14,7 @@ from stratum_dask.ops.frames import lower_columns as columns
 from stratum_dask.ops.frames import lower_missing as missing
 from stratum_dask.ops.frames import lower_reductions as reductions
 from stratum_dask.ops.frames import lower_replace as replace
+from stratum_dask.ops.frames import lower_rowwise as rowwise
 from stratum_dask.ops.frames import lower_ufuncs as ufuncs
 from stratum_dask.ops.frames.builder import Builder
 from stratum_dask.ops.frames.symbols import Unsupported
@@ -86,6 +87,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         for r in ["median", "mean", "sum", "count", "min", "max"]
     },
     **{f".{spread}": reductions.spread_rule(spread) for spread in ("std", "var")},
+    ".any": rowwise.logic_rule("or"),
+    ".all": rowwise.logic_rule("and"),
     ".quantile": reductions.quantile,
     ".mode": reductions.mode,
     # NumPy's inner loops

@@ -147,9 +147,11 @@ def table(seed, rows, missing, few):
         return rng.random(rows) < missing * rng.integers(0, 2)
 
     def numbers():
-        kind = rng.integers(0, 4)
+        kind = rng.integers(0, 5)
         if kind == 0:
             return rng.integers(-100, 100, rows)
+        if kind == 4:
+            return rng.random(rows) < 0.3
         if kind == 1:
             return rng.integers(-100, 100, rows).astype("int8")
         values = rng.normal(5, 1e3, rows) if kind == 2 else rng.choice(NUMBERS[:few], rows)
@@ -163,6 +165,7 @@ def table(seed, rows, missing, few):
             **{name: numbers() for name in "xyz"},
             "i": rng.integers(0, few, rows),
             "j": rng.integers(-few, 1, rows).astype("int8"),
+            "b": rng.random(rows) < missing,
             **{name: strings() for name in "st"},
         }
     )
@@ -217,8 +220,9 @@ PARTS = st.lists(
     st.one_of(
         st.tuples(NUMERIC, st.lists(st.sampled_from("xyz"), min_size=1, unique=True)),
         st.tuples(ENCODED, st.lists(st.sampled_from("st"), min_size=1, unique=True)),
-        st.tuples(ENCODE, st.lists(st.sampled_from("ijst"), min_size=1, unique=True)),
+        st.tuples(ENCODE, st.lists(st.sampled_from("bijst"), min_size=1, unique=True)),
         st.tuples(NUMERIC, st.just(make_column_selector(dtype_include="number"))),
+        st.tuples(NUMERIC, st.just(make_column_selector(dtype_include=["number", "bool"]))),
         st.tuples(st.just("drop"), st.just(["x"])),
     ),
     min_size=1,
@@ -279,6 +283,7 @@ def flights():
             "distance": rng.integers(80, 5_000, n),
             "hour": rng.integers(0, 24, n).astype("int8"),
             "air_time": rng.normal(150, 90, n),
+            "late": delay > 15,
             "carrier": pd.array(words[rng.integers(0, 5, n)], dtype="str"),
             "tail": pd.array([f"N{i}" for i in rng.integers(0, 900, n)], dtype="str"),
         }
@@ -311,6 +316,9 @@ NATIVE = {
     "integers": (OneHotEncoder(drop="first"), ["distance", "hour"]),
     "integers and strings": (OrdinalEncoder(), ["hour", "carrier"]),
     "one column": (StandardScaler(), ["delay"]),
+    "bools": (StandardScaler(), ["late", "delay", "distance"]),
+    "bools alone": (MinMaxScaler(), ["late"]),
+    "bools and gaps": (SimpleImputer(strategy="median"), ["late", "delay", "distance"]),
 }
 
 

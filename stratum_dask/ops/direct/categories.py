@@ -14,6 +14,7 @@ from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import native
 from stratum_dask.ops.direct.dictionary import by_string, dictionary_of, series_like
 from stratum_dask.ops.direct.lengths import LEAST, refuse_few
+from stratum_dask.ops.direct.spelling import spelled
 from stratum_dask.ops.frames import blocks
 from stratum_dask.ops.steps import Unsupported
 
@@ -24,7 +25,7 @@ _NUMBERS = frozenset(("int", "float", "int64", "float64", "int32", "float32", "i
 
 
 def astype(series: pd.Series, dtype: Any) -> pd.Series:
-    """Run ``series.astype("category")``.
+    """Run ``series.astype("category")``, and conversions of strings to numbers and to strings.
 
     Examples
     --------
@@ -32,6 +33,8 @@ def astype(series: pd.Series, dtype: Any) -> pd.Series:
     >>> astype(column, "category").cat.codes.tolist()[:3]
     [1, 0, 1]
     """
+    if dtype is str or (type(dtype) is str and dtype == "str"):
+        return spelled(series, dtype)
     if type(dtype) is not str or dtype != "category":
         return _converted(series, dtype)
     dictionary = dictionary_of(series, any_number=True)

@@ -24,6 +24,7 @@ from stratum_dask.ops.direct.joins import JOINS
 from stratum_dask.ops.direct.ranks import RANKS
 from stratum_dask.ops.direct.rows import ROWS
 from stratum_dask.ops.direct.rowwise import ROWWISE
+from stratum_dask.ops.direct.spelling import SPELLING
 from stratum_dask.ops.direct.windows import WINDOWS
 from stratum_dask.ops.steps import Unsupported
 
@@ -56,6 +57,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     **ROWWISE,
     **CONCAT,
     **WINDOWS,
+    **SPELLING,
 }
 
 PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS, **text.PARTIAL, **dates.PARTIAL}

@@ -23,7 +23,7 @@ class Number:
     Attributes
     ----------
     values : ndarray
-        Contiguous integers or float64.
+        Contiguous integers, bools or float64.
     fill : float
         NaN for none.
     steps : tuple of (str, float)
@@ -40,7 +40,8 @@ class Number:
 
     def feature(self) -> tuple[Any, ...]:
         """Return the column as native code takes it."""
-        return ("number", self.values, self.fill, list(self.steps))
+        values = self.values.view(np.uint8) if self.values.dtype.kind == "b" else self.values
+        return ("number", values, self.fill, list(self.steps))
 
     @cached_property
     def dictionary(self) -> Dictionary:

@@ -20,7 +20,7 @@ from stratum_dask.ops.steps import Unsupported
 
 _NUMBERS = frozenset(
     np.dtype(name)
-    for name in ("float64", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8")
+    for name in ("float64", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8", "bool")
 )
 _SPREAD = 1024
 

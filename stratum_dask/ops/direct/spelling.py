@@ -1,0 +1,96 @@
+"""Columns turned into strings: what is the same is spelled once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stratum_dask.ops.direct.arrow import pick, plain, text_of
+from stratum_dask.ops.direct.dictionary import MANY, Dictionary, series_like
+from stratum_dask.ops.direct.keys import by_number, encode_all
+from stratum_dask.ops.direct.lengths import refuse_few
+from stratum_dask.ops.steps import Unsupported, attempt
+
+#: Of so many bytes are the numbers as which short texts are compared, and of so many of these.
+_WORD, _WORDS = 8, 2
+_LATIN = 255
+
+
+def spelled(series: pd.Series, dtype: Any) -> pd.Series:
+    """Run ``series.astype(str)`` of categories, dates and periods.
+
+    Examples
+    --------
+    >>> spelled(pd.Series(["b", "a", "b"] * 3_000, dtype="category"), str).tolist()[:3]
+    ['b', 'a', 'b']
+    """
+    plain(series)
+    refuse_few(len(series), "spelled")
+    if isinstance(series.dtype, pd.PeriodDtype) or series.dtype.kind == "M":
+        return by_number(series, lambda distinct: distinct.astype(dtype))
+    if not isinstance(series.dtype, pd.CategoricalDtype):
+        raise Unsupported(f"dtype {series.dtype}")
+    strings = series.dtype.categories.array
+    text_of(strings)
+    if attempt(series.iloc[:0].astype, dtype).dtype != strings.dtype:
+        raise Unsupported("strings stored otherwise")
+    codes = series.array.codes.astype(np.int32)
+    return series_like(series, pick(strings, codes), series.name)
+
+
+def with_texts(df: pd.DataFrame, name: Any, value: Any) -> pd.DataFrame:
+    """Run ``with_column(df, name, value)`` for NumPy's texts, as ``numpy.where`` makes them.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"x": range(8_000)})
+    >>> with_texts(frame, "part", np.where(frame["x"] < 2, "a", "b"))["part"].tolist()[1:3]
+    ['a', 'b']
+    """
+    out = df.copy(deep=False)
+    out[name] = _strings_of(df, value)
+    return out
+
+
+def assign(df: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """Run ``df.assign(name=value)`` for a column of NumPy's texts."""
+    if len(columns) != 1:
+        raise Unsupported("several columns")
+    ((name, value),) = columns.items()
+    return df.assign(**{name: _strings_of(df, value)})
+
+
+def _strings_of(df: pd.DataFrame, value: Any) -> Any:
+    if type(value) is not np.ndarray or value.dtype.kind != "U" or value.shape != (len(df),):
+        raise Unsupported(f"values are {type(value).__name__}, not NumPy's texts")
+    return _strings(value)
+
+
+def _strings(texts: np.ndarray) -> Any:
+    """Return the array of strings that pandas makes of NumPy's texts, each of the distinct once."""
+    rows, width = len(texts), texts.dtype.itemsize // 4
+    refuse_few(rows, "spelled")
+    if not 0 < width <= _WORD * _WORDS or not texts.dtype.isnative:
+        raise Unsupported("long texts")
+    letters = np.require(texts, requirements=("C", "A")).view(np.uint32).reshape(rows, width)
+    if letters.max() > _LATIN:
+        raise Unsupported("letters beyond Latin-1")
+    words = -(-width // _WORD)
+    cells = np.zeros((rows, _WORD * words), np.uint8)
+    cells[:, :width] = letters
+    keys = cells.view(np.uint64)
+    codes, firsts = encode_all([np.ascontiguousarray(keys[:, i]) for i in range(words)])
+    if len(firsts) > rows // 2:
+        raise Unsupported(MANY)
+    strings = pd.Series(texts[firsts]).array
+    text_of(strings)
+    return Dictionary(codes.astype(np.int32), strings, firsts, len(firsts)).spread_strings(strings)
+
+
+SPELLING = {
+    ("stratum.with_column", pd.DataFrame): with_texts,
+    (".assign", pd.DataFrame): assign,
+}
+"""The entries of the table of direct calls."""

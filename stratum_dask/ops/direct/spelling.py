@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def _strings(texts: np.ndarray) -> Any:
     return Dictionary(codes.astype(np.int32), strings, firsts, len(firsts)).spread_strings(strings)
 
 
-SPELLING = {
+SPELLING: dict[tuple[str, type], Callable[..., pd.DataFrame]] = {
     ("stratum.with_column", pd.DataFrame): with_texts,
     (".assign", pd.DataFrame): assign,
 }

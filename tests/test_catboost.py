@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import is_classifier
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -72,3 +72,29 @@ def test_a_search(data):
     found = sd.model_selection.GridSearchCV(models(random_seed=0)[0], grid, cv=2).fit(*data[:2])
     assert len(found.cv_results_["params"]) == 4
     assert found.best_estimator_.tree_count_ in (2, 4)
+
+
+def test_parameters_that_its_constructor_copies(data):
+    """Searches fit them nevertheless, since they are set on a clone that is made before."""
+    X = data[0].assign(kind=np.tile(["u", "v", "w"], 40))
+    model, space = models(random_seed=0, thread_count=1)[0], {"cat_features": [["kind"], [4]]}
+    how = {"cv": 3, "error_score": "raise", "refit": False}
+    found = sd.model_selection.GridSearchCV(model, space, **how).fit(X, data[1]).cv_results_
+    expected = GridSearchCV(model, space, **how).fit(X, data[1]).cv_results_
+    np.testing.assert_array_equal(found["mean_test_score"], expected["mean_test_score"])
+    frame = sd.evaluate((model, space), X, data[1], cv=3, progress=False).frame
+    np.testing.assert_array_equal(
+        np.sort(frame["mean"].astype(float)), np.sort(expected["mean_test_score"])
+    )
+
+
+def test_stops_early_on_a_pool(data):
+    X, y = data[:2]
+    model = models(random_seed=0, iterations=60, thread_count=1)[0]
+    params = {"eval_set": catboost.Pool(X[:40], y[:40]), "early_stopping_rounds": 3}
+    how = {"cv": 3, "params": params, "return_estimator": True}
+    found = sd.model_selection.cross_validate(model, X, y, **how)
+    expected = cross_validate(model, X, y, **how)
+    np.testing.assert_array_equal(found["test_score"], expected["test_score"])
+    counts = [[one.tree_count_ for one in each["estimator"]] for each in (found, expected)]
+    assert counts[0] == counts[1]

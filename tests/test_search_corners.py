@@ -14,8 +14,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics.pairwise import linear_kernel
 from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import stratum_dask.model_selection as ours
@@ -52,6 +52,32 @@ class Seen(Plain):
     def fit(self, X, y):
         self.classes_ = np.unique(y)
         return super().fit(X, y)
+
+
+class Picky(Plain):
+    """One that copies what it is made with, so that it cannot be cloned with a list."""
+
+    def __init__(self, columns=None, how="not"):
+        self.columns = columns and list(columns)
+        super().__init__(how)
+
+    def fit(self, X, y, handle=None):
+        first = np.asarray(X)[:, self.columns or [0]].sum(axis=1)
+        self.most_, self.classes_ = np.median(first), np.unique(y)
+        return self if handle is None else handle.use(self)
+
+    def predict(self, X):
+        return (np.asarray(X)[:, self.columns or [0]].sum(axis=1) < self.most_).astype(int)
+
+
+class Handle:
+    """What libraries of others keep elsewhere."""
+
+    def use(self, model):
+        return model
+
+    def __deepcopy__(self, memo):
+        raise RuntimeError("can't be copied")
 
 
 class NoEstimator:
@@ -146,6 +172,27 @@ CASES = {
     ),
     "a class that clones in its own way": search(Cloned(), {"times": [1, 5]}),
     "a clone that clones in its own way": cross_validate(make_pipeline(Cloned())),
+    "parameters that a constructor copies": search(
+        Picky(), {"columns": [[0], [1, 2], [9]]}, refit=False
+    ),
+    "the same in a pipeline": search(
+        make_pipeline(StandardScaler(), Picky()), {"picky__columns": [[0], [1, 2]]}, refit=False
+    ),
+    "the same in parts of a table": search(
+        make_pipeline(
+            make_union(StandardScaler(), make_pipeline(FunctionTransformer(), StandardScaler())),
+            Picky(),
+        ),
+        {"picky__columns": [[0], [1, 2]], "featureunion__standardscaler__with_mean": [True, False]},
+        refit=False,
+    ),
+    "the same, given once": cross_validate(Picky([1])),
+    "an argument that cannot be copied": cross_validate(
+        Picky(), params={"handle": Handle()}, return_estimator=True
+    ),
+    "an argument of a step that cannot be copied": cross_validate(
+        make_pipeline(StandardScaler(), Picky()), params={"picky__handle": Handle()}
+    ),
     "wanting to exit": search(Plain(), {"how": ["not", "exit"]}, error_score=0.0, refit=False),
     "too few predictions, at once": cross_validate(
         Plain("short"), return_train_score=True, error_score="raise"

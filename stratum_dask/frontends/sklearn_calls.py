@@ -25,6 +25,7 @@ from stratum_dask.config import options
 from stratum_dask.frontends.builder import Builder
 from stratum_dask.frontends.folds import Data, Fold, fold_tasks, is_ordinary, predict_task
 from stratum_dask.graph import Key, TaskRef
+from stratum_dask.ops.fitting import unfitted
 from stratum_dask.ops.outcomes import Failure, Outcome
 from stratum_dask.ops.whole import WholeCall
 from stratum_dask.runtime.batch import run_batch
@@ -229,7 +230,7 @@ def _fit_and_score_result(
     if call["return_parameters"]:
         result["parameters"] = call["parameters"]
     if call["return_estimator"]:
-        result["estimator"] = clone(estimator) if kept is None or kept.failure else kept.value
+        result["estimator"] = unfitted(estimator) if kept is None or kept.failure else kept.value
     if call["verbose"] > 1:
         _say(call, result, fit_time + score_time)
     return result

@@ -54,7 +54,19 @@ def ready(estimator: Any, params: Mapping[str, Any]) -> tuple[Any, dict[str, Any
         name: copy.deepcopy(value) if name.rpartition("__")[2] in _BEGINNINGS else _own(value)
         for name, value in params.items()
     }
-    return clone(estimator), given
+    return unfitted(estimator), given
+
+
+def unfitted(estimator: Any) -> Any:
+    """Return a clone of an estimator; if it cannot be cloned, a copy.
+
+    Searches set parameters on a clone and fit that: its constructor, which would refuse or change
+    them (CatBoost's copies lists), never sees them.
+    """
+    try:
+        return clone(estimator)
+    except (RuntimeError, TypeError):
+        return copy.deepcopy(estimator)
 
 
 def fit_transform(transformer: Any, X: Any, y: Any = None, /, **params: Any) -> tuple[Any, Any]:
@@ -106,7 +118,10 @@ def _own(value: Any) -> Any:
         return type(value)(map(_own, value))
     if type(value) is object:  # without a state, and known by nothing but its identity
         return value
-    return copy.deepcopy(value)
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # of any type: what a library keeps elsewhere is one for all fits
+        return value
 
 
 def fitted_of(pair: tuple[Any, Any]) -> Any:
@@ -142,7 +157,7 @@ def assemble(template: Any, *steps: Any) -> Any:
     >>> assemble(make_pipeline("passthrough", Ridge()), "passthrough", model).predict([[3.0]])
     array([3.])
     """
-    fresh = clone(template)
+    fresh = unfitted(template)
     names = [name for name, _ in template.steps]
     fresh.steps = list(zip(names, steps, strict=True))
     return fresh

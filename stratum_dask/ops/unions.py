@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.compose._column_transformer import _check_X
 from sklearn.utils import _safe_indexing
+
+from stratum_dask.ops.fitting import unfitted
 
 
 class _Done(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
@@ -71,7 +73,7 @@ def unite(template: Any, X: Any, y: Any, places: Sequence[int], /, *parts: Any) 
     >>> unite(union, [[1.0], [3.0]], None, [0], scaler, [[0.0], [1.0]])[1].tolist()
     [[0.0, 0.0], [1.0, 2.0]]
     """
-    fresh = clone(template)
+    fresh = unfitted(template)
     made = "transformers_" if hasattr(fresh, "transformers") else "transformer_list"
     given = made.rstrip("_")
     entries = list(getattr(fresh, given))

@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
@@ -31,6 +30,7 @@ from stratum_dask.ops.direct.preprocessing import (
 )
 from stratum_dask.ops.direct.preprocessing.cells import Block
 from stratum_dask.ops.direct.preprocessing.frame import block_of, sample
+from stratum_dask.ops.fitting import unfitted
 from stratum_dask.ops.steps import Unsupported
 
 Entry = Callable[..., Any]
@@ -92,7 +92,7 @@ def _fit(estimator: Any, X: Any) -> Block:
 
 def _on_clone(function: Entry) -> Entry:
     """Return what fits a clone and returns it."""
-    return wraps(function)(lambda estimator, *data: function(clone(estimator), *data))
+    return wraps(function)(lambda estimator, *data: function(unfitted(estimator), *data))
 
 
 def _pair_on_clone(function: Entry) -> Entry:
@@ -100,7 +100,7 @@ def _pair_on_clone(function: Entry) -> Entry:
 
     @wraps(function)
     def call(estimator: Any, *data: Any) -> tuple[Any, Any]:
-        fresh = clone(estimator)
+        fresh = unfitted(estimator)
         return fresh, function(fresh, *data)
 
     return call
@@ -160,7 +160,7 @@ def call_parts(op: str, estimator: Any, X: Any, /, *rest: Any) -> Any:
         return parts.call(method, estimator, X, *rest)
     if method == "transform":
         return parts.call(method, estimator, X)
-    fresh = clone(estimator)
+    fresh = unfitted(estimator)
     value = parts.call(method, fresh, X, *rest)
     return fresh if method == "fit" else (fresh, value)
 

@@ -60,6 +60,34 @@ def _clipped(call: Chain) -> None:
     call(".clip", column, *bounds)
 
 
+def _mixed(call: Chain) -> Ref:
+    """Numbers of three dtypes, and bools."""
+    numbers = call(".astype", _numbers(call), {"distance": "float32"})
+    late = call("operator.gt", _column(call, "dep_delay"), 15)
+    return call("stratum.with_column", numbers, "late", late)
+
+
+def _standardised(call: Chain) -> None:
+    numbers = _mixed(call)
+    mean, spread = call(".mean", numbers), call(".std", numbers)
+    call("operator.truediv", call("operator.sub", numbers, mean), spread)
+
+
+def _between_quantiles(call: Chain) -> None:
+    numbers = _numbers(call)
+    bounds = [call(".quantile", numbers, q) for q in (0.01, 0.99)]
+    call(".clip", numbers, *bounds, axis=1)
+
+
+def _labelled(call: Chain) -> None:
+    early = call("operator.lt", _column(call, "hour"), 12)
+    call("stratum.with_column", FRAME, "part", call("numpy.where", early, "am", "pm"))
+
+
+def _spelled(call: Chain) -> None:
+    call(".astype", call(".astype", _column(call, "dest"), "category"), str)
+
+
 def _piece(call: Chain) -> None:
     lists = call(".split", _text(call, "time_hour"), "-")
     call("operator.getitem", call("getattr", lists, "str"), 1)
@@ -91,6 +119,8 @@ def _week(call: Chain) -> Any:
 OPERATIONS: dict[str, Write] = {
     "frame.fillna(frame.median())": _filled_by_medians,
     "x.clip(x.quantile(.01), x.quantile(.99))": _clipped,
+    "(frame - frame.mean()) / frame.std(), mixed": _standardised,
+    "frame.clip(quantiles, axis=1)": _between_quantiles,
     "frame.replace([inf, -inf], nan)": lambda call: call(
         ".replace", _numbers(call), [np.inf, -np.inf], np.nan
     ),
@@ -114,6 +144,8 @@ OPERATIONS: dict[str, Write] = {
         "pandas.get_dummies", call("operator.getitem", FRAME, ["distance", "carrier", "origin"])
     ),
     "astype('category')": lambda call: call(".astype", _column(call, "dest"), "category"),
+    "astype('category').astype(str)": _spelled,
+    "numpy.where(mask, 'am', 'pm') as a column": _labelled,
     "str.split, one piece": _piece,
     "str.split(expand=True)": lambda call: call(
         ".split", _text(call, "time_hour"), "T", expand=True

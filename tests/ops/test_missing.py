@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from stratum_dask.ops import counters
 from stratum_dask.ops.steps import Ref
-from tests.ops.generate import DTYPES, MAPPINGS, NUMBERS, values_of
+from tests.ops.generate import DTYPES, MAPPINGS, NUMBERS, frames, values_of
 from tests.ops.operands import (
     LENGTHS,
     LITERALS,
@@ -23,7 +24,7 @@ from tests.ops.operands import (
     some,
     unlike,
 )
-from tests.ops.oracle import check, step
+from tests.ops.oracle import check, fallbacks, step
 
 TESTS = ["isna", "isnull", "notna", "notnull"]
 BOUNDS = st.one_of(st.none(), NUMBERS, LITERALS)
@@ -69,6 +70,52 @@ def test_fillna_with_a_reduction(op, values, reduction):
 def test_clip(op, values, low, high, state, data):
     steps, inputs = data.draw(call(op, [*values, low, high]))
     check_under(state, steps, inputs)
+
+
+ROW_BOUNDS = st.sampled_from(
+    [0.0, -0.0, 1.0, 2.5, -3.0, 100.0, 300.0, -500.0, 1e300, 2.0**53, float("inf"), float("-inf")]
+)
+
+
+@st.composite
+def bounds_of(draw, frame):
+    """None, a number, or a Series of one bound for each column."""
+    if draw(st.integers(0, 5)) == 0:
+        return draw(BOUNDS)
+    count = frame.shape[1]
+    values = draw(st.lists(ROW_BOUNDS, min_size=count, max_size=count))
+    row = pd.Series(values, index=frame.columns, dtype="float64")
+    change = draw(st.sampled_from(["none", "none", "none", "whole", "order", "missing", "f32"]))
+    if change == "whole":
+        row = row.clip(-100, 100).round()
+    if change == "missing" and count:
+        row.iloc[0] = np.nan
+    return (
+        row[::-1]
+        if change == "order"
+        else row.clip(-9, 9).astype("float32")
+        if change == "f32"
+        else row
+    )
+
+
+@each_op(".clip")
+@some(2, frame=frames(), axis=st.sampled_from([1, 1, "columns", 0, None, True]), data=st.data())
+def test_clip_between_bounds_of_columns(op, frame, axis, data):
+    low, high = data.draw(bounds_of(frame)), data.draw(bounds_of(frame))
+    check([step(op, Ref(0), Ref(1), Ref(2), axis=axis)], [frame, low, high])
+
+
+def test_clip_between_quantiles_runs_natively():
+    rows = np.arange(50)
+    frame = pd.DataFrame({"a": rows, "b": rows / 7, "c": (rows % 9).astype("int8"), "d": -rows})
+    for low, high in ((0.1, 0.9), (0.0, 0.9), (0.5, 1.0), (0.0, 1.0)):
+        counters.reset()
+        bounds = [step(".quantile", Ref(0), q) for q in (low, high)]
+        check([*bounds, step(".clip", Ref(0), Ref(1), Ref(2), axis=1)], [frame[["a", "b", "d"]]])
+        lower, upper = frame.quantile(low), frame.quantile(high)
+        check([step(".clip", Ref(0), lower=Ref(1), upper=Ref(2), axis=1)], [frame, lower, upper])
+        assert not fallbacks()
 
 
 @pytest.mark.parametrize(

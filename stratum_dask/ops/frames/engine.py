@@ -170,11 +170,11 @@ def _told(by_program: str, by_table: str) -> str:
 
     A column or arguments that programs don't know are the other table's affair, if it has the call.
     """
-    no_rule = by_program == "arguments" and by_table == "no rule"
+    no_rule = by_program in ("arguments", "axis") and by_table == "no rule"
     return by_program if no_rule or by_program not in _VAGUE else by_table
 
 
-_VAGUE = ("no rule", "dtype", "arguments")
+_VAGUE = ("no rule", "dtype", "arguments", "axis")
 
 
 def _is_of_strings(step: Step, values: list[Any]) -> bool:

@@ -989,22 +989,31 @@ class Strings:
     """
 
     def __new__(cls, text: Text, last: bool = False) -> Strings: ...
-    def measure(
+    def bytes(self, counts: npt.NDArray[np.int64]) -> int:
+        """Return how many bytes the picked strings have, from how often each is picked.
+
+        The number after the last string is of positions that there are not.
+        """
+
+    def pick(
         self,
         positions: npt.NDArray[Any],
         ends: npt.NDArray[np.int64],
         validity: npt.NDArray[np.uint8],
+        out: npt.NDArray[np.uint8],
     ) -> int:
-        """Write the offsets and the bitmap of the picked strings, as Arrow stores them.
+        """Write the offsets, the bitmap and the bytes of the picked strings, as Arrow stores them.
 
         Returns
         -------
         int
             How many are missing.
-        """
 
-    def copy(self, positions: npt.NDArray[Any], out: npt.NDArray[np.uint8]) -> None:
-        """Write the picked strings, one after the other, into just as many bytes."""
+        Raises
+        ------
+        ValueError
+            When `out` has not just as many bytes, or the lengths differ.
+        """
 
 _Feature: TypeAlias = tuple[Any, ...]
 

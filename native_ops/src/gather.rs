@@ -3,6 +3,7 @@
 use crate::column::{Column, ColumnMut, Position};
 use crate::dtype::{Bool, Element};
 use crate::error::ProgramError;
+use crate::simd::{Kernel, dispatch};
 
 /// Writes the values at some positions (int64 or int32). Positions that there are not mean the
 /// last value if `last`, else NaN, or -1 for integers.
@@ -45,8 +46,8 @@ fn pick<P: Position>(
         ($($name:ident: $missing:expr),*) => {
             match (values, out) {
                 $((Column::$name(values), ColumnMut::$name(out)) => {
-                    let other = values.last().filter(|_| last).unwrap_or(&$missing);
-                    pick_values(positions, values, out, *other);
+                    let other = *values.last().filter(|_| last).unwrap_or(&$missing);
+                    dispatch(Pick { positions, values, out, other });
                 })*
                 _ => return Err(ProgramError("the dtypes differ".to_owned())),
             }
@@ -57,16 +58,42 @@ fn pick<P: Position>(
     Ok(())
 }
 
-fn pick_values<P: Position, T: Element>(positions: &[P], values: &[T], out: &mut [T], other: T) {
-    let Some(last) = values.len().checked_sub(1) else {
-        out.fill(other);
-        return;
-    };
-    // Without branches: whether a row is missing can't be foreseen.
-    for (out, &position) in out.iter_mut().zip(positions) {
-        let position = position.index();
-        let value = values[position.min(last)];
-        *out = if position > last { other } else { value };
+/// So many rows are picked at once: they stay in the innermost cache.
+const BLOCK: usize = 512;
+
+struct Pick<'a, P, T> {
+    positions: &'a [P],
+    values: &'a [T],
+    out: &'a mut [T],
+    other: T,
+}
+
+impl<P: Position, T: Element> Kernel for Pick<'_, P, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (values, other) = (self.values, self.other);
+        let Some(last) = values.len().checked_sub(1) else {
+            self.out.fill(other);
+            return;
+        };
+        let blocks = self.out.chunks_mut(BLOCK).zip(self.positions.chunks(BLOCK));
+        for (out, positions) in blocks {
+            for (out, &position) in out.iter_mut().zip(positions) {
+                *out = values[position.index().min(last)];
+            }
+            // Whether a row is missing can't be foreseen: in a loop of its own vectors do without
+            // branches.
+            for (out, &position) in out.iter_mut().zip(positions) {
+                let value = *out;
+                *out = if position.index() > last {
+                    other
+                } else {
+                    value
+                };
+            }
+        }
     }
 }
 

@@ -62,6 +62,8 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame]:
             frame = frame.sort_values("k", ignore_index=True)
         frame = frame.copy()  # how columns lie in blocks depends on history, copies don't keep it
         frame.index = draw(indexes(length))
+        if draw(st.integers(0, 9)) == 0:
+            frame.columns = frame.columns.astype(object)
         both.append(frame)
     return both[0], both[1]
 
@@ -70,7 +72,7 @@ OPTIONS = st.fixed_dictionaries(
     {"how": st.sampled_from(["left", "left", "inner", "inner", "right", "outer"])},
     optional={
         "sort": st.booleans(),
-        "suffixes": st.sampled_from([("_l", "_r"), (None, "_r"), ("", "")]),
+        "suffixes": st.sampled_from([("_l", "_r"), (None, "_r"), ("", ""), ("_l", "_l")]),
         "validate": st.sampled_from(["m:1", "one_to_one"]),
         "indicator": st.booleans(),
     },

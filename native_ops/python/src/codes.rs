@@ -114,7 +114,10 @@ pub(crate) fn count_codes(
         ([Column::I32(codes)], [ColumnMut::I64(counts)]) => {
             done(py.detach(|| dictionary::count_codes(codes, counts)))
         }
-        _ => Err(invalid("codes must be int32 and counts int64")),
+        ([Column::I64(codes)], [ColumnMut::I64(counts)]) => {
+            done(py.detach(|| dictionary::count_codes(codes, counts)))
+        }
+        _ => Err(invalid("codes must be int32 or int64 and counts int64")),
     }
 }
 

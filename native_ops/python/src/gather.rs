@@ -48,43 +48,39 @@ impl Strings {
             .map_err(invalid)
     }
 
-    /// Writes the ends and the validity of picked strings; returns how many are missing.
-    fn measure(
+    /// Returns how many bytes picked strings have, from how often each is picked.
+    fn bytes(&self, py: Python<'_>, counts: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let inputs = Inputs::new([(counts, "counts")])?;
+        let [Column::I64(counts)] = inputs.columns() else {
+            return Err(invalid("counts must be int64"));
+        };
+        Ok(py.detach(|| self.0.bytes(counts)))
+    }
+
+    /// Writes picked strings one after the other, their ends and their validity; returns how many
+    /// are missing.
+    fn pick(
         &self,
         py: Python<'_>,
         positions: &Bound<'_, PyAny>,
         ends: &Bound<'_, PyAny>,
         validity: &Bound<'_, PyAny>,
+        out: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
         let inputs = Inputs::new([(positions, "positions")])?;
-        let mut outputs = Outputs::new([(ends, "ends"), (validity, "validity")], inputs.arrays())?;
+        let written = [(ends, "ends"), (validity, "validity"), (out, "out")];
+        let mut outputs = Outputs::new(written, inputs.arrays())?;
         let [positions] = inputs.columns();
-        let [ColumnMut::I64(ends), ColumnMut::U8(validity)] = outputs.columns() else {
-            return Err(invalid("ends must be int64 and validity uint8"));
-        };
-        let rows = positions.rows();
-        if ends.len() != rows + 1 || validity.len() < rows.div_ceil(8) {
-            return Err(invalid("the lengths differ"));
-        }
-        with_positions!(positions, |positions| {
-            Ok(py.detach(|| self.0.measure(positions, ends, validity)))
-        })
-    }
-
-    /// Writes picked strings one after the other.
-    fn copy(
-        &self,
-        py: Python<'_>,
-        positions: &Bound<'_, PyAny>,
-        out: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let inputs = Inputs::new([(positions, "positions")])?;
-        let mut outputs = Outputs::new([(out, "out")], inputs.arrays())?;
-        let ([positions], [ColumnMut::U8(out)]) = (inputs.columns(), outputs.columns()) else {
-            return Err(invalid("out must be uint8"));
+        let [
+            ColumnMut::I64(ends),
+            ColumnMut::U8(validity),
+            ColumnMut::U8(out),
+        ] = outputs.columns()
+        else {
+            return Err(invalid("ends must be int64, validity and out uint8"));
         };
         with_positions!(positions, |positions| py
-            .detach(|| self.0.copy(positions, out))
+            .detach(|| self.0.pick(positions, ends, validity, out))
             .map_err(invalid))
     }
 }

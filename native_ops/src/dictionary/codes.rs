@@ -1,5 +1,6 @@
 //! Codes as positions in tables of what each value stands for; the last entry is for missing ones.
 
+use crate::column::Position;
 use crate::dtype::Bool;
 
 /// The entry of a code, the last one if it is negative (or beyond the table).
@@ -10,21 +11,21 @@ pub(crate) fn entry<T: Copy>(table: &[T], code: i32) -> T {
 }
 
 /// Whether a table of some size has an entry for each code.
-pub(crate) fn all_known(codes: &[i32], size: usize) -> bool {
-    let most = codes.iter().fold(-1, |most, &code| most.max(code));
-    (size > 0 && i64::from(most) < size as i64) || codes.is_empty()
+pub(crate) fn all_known<P: Position>(codes: &[P], size: usize) -> bool {
+    let most = codes.iter().fold(-1, |most, &code| most.max(code.into()));
+    (size > 0 && most < size as i64) || codes.is_empty()
 }
 
 /// Adds up how often each code appears; negative ones count for the last.
 ///
 /// Returns whether every code has a place.
-pub fn count_codes(codes: &[i32], counts: &mut [i64]) -> bool {
+pub fn count_codes<P: Position>(codes: &[P], counts: &mut [i64]) -> bool {
     if !all_known(codes, counts.len()) {
         return false;
     }
     for &code in codes {
         let last = counts.len() - 1;
-        counts[(code as usize).min(last)] += 1;
+        counts[code.index().min(last)] += 1;
     }
     true
 }
@@ -65,6 +66,9 @@ mod tests {
             let known = codes.iter().all(|&code| code < 2);
             let mut counts = [0; 2];
             prop_assert_eq!(count_codes(&codes, &mut counts), known);
+            let wide: Vec<i64> = codes.iter().map(|&code| code.into()).collect();
+            let mut again = [0; 2];
+            prop_assert_eq!((count_codes(&wide, &mut again), again), (known, counts));
             prop_assert_eq!(counts.iter().sum::<i64>() as usize, if known { codes.len() } else { 0 });
             let mut cells = vec![Bool(0); 2 * codes.len()];
             prop_assert_eq!(one_hot(&codes, &mut cells), known);

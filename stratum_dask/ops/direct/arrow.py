@@ -102,13 +102,34 @@ def made_of(like: Any, rows: int, missing: int, validity: Any, offsets: Any, dat
     return like._from_pyarrow_array(pyarrow.chunked_array([array]))
 
 
-def pick(values: Any, positions: npt.NDArray[Any], *, last: bool = False) -> Any:
+def times_picked(positions: npt.NDArray[Any], rows: int) -> npt.NDArray[np.int64]:
+    """Return how often each of some rows is picked, and last how many positions are negative.
+
+    Examples
+    --------
+    >>> times_picked(np.array([1, -1, 0, 1]), 2).tolist()
+    [1, 2, 1]
+    """
+    counts = np.zeros(rows + 1, np.int64)
+    _native.count_codes(positions, counts)
+    return counts
+
+
+def pick(
+    values: Any,
+    positions: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64] | None = None,
+    *,
+    last: bool = False,
+) -> Any:
     """Return the strings at some positions.
 
     Parameters
     ----------
     values : ArrowStringArray
     positions : ndarray of int64 or int32
+    counts : ndarray of int64, optional
+        `times_picked` of the positions, if it is known.
     last : bool
         Whether a negative position means the last string, else a missing one.
 
@@ -120,7 +141,8 @@ def pick(values: Any, positions: npt.NDArray[Any], *, last: bool = False) -> Any
     """
     strings, rows = _native.Strings(native(text_of(values)), last), len(positions)
     ends, validity = empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
-    missing = strings.measure(positions, ends, validity)
-    data = empty(int(ends[-1]), np.uint8)
-    strings.copy(positions, data)
+    if counts is None:
+        counts = times_picked(positions, len(values))
+    data = empty(strings.bytes(counts), np.uint8)
+    missing = strings.pick(positions, ends, validity, data)
     return made_of(values, rows, missing, validity, ends, data)

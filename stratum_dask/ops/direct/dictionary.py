@@ -103,7 +103,7 @@ class Dictionary:
 
     def spread_strings(self, array: Any) -> Any:
         """Return for each row the string that `array` has for its own, with a dictionary."""
-        spread = arrow.pick(array, self.codes, last=True)
+        spread = arrow.pick(array, self.codes, self.counts, last=True)
         _remember(spread._pa_array, self._renamed(array))
         return spread
 

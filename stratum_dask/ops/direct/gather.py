@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def take(
     [3, 1]
     """
     labels = frame.columns
+    counts = cache(lambda: arrow.times_picked(positions, len(frame)))
     missing = bool(len(positions)) and bool(positions.min() < 0)
 
     def pick(block: Any, columns: np.ndarray) -> Any:
@@ -65,7 +67,7 @@ def take(
             # Finding all strings first pays off if each is picked several times. Arrow is as
             # quick otherwise, except where rows are missing.
             if missing or len(positions) > 2 * len(values):
-                return arrow.pick(values, positions)
+                return arrow.pick(values, positions, counts())
             return _as_pandas(block, positions)
         dtype = values.dtype
         flags = values.flags

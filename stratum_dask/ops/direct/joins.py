@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.core.reshape.merge import _MergeOperation
+from pandas.core.reshape.merge import _items_overlap_with_suffix, _MergeOperation
 
+from stratum_dask.ops.direct.arrow import is_text
 from stratum_dask.ops.direct.gather import take
 from stratum_dask.ops.direct.keys import match
 from stratum_dask.ops.frames import blocks
@@ -110,19 +111,31 @@ class _Merge(_MergeOperation):
     def _reindex_and_concat(
         self, join_index: pd.Index, left_indexer: Rows, right_indexer: Rows
     ) -> pd.DataFrame:
-        whole = self.left, self.right
-        wanted = self.read
+        left, right, wanted = self.left, self.right, self.read
         if wanted is not None:  # labels that get a suffix, and keys, are read under other names
-            shared = whole[0].columns.intersection(whole[1].columns)
-            wanted = wanted.union(shared, self.join_names)
-        try:
-            if left_indexer is not None:
-                self.left = take(self.left, left_indexer, wanted, join_index)
-            if right_indexer is not None:
-                self.right = take(self.right, right_indexer, wanted, join_index)
-            return super()._reindex_and_concat(join_index, None, None)
-        finally:
-            self.left, self.right = whole
+            wanted = wanted.union(left.columns.intersection(right.columns), self.join_names)
+        rows = (left, left_indexer), (right, right_indexer)
+        left, right = (
+            frame.copy(deep=False) if picked is None else take(frame, picked, wanted, join_index)
+            for frame, picked in rows
+        )
+        left.columns, right.columns = _suffixed(left.columns, right.columns, self.suffixes)
+        left.index = right.index = join_index
+        return pd.concat([left, right], axis=1)
+
+
+def _suffixed(left: pd.Index, right: pd.Index, suffixes: Any) -> tuple[pd.Index, pd.Index]:
+    """Return the labels of both tables as pandas names them where they overlap.
+
+    pandas takes strings out of Arrow's arrays one by one, several times: it is asked with Python's.
+    """
+    if not (is_text(left.array) and is_text(right.array)) or left.hasnans or right.hasnans:
+        return _items_overlap_with_suffix(left, right, suffixes)
+    objects = left.astype(object), right.astype(object)
+    named = _items_overlap_with_suffix(*objects, suffixes)
+    if named[0] is objects[0]:  # nothing overlaps
+        return left, right
+    return named[0].astype(left.dtype), named[1].astype(right.dtype)
 
 
 def _unless_all(keys: np.ndarray, rows: np.ndarray) -> Rows:

@@ -302,6 +302,16 @@ def columns(lead: Lead, op: str) -> None:
         lead.add(op, lead.frame(), **options)
     elif op == "pandas.to_numeric":
         lead.add(op, lead.column(is_text), errors=lead.one("coerce", "raise"))
+    elif op == ".clip":
+        numbers = lead.add("operator.getitem", lead.frame(), lead.one(["f", "i"], ["i"], [*"fij"]))
+        low, high = (lead.add(".quantile", numbers, q) for q in (0.25, lead.one(0.9, 1)))
+        lead.add(op, numbers, low, high, axis=1)
+    elif op == "stratum.with_column":
+        chosen = lead.add("numpy.where", lead.column(is_mask), "yes", lead.one("no", "perhaps"))
+        lead.add(op, lead.frame(), lead.one("new", "s", "f"), chosen)
+    elif op == ".astype" and lead.flag():
+        suits = lead.one(is_date, lambda column: isinstance(column.dtype, pd.CategoricalDtype))
+        lead.add(op, lead.column(suits), str)
     else:
         names = lead.one(["s"], ["s", "w"], ["f"])
         lead.add(op, lead.add("operator.getitem", lead.frame(), names), "category")
@@ -334,7 +344,7 @@ THEMES: dict[Callable[[Lead, str], None], list[str]] = {
     rows: ["operator.getitem", ".take", ".dropna", ".drop_duplicates", ".duplicated"],
     joins: [".merge", "pandas.merge"],
     columns: ["pandas.cut", "pandas.qcut", ".rank", "pandas.get_dummies", "pandas.to_numeric",
-              ".astype"],
+              ".astype", ".clip", "stratum.with_column"],
     windows: [".rolling"],
     concats: ["pandas.concat"],
 }  # fmt: skip

@@ -43,7 +43,15 @@ def texts(draw):
     length = draw(st.sampled_from([0, 1, 2, 7, 40]))
     words = draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6))
     array = np.array([words[i % len(words)] for i in range(length)], dtype=str)
-    kind = draw(st.sampled_from(["plain", "wider", "strided", "swapped", "2d", "long"]))
+    kind = draw(
+        st.sampled_from(
+            ["plain", "objects", "objects", "wider", "strided", "swapped", "2d", "long"]
+        )
+    )
+    if kind == "objects":
+        few = [*words, *draw(st.lists(st.sampled_from([np.nan, None, "a" * 2, 1, 2.5])))]
+        array = np.array([few[i * 7 % len(few)] for i in range(length)], dtype=object)
+        return array[::-1] if draw(st.integers(0, 3)) == 0 else array
     if kind == "wider":
         return array.astype("U30" if draw(st.booleans()) else "U13")
     if kind == "strided":
@@ -92,6 +100,34 @@ def test_columns(column, dtype):
     check([step(".astype", Ref(0), dtype), step("operator.add", Ref(1), "_")], [column])
 
 
+@SLOW
+@given(st.lists(st.sampled_from([*WORDS, None]), max_size=40), st.data())
+def test_another_string_in_place_of_some(values, data):
+    rows = len(values)
+    index = data.draw(indexes(rows))
+    column = pd.Series(values, index=index, dtype="str", name="x")
+    mask = data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows))
+    condition = pd.Series(mask, index=index, name="y", dtype=bool)
+    other = data.draw(st.sampled_from(["a", "other", "", "é", np.nan, None, 1, column]))
+    kind = data.draw(st.sampled_from(["series", "series", "array", "index"]))
+    if kind == "array":
+        condition = condition.to_numpy()
+    elif kind == "index":
+        condition.index = data.draw(indexes(rows))
+    frame = pd.DataFrame({"a": range(rows)}, index=index)
+    for pair in ((column, other), (other, column)):
+        if any(value is None for value in pair):
+            continue
+        chosen = step("numpy.where", Ref(0), Ref(1), Ref(2))
+        check([chosen], [condition, *pair])
+        check([chosen, step("stratum.with_column", Ref(3), "t", Ref(4))], [condition, *pair, frame])
+    for op in (".where", ".mask"):
+        check([step(op, Ref(0), Ref(1), Ref(2))], [column, condition, other])
+        check([step(op, Ref(0), Ref(1))], [column, condition])
+    check([step(".fillna", Ref(0), "none")], [column])
+    check([step(".replace", Ref(0), {"a": "b", "é": "a"})], [column])
+
+
 def test_runs_natively():
     rows = 100
     dates = pd.Series(pd.date_range("2024-01-01", periods=rows // 4).repeat(4))
@@ -103,4 +139,9 @@ def test_runs_natively():
         check([step(".astype", Ref(0), str)], [column])
     check([step("stratum.with_column", Ref(0), "t", Ref(1))], [frame, texts])
     check([step(".assign", Ref(0), t=Ref(1))], [frame, texts])
+    words, early = category.astype("str"), frame["a"] < 7
+    for op in (".where", ".mask"):
+        check([step(op, Ref(0), Ref(1), "rare")], [words, early])
+    chosen = step("numpy.where", Ref(0), Ref(1), "rare")
+    check([chosen, step("stratum.with_column", Ref(2), "t", Ref(3))], [early, words, frame])
     assert not fallbacks()

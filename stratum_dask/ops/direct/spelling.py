@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from stratum_dask.ops.direct.arrow import pick, plain, text_of
 from stratum_dask.ops.direct.dictionary import MANY, Dictionary, series_like
-from stratum_dask.ops.direct.keys import by_number, encode_all
+from stratum_dask.ops.direct.keys import Codes, by_number, encode, encode_all
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.steps import Unsupported, attempt
 
@@ -24,7 +25,7 @@ def spelled(series: pd.Series, dtype: Any) -> pd.Series:
 
     Examples
     --------
-    >>> spelled(pd.Series(["b", "a", "b"] * 3_000, dtype="category"), str).tolist()[:3]
+    >>> spelled(pd.Series(["b", "a", "b"] * 4_000, dtype="category"), str).tolist()[:3]
     ['b', 'a', 'b']
     """
     plain(series)
@@ -46,7 +47,7 @@ def with_texts(df: pd.DataFrame, name: Any, value: Any) -> pd.DataFrame:
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"x": range(8_000)})
+    >>> frame = pd.DataFrame({"x": range(12_000)})
     >>> with_texts(frame, "part", np.where(frame["x"] < 2, "a", "b"))["part"].tolist()[1:3]
     ['a', 'b']
     """
@@ -64,15 +65,30 @@ def assign(df: pd.DataFrame, **columns: Any) -> pd.DataFrame:
 
 
 def _strings_of(df: pd.DataFrame, value: Any) -> Any:
-    if type(value) is not np.ndarray or value.dtype.kind != "U" or value.shape != (len(df),):
+    """Return the array of strings that pandas makes of texts, each of the distinct once."""
+    if type(value) is not np.ndarray or value.shape != (len(df),) or value.dtype.kind not in "UO":
         raise Unsupported(f"values are {type(value).__name__}, not NumPy's texts")
-    return _strings(value)
-
-
-def _strings(texts: np.ndarray) -> Any:
-    """Return the array of strings that pandas makes of NumPy's texts, each of the distinct once."""
-    rows, width = len(texts), texts.dtype.itemsize // 4
+    rows = len(value)
     refuse_few(rows, "spelled")
+    codes, firsts = (_same_objects if value.dtype.kind == "O" else _same_letters)(value)
+    if len(firsts) > rows // 2:
+        raise Unsupported(MANY)
+    strings = pd.Series(value[firsts]).array
+    text_of(strings)
+    return Dictionary(codes.astype(np.int32), strings, firsts, len(firsts)).spread_strings(strings)
+
+
+def _same_objects(values: np.ndarray) -> Codes:
+    """Give numbers to objects, of which few are in many rows: equal ones may have several."""
+    if not values.flags.c_contiguous:
+        raise Unsupported("objects with gaps")
+    memory = (ctypes.c_char * values.nbytes).from_address(values.ctypes.data)
+    return encode(np.frombuffer(memoryview(memory), np.uintp))
+
+
+def _same_letters(texts: np.ndarray) -> Codes:
+    """Give numbers to texts by their letters, eight of which are one number."""
+    rows, width = len(texts), texts.dtype.itemsize // 4
     if not 0 < width <= _WORD * _WORDS or not texts.dtype.isnative:
         raise Unsupported("long texts")
     letters = np.require(texts, requirements=("C", "A")).view(np.uint32).reshape(rows, width)
@@ -82,12 +98,7 @@ def _strings(texts: np.ndarray) -> Any:
     cells = np.zeros((rows, _WORD * words), np.uint8)
     cells[:, :width] = letters
     keys = cells.view(np.uint64)
-    codes, firsts = encode_all([np.ascontiguousarray(keys[:, i]) for i in range(words)])
-    if len(firsts) > rows // 2:
-        raise Unsupported(MANY)
-    strings = pd.Series(texts[firsts]).array
-    text_of(strings)
-    return Dictionary(codes.astype(np.int32), strings, firsts, len(firsts)).spread_strings(strings)
+    return encode_all([np.ascontiguousarray(keys[:, i]) for i in range(words)])
 
 
 SPELLING: dict[tuple[str, type], Callable[..., pd.DataFrame]] = {

@@ -18,6 +18,7 @@ from pandas.core.arrays.categorical import CategoricalAccessor
 
 from stratum_dask.ops.direct import categories, dates, text
 from stratum_dask.ops.direct.bins import BINS
+from stratum_dask.ops.direct.choosing import CHOOSING
 from stratum_dask.ops.direct.clipping import CLIPPING
 from stratum_dask.ops.direct.concat import CONCAT
 from stratum_dask.ops.direct.groups import GROUPS
@@ -60,6 +61,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     **WINDOWS,
     **SPELLING,
     **CLIPPING,
+    **CHOOSING,
 }
 
 PARTIAL: dict[tuple[str, type], Direct] = {**ROWS, **JOINS, **text.PARTIAL, **dates.PARTIAL}

@@ -305,7 +305,8 @@ def fillna(series: pd.Series, value: Any) -> Any:
         raise Unsupported(f"filled with {type(value).__name__}")
     if chunks_of(series).null_count == 0:
         raise Unsupported("nothing to fill")
-    return by_string(series, lambda distinct: distinct.fillna(value), known=True)
+    known = len(series) < LEAST["rewritten strings"]
+    return by_string(series, lambda distinct: distinct.fillna(value), known=known)
 
 
 def replace(
@@ -320,8 +321,10 @@ def replace(
         texts, arguments = [*wanted, value], (to_replace, value)
     if not all(type(text) is str for text in texts) or type(regex) is not bool:
         raise Unsupported("replaces what are no strings")
+    few = LEAST["replaced strings" if len(texts) > 2 else "rewritten strings"]
+    known = not regex and len(series) < few
     return by_string(
-        series, lambda distinct: distinct.replace(*arguments, regex=regex), known=not regex
+        series, lambda distinct: distinct.replace(*arguments, regex=regex), known=known
     )
 
 

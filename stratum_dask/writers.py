@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 
 from stratum_dask.bytecode import effects
-from stratum_dask.semantics import all_params, of_library, writes_inputs, written
+from stratum_dask.semantics import all_params, asks_to_write, of_library, written
 
 CALLED = (
     "fit",
@@ -70,8 +70,10 @@ def may_write(estimator: Any) -> bool:
     """
     if not hasattr(estimator, "get_params"):
         return True
-    inside = all_params(estimator).values()
-    return writes_inputs(estimator) or any(map(_code_writes, (estimator, *inside)))
+    inside = all_params(estimator)  # takes long to ask for
+    return any(asks_to_write(*item) for item in inside.items()) or any(
+        map(_code_writes, (estimator, *inside.values()))
+    )
 
 
 def scorer_may_write(scorer: Any) -> bool:

@@ -193,6 +193,11 @@ CASES = {
     "an argument of a step that cannot be copied": cross_validate(
         make_pipeline(StandardScaler(), Picky()), params={"picky__handle": Handle()}
     ),
+    "a class for a step": search(
+        make_pipeline(StandardScaler(), MODEL),
+        {"standardscaler": [StandardScaler, StandardScaler()]},
+        return_train_score=True,
+    ),
     "wanting to exit": search(Plain(), {"how": ["not", "exit"]}, error_score=0.0, refit=False),
     "too few predictions, at once": cross_validate(
         Plain("short"), return_train_score=True, error_score="raise"

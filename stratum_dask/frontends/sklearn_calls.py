@@ -92,19 +92,24 @@ class _Lowering:
             # Callbacks of a search expect to be called while it runs.
             watched = hasattr(bound.get("caller"), "_skl_callbacks")
             estimator = self._estimator(bound["estimator"], bound["parameters"])
-            # Scores on the training rows show what a fit did to these, and they and the estimator
-            # what a scorer did to that.
-            train, kept = bound["return_train_score"], bound["return_estimator"]
-            shows = (train and self.builder.once(may_write, estimator)) or (
-                (train or kept) and self.builder.once(scorer_may_write, bound["scorer"])
-            )
-            if self.builder.once(is_ordinary, estimator) and not (watched or shows):
+            ordinary = not watched and self.builder.once(is_ordinary, estimator)
+            if ordinary and not self._shows(bound, estimator):
                 return self._score(number, bound, estimator)
         elif func is _fit_and_predict and not get_config()["array_api_dispatch"]:
             bound = _bound(func, args, kwargs)
             if is_ordinary(bound["estimator"]):
                 return self._predict(number, bound)
         return self._whole(number, func, args, kwargs)
+
+    def _shows(self, call: dict[str, Any], estimator: Any) -> bool:
+        """Tell whether what a call returns shows what it did to the training rows or estimator.
+
+        Scores on the training rows show what a fit did to these, and they and the estimator what a
+        scorer did to that.
+        """
+        train, kept = call["return_train_score"], call["return_estimator"]
+        writes: bool = train and self.builder.once(may_write, estimator)
+        return writes or ((train or kept) and self.builder.once(scorer_may_write, call["scorer"]))
 
     def _score(self, number: int, call: dict[str, Any], estimator: Any) -> Answer:
         if not isinstance(call["error_score"], numbers.Number) and call["error_score"] != "raise":

@@ -168,7 +168,11 @@ def with_inner_threads(estimator: Any, threads: Threads) -> Any:
     """
     if not hasattr(estimator, "get_params"):
         return estimator
-    inside = [one for one in estimator.get_params(deep=True).values() if _is_estimator(one)]
+    try:
+        params = estimator.get_params(deep=True)
+    except TypeError:  # a class among its steps: what is wrong is its fit to say
+        return estimator
+    inside = [one for one in params.values() if _is_estimator(one)]
     for one in (estimator, *inside):
         name = _ALL_CORES.get(type(one).__module__.partition(".")[0])
         if name is not None and one.get_params(deep=False).get(name) is None:

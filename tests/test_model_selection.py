@@ -222,6 +222,17 @@ def test_errors_and_warnings(classes, scoring):
         assert sorted(caught, key=str) == sorted(expected_caught, key=str)
 
 
+def test_what_another_library_says_of_parameters(classes):
+    xgboost = pytest.importorskip("xgboost")
+    model, space = xgboost.XGBClassifier(n_estimators=2, unknown=3), {"max_depth": [1, 2]}
+    for verbosity in (1, 0):
+        with xgboost.config_context(verbosity=verbosity):
+            _, caught = searched("ours", model, space, *classes)
+            _, expected = searched("theirs", model, space, *classes)
+        assert len(caught) == len(expected) == verbosity * 6
+        assert all("unknown" in str(message) for _, message in caught)
+
+
 def test_raising(classes):
     for how in ("fit", "predict"):
         search = ours.GridSearchCV(Fragile(), {"how": [how]}, error_score="raise", refit=False)

@@ -22,7 +22,7 @@ from dask.sizeof import sizeof
 
 from stratum_dask._native import digest
 from stratum_dask.errors import CandidateError
-from stratum_dask.ops import counters
+from stratum_dask.ops import counters, extreme
 from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.mapped import Mapped
 from stratum_dask.ops.packed import Packed
@@ -192,16 +192,19 @@ class Surroundings:
         What floating-point errors do.
     threads : Threads
         How many inner threads a task has.
+    xgboost : mapping
+        XGBoost's settings, on which no value depends.
     """
 
     sklearn: Mapping[str, Any]
     numpy: Mapping[str, Any]
     threads: Threads
+    xgboost: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def here(cls, threads: Threads) -> Surroundings:
         """Return those of the calling thread."""
-        return cls(sklearn.get_config(), np.geterr(), threads)
+        return cls(sklearn.get_config(), np.geterr(), threads, extreme.settings_here())
 
     @property
     def name(self) -> str:
@@ -272,6 +275,7 @@ class Attempt:
             return NoValue(None, failures[0], spent, calls)
         around = self.surroundings
         around.threads.limit_here()
+        extreme.set_here(around.xgboost)
         value, failure = None, None
         with counters.collecting() as tally:
             began = since = perf_counter()

@@ -64,10 +64,12 @@ def texts(draw):
 
 
 @SLOW
-@given(texts(), st.sampled_from(["a", "new", 0]), st.data())
+@given(texts(), st.sampled_from(["a", "new", 0, ["a"], ["a", "b"], ("a", "b")]), st.data())
 def test_texts_of_numpy(array, name, data):
     rows = len(array)
     frame = pd.DataFrame({"a": np.arange(rows), "b": 0.5}, index=data.draw(indexes(rows)))
+    if data.draw(st.integers(0, 5)) == 0:
+        frame.columns = ["a", "a"]
     check([step("stratum.with_column", Ref(0), name, Ref(1))], [frame, array])
     if name == "new":
         check([step(".assign", Ref(0), new=Ref(1))], [frame, array])

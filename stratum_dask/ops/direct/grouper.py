@@ -182,7 +182,7 @@ def twin(grouped: Any) -> Any:
     Raises
     ------
     Unsupported
-        If kernels find the codes of none of its keys.
+        If neither kernels find the codes of any of its keys, nor are some categories.
     """
     grouper = grouped._grouper
     if type(grouper) is not BaseGrouper:
@@ -204,11 +204,13 @@ def twin(grouped: Any) -> Any:
 def _check(grouper: BaseGrouper) -> None:
     reasons = []
     for grouping in grouper.groupings:
+        if isinstance(grouping.grouping_vector, pd.Categorical):
+            continue  # which are codes already
         try:
             encode(keys_of(grouping))
         except Unsupported as reason:
             reasons.append(reason)
-    if len(reasons) == len(grouper.groupings):
+    if reasons and len(reasons) == len(grouper.groupings):
         raise reasons[0]
 
 

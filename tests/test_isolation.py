@@ -171,7 +171,7 @@ def test_processes_that_do_not_start_say_why(monkeypatch):
     def fail(**given):
         raise RuntimeError("_Nanny failed to start.")
 
-    monkeypatch.setattr(processes, "LocalCluster", fail)
+    monkeypatch.setattr(processes, "_Cluster", fail)
     with pytest.raises(StratumError, match="if __name__ == "):
         processes.isolated_client(workers=97)
 

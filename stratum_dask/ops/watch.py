@@ -2,7 +2,7 @@
 
 Before a task runs in a worker process it leaves a record; afterwards it removes it. A process
 that dies leaves the record behind, and whoever is given the task next finds it: the task is
-tried once more if nothing tells why, and then fails instead of killing another process. The
+tried again if nothing tells why, and then fails instead of killing another process. The
 time limit is kept by a thread of the C library, which needs no lock of the interpreter: endless
 loops in C end, too.
 """
@@ -20,7 +20,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dask.utils import format_bytes
 
@@ -29,10 +29,29 @@ from stratum_dask.errors import ConfigError
 from stratum_dask.ops.outcomes import Attempt, Failure, NoValue, Outcome, seconds_of
 from stratum_dask.ops.users import is_users_file
 
-_TRIES = 2
-
 _ROOM = 64 << 20
 """What a process needs beside what it holds, if only to receive tasks and to send results."""
+
+
+class Watch(NamedTuple):
+    """How the tasks of a batch are watched.
+
+    Attributes
+    ----------
+    folder : str
+        Where records are kept, for this batch.
+    tries : int
+        How many processes may die with a task before it fails, if nothing tells why.
+    limit : float or None
+        Seconds that a task, and what it depends on, may take.
+    memory : int or None
+        Bytes that the process may have for itself; more is a ``MemoryError``.
+    """
+
+    folder: str
+    tries: int
+    limit: float | None = None
+    memory: int | None = None
 
 
 class Watched:
@@ -41,26 +60,13 @@ class Watched:
     Parameters
     ----------
     attempt : Attempt
-    folder : str
-        Where records are kept, for this batch.
-    limit : float, optional
-        Seconds that the task, and what it depends on, may take.
+    watch : Watch
     owner : str
         The candidate that alone needs the task; none of its tasks runs after one was ended.
-    memory : int, optional
-        Bytes that the process may have for itself; more is a ``MemoryError``.
     """
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        folder: str,
-        limit: float | None,
-        owner: str = "",
-        memory: int | None = None,
-    ) -> None:
-        self.attempt, self.folder, self.limit = attempt, folder, limit
-        self.owner, self.memory = owner, memory
+    def __init__(self, attempt: Attempt, watch: Watch, owner: str = "") -> None:
+        self.attempt, self.watch, self.owner = attempt, watch, owner
         self._home = os.getpid()
 
     @property
@@ -71,12 +77,12 @@ class Watched:
         """Run the task, unless it or its candidate has killed a process before."""
         if os.getpid() == self._home:
             return self.attempt(*args, **kwargs)  # which must not be ended
-        folder = Path(self.folder)
-        folder.mkdir(exist_ok=True)
+        folder = Path(self.watch.folder)
+        folder.mkdir(0o700, exist_ok=True)
         owner = digest(self.owner.encode()).hex() if self.owner else "all"
         name = f"{owner}-{digest(self.attempt.task.encode()).hex()}"
         left = sorted(folder.glob(f"{name}-*"))
-        if left and (len(left) >= _TRIES or _is_explained(left[-1])):
+        if left and (len(left) >= self.watch.tries or _is_explained(left[-1])):
             return NoValue(None, self._ended(folder, owner, left[-1]), {})
         given = [one for one in (*args, *kwargs.values()) if isinstance(one, Outcome)]
         if any(one.failure is not None for one in given):
@@ -84,10 +90,11 @@ class Watched:
         if self.owner and (failure := self._left_out(folder, owner)) is not None:
             return NoValue(None, failure, {})
         record = folder / f"{name}-{len(left)}"
-        left_seconds = None if self.limit is None else self.limit - seconds_of(given)
+        limit = self.watch.limit
+        left_seconds = None if limit is None else limit - seconds_of(given)
         if left_seconds is not None and left_seconds <= 0:
             return NoValue(None, self._late(""), {})
-        limit_memory(self.memory)
+        limit_memory(self.watch.memory)
         with record.open("w") as trace:
             trace.write(f"{time.time()}\n")
             trace.flush()
@@ -130,7 +137,11 @@ class Watched:
         if _timed_out(record):
             return self._late(text)
         cause = re.search(r"Fatal Python error: (.*)", text)
-        why = cause[1] if cause else "twice, killed (as for too much memory) or by itself"
+        why = (
+            cause[1]
+            if cause
+            else f"{self.watch.tries} times, killed (as for too much memory) or by itself"
+        )
         return Failure(
             error="ProcessDied",
             message=f"the process that ran it died: {why}",
@@ -141,12 +152,13 @@ class Watched:
         )
 
     def _late(self, text: str) -> Failure:
+        limit = self.watch.limit or 0.0
         return Failure(
             error="TimeoutError",
-            message=f"took longer than {self.limit:g} s",
+            message=f"took longer than {limit:g} s",
             line=_line(text),
             task=self.attempt.task,
-            seconds=self.limit or 0.0,
+            seconds=limit,
             traceback=text,
         )
 

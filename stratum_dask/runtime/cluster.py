@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -13,13 +13,14 @@ from dask.sizeof import sizeof
 from stratum_dask.errors import LostValuesError
 from stratum_dask.graph import ANNOTATION, DataNode, GraphNode, Key
 from stratum_dask.ops.outcomes import NoValue, Outcome, failure_of
+from stratum_dask.runtime.doubts import Doubts
 from stratum_dask.scheduler.connection import is_connected, lost_scheduler
 
 _BIG = 1 << 20
 _ROUNDS = 100
-"""How often to submit again what was lost with workers."""
+"""How often to submit again what was lost with workers, if nothing comes of it."""
 _PAUSE = 0.05
-"""Seconds before what was lost is submitted again, times how often that was done."""
+"""Seconds before what was lost is submitted again, times how often that was done in vain."""
 
 
 def compute_on(
@@ -28,6 +29,7 @@ def compute_on(
     keys: Sequence[Key],
     done: Callable[[Key, Outcome], None] | None,
     plan: str,
+    owners: Callable[[], Mapping[Key, str]],
 ) -> list[Outcome]:
     """Compute the outcomes of `keys` on a cluster.
 
@@ -41,6 +43,8 @@ def compute_on(
         Called with key and outcome of each as it finishes.
     plan : str
         With which all tasks are marked.
+    owners : callable
+        Returns the candidate of each task that only one needs; called if workers die.
 
     Returns
     -------
@@ -54,52 +58,133 @@ def compute_on(
         If the scheduler ended, and there is another one, which knows nothing of the batch. Where
         there is none, it is the failure of all that was not computed.
     """
-    address, connection = client.scheduler.address, client.scheduler_comm
-    big = {
-        key: Outcome(node.value, None, {})
-        for key, node in dsk.items()
-        if isinstance(node, DataNode) and sizeof(node.value) > _BIG
-    }
-    tasks = {key: node for key, node in dsk.items() if key not in big}
-    found: dict[Key, Outcome] = {}
-    # The data go as outcomes, which arrive as they were, and by themselves: in a graph they pass
-    # through the scheduler.
-    sent = _send(client, big)
-    others = {one for node in dsk.values() for one in node.dependencies} - dsk.keys()
-    for number in range(_ROUNDS):
-        left = [key for key in keys if key not in found]
-        if not left or not is_connected(client):
-            break
-        if client.scheduler_comm is not connection:
-            raise lost_scheduler(client, address)
-        if number:
-            # With a worker went data that cannot be computed again: send them again.
-            lost = {key: value for key, value in big.items() if _is_lost(client, key)}
-            if any(_is_lost(client, key) for key in others):
-                raise LostValuesError(
-                    "a worker was lost with values that nobody can compute again, since the "
-                    "client that sent their data is gone; run the batch again"
-                )
-            for key in lost:
-                del sent[key]
-            # The release of data travels by another way than the data, which it must not overtake.
-            # And as long as a client has not heard that they are lost, all is asked for in vain.
-            time.sleep(min(number * _PAUSE, 1.0))
-            sent.update(_send(client, lost))
-        with dask.annotate(**{ANNOTATION: plan}):
-            futures = client.get(tasks, left, sync=False)
+    batch = _Batch(client, dsk, keys, done, plan, owners)
+    batch.run()
+    error: Exception = CancelledError("its task was cancelled, or lost again and again")
+    if client.status != "running":
+        error = lost_scheduler(client, batch.address)
+    gone = failure_of(error, "")
+    return [batch.found.get(key) or NoValue(None, gone, {}) for key in keys]
+
+
+class _Batch:
+    """A batch that is submitted until every wanted key has an outcome.
+
+    Attributes
+    ----------
+    found : dict of key to Outcome
+    address : str
+        Of the scheduler at the beginning.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        dsk: Mapping[Key, GraphNode],
+        keys: Sequence[Key],
+        done: Callable[[Key, Outcome], None] | None,
+        plan: str,
+        owners: Callable[[], Mapping[Key, str]],
+    ) -> None:
+        self.found: dict[Key, Outcome] = {}
+        self.address = client.scheduler.address
+        self._client, self._connection = client, client.scheduler_comm
+        self._keys, self._done, self._plan = keys, done, plan
+        self._doubts = Doubts(dsk, owners)
+        # Big data go as outcomes, which arrive as they were, and by themselves: in a graph they
+        # pass through the scheduler.
+        self._big = {
+            key: Outcome(node.value, None, {})
+            for key, node in dsk.items()
+            if isinstance(node, DataNode) and sizeof(node.value) > _BIG
+        }
+        self._tasks = {key: node for key, node in dsk.items() if key not in self._big}
+        self._others = {one for node in dsk.values() for one in node.dependencies} - dsk.keys()
+        self._sent: dict[Key, Any] = {}
+        self._held: dict[Key, Any] = {}
+
+    def run(self) -> None:
+        """Submit what has no outcome, as long as there is a scheduler and anything comes of it."""
+        self._sent = _send(self._client, self._big)
+        vain = 0
+        while vain < _ROUNDS:
+            left = self._left()
+            if not left or not is_connected(self._client):
+                return
+            if self._client.scheduler_comm is not self._connection:
+                raise lost_scheduler(self._client, self.address)
+            asked = self._doubts.asks() or left
+            told, blamed = self._submit(asked)
+            vain = 0 if told else vain + 1
+            if blamed or told < len(asked):
+                self._send_again(vain + 1)
+
+    def _left(self) -> list[Key]:
+        """Return what has no outcome, after what depends on a task that killed workers has one."""
+        for key in self._keys:
+            if key not in self.found and (error := self._doubts.verdict(key)) is not None:
+                self._tell(key, NoValue(None, failure_of(error, str(key)), {}))
+        return [key for key in self._keys if key not in self.found]
+
+    def _tell(self, key: Key, outcome: Outcome) -> None:
+        self.found[key] = outcome
+        if self._done is not None:
+            self._done(key, outcome)
+
+    def _submit(self, asked: Sequence[Key]) -> tuple[int, bool]:
+        """Submit tasks; return of how many it is known how they ended, and if some are blamed."""
+        from distributed import KilledWorker  # takes long to import; a client has done so
+
+        told, blamed, wanted = 0, {}, set(self._keys)
+        with dask.annotate(**{ANNOTATION: self._plan}):
+            futures = self._client.get(self._tasks, asked, sync=False)
         try:
-            _collect(client, futures, found, done)
+            for future, result in _results(self._client, futures, wanted):
+                key = future.key
+                if isinstance(result, KilledWorker):
+                    blamed[result.task] = result
+                elif isinstance(result, Outcome):
+                    self._doubts.clear(key)
+                    self._tell(key, result)
+                elif result is not None:
+                    self._doubts.clear(key)
+                    self._tell(key, NoValue(None, failure_of(result, str(key)), {}))
+                elif key not in wanted and future.status == "finished":
+                    self._doubts.clear(key)
+                    self._held[key] = future
+                else:  # it was lost
+                    continue
+                told += 1
         except BaseException:
-            client.cancel(futures)
+            self._client.cancel(futures)
             raise
         finally:
             del futures
-    error: Exception = CancelledError("its task was cancelled, or lost again and again")
-    if client.status != "running":
-        error = lost_scheduler(client, address)
-    gone = failure_of(error, "")
-    return [found.get(key) or NoValue(None, gone, {}) for key in keys]
+        for task, error in blamed.items():
+            self._held.pop(task, None)  # or it would stay failed
+            self._doubts.blame(task, error)
+        return told, bool(blamed)
+
+    def _send_again(self, times: int) -> None:
+        """Send data again that went with a worker, since they cannot be computed.
+
+        Raises
+        ------
+        LostValuesError
+            If such data came with another client, which is gone.
+        """
+        lost = {key: value for key, value in self._big.items() if _is_lost(self._client, key)}
+        if any(_is_lost(self._client, key) for key in self._others):
+            raise LostValuesError(
+                "a worker was lost with values that nobody can compute again, since the "
+                "client that sent their data is gone; run the batch again"
+            )
+        for key in lost:
+            del self._sent[key]
+        # The release of data travels by another way than the data, which it must not overtake.
+        # And as long as a client has not heard that they are lost, all is asked for in vain.
+        time.sleep(min(times * _PAUSE, 1.0))
+        self._sent.update(_send(self._client, lost))
 
 
 def _send(client: Any, values: Mapping[Key, Outcome]) -> dict[Key, Any]:
@@ -117,44 +202,46 @@ def _send(client: Any, values: Mapping[Key, Outcome]) -> dict[Key, Any]:
     return {}
 
 
-def _collect(
-    client: Any,
-    futures: Sequence[Any],
-    found: dict[Key, Outcome],
-    done: Callable[[Key, Outcome], None] | None,
-) -> None:
-    """Wait for futures; those that were lost with what they depend on are left out."""
+def _results(
+    client: Any, futures: Sequence[Any], wanted: Container[Key]
+) -> Iterator[tuple[Any, Any]]:
+    """Wait for futures; yield each with its result or exception, None if it was lost.
+
+    Only those of `wanted` keys are fetched: of others None stands for a result.
+    """
     from distributed import as_completed  # takes long to import; a client has done so
 
     # With its own results it would wait for ever for those that a scheduler takes along.
     for batch in as_completed(futures, loop=client.loop).batches():
-        for future, result in zip(batch, _results(client, batch), strict=True):
-            if isinstance(result, Outcome):
-                outcome = result
-            # Its state may have changed since the result was asked for.
-            elif future.status != "error" or isinstance(result, CancelledError):
-                continue
-            else:
-                outcome = NoValue(None, failure_of(result, str(future.key)), {})
-            found[future.key] = outcome
-            if done is not None:
-                done(future.key, outcome)
+        results = _fetch(client, [one for one in batch if one.key in wanted])
+        for one in batch:
+            result = results.get(one.key)
+            yield one, _error(one) if result is None else result
 
 
-def _results(client: Any, futures: Sequence[Any]) -> list[Any]:
-    """Return the results of futures that are done, or why there are none."""
+def _fetch(client: Any, futures: Sequence[Any]) -> dict[Key, Any]:
+    """Return results by key: None where there is none, an exception where one cannot be read."""
     try:
-        gathered: list[Any] = client.gather(futures)
-        return gathered
-    except Exception:  # of one of them
-        return [_result(one) for one in futures]
+        # What it raised would hold all futures until garbage is collected, and as long as one is
+        # held, its task stays failed.
+        found: dict[Key, Any] = client.gather({one.key: one for one in futures}, errors="skip")
+        return found
+    except OSError:  # the scheduler is gone
+        return {}
+    except Exception as error:  # of one of them
+        if len(futures) == 1:
+            return {futures[0].key: error}
+        return {key: one for each in futures for key, one in _fetch(client, [each]).items()}
 
 
-def _result(future: Any) -> Any:
-    try:
-        return future.result()
-    except Exception as error:
-        return error
+def _error(future: Any) -> BaseException | None:
+    """Return why a future has no result, None if it has one or was lost."""
+    if future.status != "error":
+        return None
+    error: BaseException | None = future.exception()
+    if error is None or isinstance(error, CancelledError):
+        return None
+    return error.with_traceback(future.traceback())
 
 
 def _is_lost(client: Any, key: Key) -> bool:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
@@ -27,15 +28,22 @@ from stratum_dask.graph import (
 )
 from stratum_dask.ops.outcomes import Attempt, Outcome, Surroundings, spent_by
 from stratum_dask.ops.packed import Packed
-from stratum_dask.ops.watch import Watched
+from stratum_dask.ops.watch import Watch, Watched
 from stratum_dask.runtime.cluster import compute_on
 from stratum_dask.runtime.costs import estimate, learn, open_book
 from stratum_dask.runtime.critical import CriticalFirst
 from stratum_dask.runtime.mapping import mapped
 from stratum_dask.runtime.threads import Threads, is_in_task, limited
 from stratum_dask.scheduler.client import LiveValues
+from stratum_dask.scheduler.connection import threads_of
 
 Done = Callable[[Key, Outcome], None]
+
+_TRIES = 3
+"""How many workers of a cluster may die with a task: one more, and Dask ends what waits there."""
+
+_TRIES_ISOLATED = 2
+"""The same of processes of our own, which nobody else ends."""
 
 _FEW = 10
 """Tasks per core that are ready from which on no core will be idle soon."""
@@ -137,36 +145,11 @@ def _run(
     dsk = attempts(graph, Surroundings.here(threads))
     scheduler = None if is_in_task() else get_scheduler()
     client = getattr(scheduler, "__self__", None)
-    if isolate == "process" and not is_in_task():
-        memory = None
-        if own := client is None:
-            from stratum_dask.runtime import processes  # takes long to import
-
-            client = processes.isolated_client(workers)
-            memory = processes.memory_of_each(len(client.nthreads()))
-        if all(threads == 1 for threads in client.nthreads().values()):
-            with ExitStack() as stack:
-                if own:
-                    stack.enter_context(processes.ended_with(client))
-                    dsk = stack.enter_context(mapped(client, dsk, keys))
-                folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
-                dsk = _watched(dsk, _owners(graph), folder, timeout, memory)
-                return compute_on(client, dsk, keys, done, graph.plan)
-        if timeout is not None:
-            raise ConfigError(
-                "timeout= ends the process of a task that takes too long, but the workers of the "
-                "current Client run several tasks in one process; start them with "
-                "threads_per_worker=1"
-            )
-    if client is not None:
-        for source in graph.known:
-            if isinstance(source, LiveValues):
-                source.announce(graph)
+    if client is not None or (isolate == "process" and not is_in_task()):
+        return _run_on_workers(graph, dsk, keys, client, workers, done, isolate, timeout)
     many = 1 if is_in_task() else (workers or dask.config.get("num_workers", None) or CPU_COUNT)
     # Threads that enter and leave `catch_warnings` in turns would leave each other's filters.
     with limited(threads), warnings.catch_warnings(), _Watch(done):
-        if client is not None:
-            return compute_on(client, dsk, keys, done, graph.plan)
         if scheduler is not None:
             return list(scheduler(dsk, list(keys)))
         if many == 1:
@@ -177,20 +160,47 @@ def _run(
             return list(dask.threaded.get(dsk, list(keys), pool=pool))
 
 
-def _watched(
+def _run_on_workers(
+    graph: Graph,
     dsk: dict[Key, GraphNode],
-    owners: Mapping[Key, str],
-    folder: str,
+    keys: Sequence[Key],
+    client: Any,
+    workers: int | None,
+    done: Done | None,
+    isolate: str,
     timeout: float | None,
-    memory: int | None,
+) -> list[Outcome]:
+    """Compute on the workers of a client, or on isolated processes if there is none."""
+    memory, tries = None, _TRIES
+    with ExitStack() as stack:
+        if client is None:
+            from stratum_dask.runtime import processes  # takes long to import
+
+            client = processes.isolated_client(workers)
+            stack.enter_context(processes.ended_with(client))
+            dsk = stack.enter_context(mapped(client, dsk, keys))
+            memory, tries = processes.memory_of_each(len(client.nthreads())), _TRIES_ISOLATED
+        for source in graph.known:
+            if isinstance(source, LiveValues):
+                source.announce(graph)
+        threads = threads_of(client)
+        if all(one == 1 for one in threads) and (threads or isolate == "process"):
+            folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
+            dsk = _watched(dsk, _owners(graph), Watch(folder, tries, timeout, memory))
+        elif timeout is not None:
+            raise ConfigError(
+                "timeout= ends the process of a task that takes too long, but the workers of the "
+                "current Client run several tasks in one process; start them with "
+                "threads_per_worker=1"
+            )
+        return compute_on(client, dsk, keys, done, graph.plan, partial(_owners, graph))
+
+
+def _watched(
+    dsk: dict[Key, GraphNode], owners: Mapping[Key, str], watch: Watch
 ) -> dict[Key, GraphNode]:
     return {
-        key: Task(
-            key,
-            Watched(call.func, folder, timeout, owners.get(key, ""), memory),
-            *call.args,
-            **call.kwargs,
-        )
+        key: Task(key, Watched(call.func, watch, owners.get(key, "")), *call.args, **call.kwargs)
         if (call := call_of(node)) is not None and isinstance(call.func, Attempt)
         else node
         for key, node in dsk.items()

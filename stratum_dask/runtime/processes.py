@@ -54,6 +54,14 @@ class _Nanny(Nanny):  # type: ignore[misc]  # distributed is not typed
             return await super().instantiate()
 
 
+class _Cluster(LocalCluster):  # type: ignore[misc]  # distributed is not typed
+    """Keeps the nannies of processes that died: it would close one that just starts another."""
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        with dask.config.set({"distributed.deploy.lost-worker-timeout": _FOREVER}):
+            super()._update_worker_status(op, msg)
+
+
 def isolated_client(workers: int | None = None) -> Any:
     """Return a client of one-thread worker processes; started at the first call.
 
@@ -115,7 +123,7 @@ def ended_with(client: Any) -> Iterator[None]:
 
 def _cluster(many: int) -> LocalCluster:
     try:
-        return LocalCluster(
+        return _Cluster(
             n_workers=many,
             threads_per_worker=1,
             worker_class=_Nanny,

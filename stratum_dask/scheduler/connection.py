@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from stratum_dask.errors import SchedulerLostError
@@ -68,9 +70,24 @@ def has_plugin(client: Any) -> bool:
     SchedulerLostError
         As :func:`ask` does.
     """
+    return bool(_call(client, partial(client.get_metadata, messages.METADATA, default=None)))
+
+
+def threads_of(client: Any) -> list[int]:
+    """Return how many threads each worker of a client's cluster has.
+
+    Raises
+    ------
+    SchedulerLostError
+        As :func:`ask` does.
+    """
+    return list(_call(client, client.nthreads).values())
+
+
+def _call(client: Any, method: Callable[[], Any]) -> Any:
     address, connection = client.scheduler.address, client.scheduler_comm
     try:
-        return bool(client.get_metadata(messages.METADATA, default=None))
+        return method()
     except OSError as error:
         if _has_lost(client, connection):
             raise lost_scheduler(client, address) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -125,8 +126,11 @@ def test_what_became_of_values_in_a_store(cluster, tmp_path, monkeypatch):
         for _ in range(2):
             assert dask.compute(*sd.optimize(graphs)) == (6, 12)
             flush()
-        found = client.sync(client.scheduler.stratum_state)["store"]
-        assert found["hits"] >= 2 and found["written"] >= 2
+        deadline = time.time() + 30
+        found = {"hits": 0, "written": 0}
+        while found["hits"] < 2 or found["written"] < 2:  # workers tell of them in a while
+            assert time.time() < deadline
+            found = client.sync(client.scheduler.stratum_state)["store"]
         assert found["refused"]["holds a set, whose order would not come back"] >= 2
         assert found["misses"]["not there"] >= 4
         url = cluster.dashboard_link.rpartition("/")[0]

@@ -12,8 +12,16 @@ from typing import Any
 import numpy as np
 
 from stratum_dask.ops.frames import layout
-from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, is_number, promote
+from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, is_number
 from stratum_dask.ops.frames.layout import Blocks
+from stratum_dask.ops.frames.promotion import (
+    ARITHMETIC,
+    COMPARISONS,
+    LOGIC,
+    common_dtype,
+    common_name,
+    dtype_with,
+)
 from stratum_dask.ops.frames.rows import row_of
 from stratum_dask.ops.frames.symbols import (
     DTYPES,
@@ -23,10 +31,6 @@ from stratum_dask.ops.frames.symbols import (
     Scalar,
     Unsupported,
 )
-
-ARITHMETIC = frozenset({"add", "sub", "mul", "truediv", "floordiv", "mod", "pow"})
-COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
-LOGIC = frozenset({"and", "or", "xor"})
 
 #: What is done between frames and rows: other operations have corners of their own.
 ON_ROWS = COMPARISONS | {"add", "sub", "mul", "truediv"}
@@ -70,17 +74,6 @@ def series_binary(b: Builder, op: str, left: Any, right: Any, *, strong: bool = 
     return Column(dtype, owner.length, node, index=owner.index, name=name)
 
 
-def common_name(left: Any, right: Any) -> Any:
-    """Return the name of a result of two Series."""
-    if left is None or right is None:
-        return None
-    if type(left) is not type(right) or type(left) not in (str, int, np.float64):
-        raise Unsupported("name is neither str nor number")
-    if left != left:
-        raise Unsupported("NaN as a name")
-    return left if left == right else None
-
-
 def columns_of(
     b: Builder, op: str, left: Any, right: Any, *, strong: bool = False
 ) -> tuple[int, int]:
@@ -90,19 +83,19 @@ def columns_of(
     """
     if isinstance(left, Column) and isinstance(right, Column):
         first, second = b.load(left), b.load(right)
-        dtype = _common(op, b.dtype(first), b.dtype(second))
+        dtype = common_dtype(op, b.dtype(first), b.dtype(second))
         return b.cast(first, dtype), b.cast(second, dtype)
     if isinstance(left, Column):
         column, scalar = b.load(left), right
     else:
         column, scalar = b.load(right), left
     if isinstance(scalar, Scalar) and strong:
-        dtype = _common(op, b.dtype(column), scalar.dtype)
+        dtype = common_dtype(op, b.dtype(column), scalar.dtype)
         value = b.cast(scalar.node, dtype)
     elif isinstance(scalar, Scalar):
         dtype, value = _lazy_operand(b, op, b.dtype(column), scalar)
     elif is_number(scalar):
-        dtype = _dtype_with(op, b.dtype(column), scalar)
+        dtype = dtype_with(op, b.dtype(column), scalar)
         value = b.const(dtype, scalar)
     elif type(scalar) is bool and b.dtype(column) == "bool" and op not in ARITHMETIC:
         dtype, value = "bool", b.const("bool", scalar)
@@ -110,44 +103,6 @@ def columns_of(
         raise Unsupported("operand")
     column = b.cast(column, dtype)
     return (column, value) if isinstance(left, Column) else (value, column)
-
-
-def _common(op: str, left: str, right: str) -> str:
-    dtype = promote(left, right)
-    if op == "truediv" and dtype[0] != "f":
-        if left == right == "bool":
-            raise Unsupported("bool operands")
-        return "f64"
-    if op in COMPARISONS and dtype[0] == "f" and left[0] in "iu" and right[0] in "iu":
-        raise Unsupported("int64 against uint64")
-    if op in ARITHMETIC and dtype == "bool":
-        raise Unsupported("bool operands")
-    if op in LOGIC and (dtype[0] == "f" or (dtype != "bool" and "bool" in (left, right))):
-        raise Unsupported("dtype")
-    if op == "pow" and left != right:
-        raise Unsupported("mixed dtypes")
-    return dtype
-
-
-def _dtype_with(op: str, column: str, scalar: Any) -> str:
-    """Return the dtype in which a column and a Python number meet."""
-    integer = isinstance(scalar, (int, np.integer))
-    if op in LOGIC:
-        if column[0] not in "iu" or not integer:
-            raise Unsupported("dtype")
-        if isinstance(scalar, np.generic) and scalar.dtype != DTYPES[column]:
-            raise Unsupported("mixed dtypes")  # here a NumPy scalar counts with its own dtype
-    if column[0] == "f":
-        return column
-    if not integer or op == "truediv":
-        if op == "pow":
-            raise Unsupported("mixed dtypes")
-        return "f64"
-    if column == "bool":
-        if op == "pow":
-            raise Unsupported("bool operands")
-        return "i64"
-    return column
 
 
 def _lazy_operand(b: Builder, op: str, column: str, scalar: Scalar) -> tuple[str, int]:
@@ -225,7 +180,7 @@ def _row_binary(b: Builder, op: str, left: Any, right: Any) -> Row:
     if isinstance(left, Row) and isinstance(right, Row):
         if not _same_labels(left, right):
             raise Unsupported("different labels")
-        dtype = _common(op, left.dtype, right.dtype)
+        dtype = common_dtype(op, left.dtype, right.dtype)
         pairs = [
             (b.cast(one.node, dtype), b.cast(other.node, dtype))
             for one, other in zip(left.scalars, right.scalars, strict=True)
@@ -235,7 +190,7 @@ def _row_binary(b: Builder, op: str, left: Any, right: Any) -> Row:
         row, number = (left, right) if isinstance(left, Row) else (right, left)
         if not is_number(number):
             raise Unsupported("operand")
-        dtype = _dtype_with(op, row.dtype, number)
+        dtype = dtype_with(op, row.dtype, number)
         constant = b.const(dtype, number)
         pairs = [(b.cast(scalar.node, dtype), constant) for scalar in row.scalars]
         if row is right:

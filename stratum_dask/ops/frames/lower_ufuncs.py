@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stratum_dask.ops.frames.builder import Builder, code_of, is_number, promote
-from stratum_dask.ops.frames.lower_arithmetic import common_name
+from stratum_dask.ops.frames.promotion import common_name
 from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Scalar, Unsupported
 
 

@@ -241,6 +241,8 @@ class Layout:
 
     def together(self, positions: Sequence[int]) -> bool:
         """Whether columns are stored in one block."""
+        if len(positions) == 1:  # as most are, in frames of many blocks
+            return True
         return any(set(positions) <= set(block) for block in self.blocks)
 
 

@@ -717,6 +717,36 @@ class Text:
         out : ndarray
         """
 
+    def bytes(self) -> int:
+        """Return how many bytes the rows have."""
+
+    def change_case(
+        self,
+        case: str,
+        ends: npt.NDArray[np.int64],
+        validity: npt.NDArray[np.uint8],
+        out: npt.NDArray[np.uint8],
+    ) -> int | None:
+        """Write the strings in another case, as Arrow stores them.
+
+        Parameters
+        ----------
+        case : str
+            The name of pandas' method.
+        ends : ndarray
+            One longer than there are rows.
+        validity : ndarray
+            A bit for each row.
+        out : ndarray
+            As long as `bytes` says.
+
+        Returns
+        -------
+        int or None
+            How many are missing; None, and nothing useful is written, where some character is not
+            ASCII.
+        """
+
     def lengths(self, out: npt.NDArray[Any]) -> None:
         """Write the number of code points of each row (int64 or float64), -1 or NaN for none."""
 

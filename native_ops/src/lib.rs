@@ -73,5 +73,5 @@ pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};
 pub use rows::row_medians;
 pub use table::{Listed, LookupTable, Set};
-pub use text::{Chunk, Strings, Test, TextError, lengths, matches, order};
+pub use text::{Case, Chunk, Strings, Test, TextError, change_case, lengths, matches, order};
 pub use windows::{Windows, window_extremes, window_sums, window_variances};

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.direct import dictionary, lengths
+from stratum_dask.ops.direct.casing import CASES
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref, Step, Unsupported
 from tests.ops.generate import indexes
@@ -129,6 +130,15 @@ def test_methods_of_the_accessor(column, call):
     op, args, kwargs = call
     steps = [step("getattr", Ref(0), "str"), step(op, Ref(1), *args, **kwargs)]
     assert ran_natively(steps, column) or column.empty
+
+
+@given(columns(), st.sampled_from(sorted(CASES)))
+def test_letters_change_without_a_dictionary(column, name):
+    dictionary.forget()
+    counters.reset()
+    check([step("getattr", Ref(0), "str"), step(f".{name}", Ref(1))], [column])
+    ascii_only = all(type(word) is not str or word.isascii() for word in column)
+    assert not (ascii_only and len(column)) or not counters.snapshot().fallbacks
 
 
 ON_SERIES: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
@@ -370,7 +380,7 @@ def test_a_chain_of_calls(column):
 
 def test_many_distinct_strings_are_left_to_pandas():
     column = pd.Series([f"row {i}" for i in range(10_000)])
-    assert not ran_natively([step("getattr", Ref(0), "str"), step(".upper", Ref(1))], column)
+    assert not ran_natively([step("getattr", Ref(0), "str"), step(".strip", Ref(1))], column)
 
 
 TESTS = st.one_of(
@@ -432,10 +442,10 @@ def test_most_strings_are_distinct(rows):
 
 def test_cheap_calls_wait_for_a_dictionary():
     column = pd.Series(["a", "b", "a"] * 5)
-    steps = [step("getattr", Ref(0), "str"), step(".upper", Ref(1))]
+    steps = [step("getattr", Ref(0), "str"), step(".strip", Ref(1))]
     counters.reset()
     check(steps, [column])
-    fallback = counters.Fallback(".upper", "str", "cheap in pandas")
+    fallback = counters.Fallback(".strip", "str", "cheap in pandas")
     assert counters.snapshot().fallbacks == {fallback: 2}
     assert ran_natively(steps, column)
 

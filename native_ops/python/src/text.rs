@@ -4,7 +4,8 @@ use crate::arrays::{Bytes, Outputs, invalid};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use stratum_native_ops::{
-    Bool, Chunk, ColumnMut, Layout, Test, TimeUnit, dictionary, lengths, matches, parse_dates,
+    Bool, Case, Chunk, ColumnMut, Layout, Test, TimeUnit, change_case, dictionary, lengths,
+    matches, parse_dates,
 };
 
 /// `(validity, offsets, data, offset, length)` of a chunk, as `pyarrow.Array` has them.
@@ -177,6 +178,36 @@ impl Text {
         };
         done.then_some(())
             .ok_or_else(|| invalid("the lengths differ"))
+    }
+
+    /// Writes the strings in another case, their ends and their validity; returns how many are
+    /// missing, none where some character is not ASCII.
+    fn change_case(
+        &self,
+        py: Python<'_>,
+        case: &str,
+        ends: &Bound<'_, PyAny>,
+        validity: &Bound<'_, PyAny>,
+        out: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<usize>> {
+        let case = Case::parse(case).ok_or_else(|| invalid("no such case"))?;
+        let chunks = self.chunks()?;
+        let written = [(ends, "ends"), (validity, "validity"), (out, "out")];
+        let mut outputs = Outputs::new(written, &[])?;
+        let [
+            ColumnMut::I64(ends),
+            ColumnMut::U8(validity),
+            ColumnMut::U8(out),
+        ] = outputs.columns()
+        else {
+            return Err(invalid("ends must be int64, validity and out uint8"));
+        };
+        Ok(py.detach(|| change_case(&chunks, case, ends, validity, out)))
+    }
+
+    /// Returns how many bytes the rows have.
+    fn bytes(&self) -> PyResult<usize> {
+        Ok(self.chunks()?.iter().map(Chunk::bytes).sum())
     }
 
     /// Writes the positions of the rows in the order of their code points.

@@ -1,6 +1,6 @@
 //! Strings that are like one that is given, or one of some.
 
-use super::Chunk;
+use super::{Chunk, used};
 
 /// What is asked of each string.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,12 +117,6 @@ pub fn lengths<T: Copy>(
         let begins = data[start..end].iter().filter(|&&byte| byte as i8 >= -64);
         convert(begins.count())
     })
-}
-
-/// The bytes of a chunk's rows.
-fn used<'a>(chunk: &Chunk<'a>) -> &'a [u8] {
-    let offsets = chunk.offsets();
-    &chunk.data()[offsets[0] as usize..offsets[offsets.len() - 1] as usize]
 }
 
 /// Writes what `each` makes of the data, and of where a row starts and ends in it.

@@ -1,11 +1,13 @@
 //! Columns of strings in Arrow's layout: chunks of offsets into bytes, with a bitmap of what is
 //! there.
 
+mod casing;
 mod gather;
 mod matching;
 mod order;
 
 use crate::simd::{Kernel, dispatch};
+pub use casing::{Case, change_case};
 pub use gather::Strings;
 pub use matching::{Test, lengths, matches};
 pub use order::order;
@@ -81,6 +83,12 @@ impl<'a> Chunk<'a> {
         self.offsets.len() - 1
     }
 
+    /// The number of bytes that the rows have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        used(self).len()
+    }
+
     /// The chunk in parts of so many rows, the last one perhaps shorter.
     pub(crate) fn parts(self, rows: usize) -> impl Iterator<Item = Self> {
         (0..self.rows()).step_by(rows).map(move |start| {
@@ -130,6 +138,12 @@ impl<'a> Chunk<'a> {
     pub(crate) fn data(&self) -> &'a [u8] {
         self.data
     }
+}
+
+/// The bytes of a chunk's rows.
+fn used<'a>(chunk: &Chunk<'a>) -> &'a [u8] {
+    let offsets = chunk.offsets();
+    &chunk.data()[offsets[0] as usize..offsets[offsets.len() - 1] as usize]
 }
 
 struct Descends<'a>(&'a [i64]);

@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.core.strings.accessor import StringMethods
 
 from stratum_dask.ops.direct.arrow import chunks_of, native
+from stratum_dask.ops.direct.casing import CASES, change_case
 from stratum_dask.ops.direct.dictionary import (
     MANY,
     by_pair,
@@ -143,6 +144,11 @@ def method(name: str) -> Callable[..., Any]:
 
 def _once(name: str, series: Any, call: Callable[[pd.Series], Any], *args: Any) -> Any:
     """Run a cheap call on each row, or on the distinct strings if they are known."""
+    if name in CASES and not args:
+        try:
+            return by_string(series, call, known=True)  # which keeps what is known for later steps
+        except Unsupported:
+            return change_case(name, series)
     if name not in BY_ROW:
         return by_string(series, call, known=True)
     few = len(series) < _FEW

@@ -18,6 +18,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,27 +78,25 @@ class Watched:
         """Run the task, unless it or its candidate has killed a process before."""
         if os.getpid() == self._home:
             return self.attempt(*args, **kwargs)  # which must not be ended
-        folder = Path(self.watch.folder)
-        folder.mkdir(0o700, exist_ok=True)
+        there = _names_in(self.watch.folder)
         owner = digest(self.owner.encode()).hex() if self.owner else "all"
         name = f"{owner}-{digest(self.attempt.task.encode()).hex()}"
-        left = sorted(folder.glob(f"{name}-*"))
-        if left and (len(left) >= self.watch.tries or _is_explained(left[-1])):
-            return NoValue(None, self._ended(folder, owner, left[-1]), {})
+        left = sorted(one for one in there if one.startswith(name))
+        if left and (len(left) >= self.watch.tries or _is_explained(self._path(left[-1]))):
+            return NoValue(None, self._ended(owner, self._path(left[-1])), {})
         given = [one for one in (*args, *kwargs.values()) if isinstance(one, Outcome)]
         if any(one.failure is not None for one in given):
             return self.attempt(*args, **kwargs)  # which fails likewise
-        if self.owner and (failure := self._left_out(folder, owner)) is not None:
+        if self.owner and (failure := self._left_out(owner, there)) is not None:
             return NoValue(None, failure, {})
-        record = folder / f"{name}-{len(left)}"
+        record = os.path.join(self.watch.folder, f"{name}-{len(left)}")
         limit = self.watch.limit
         left_seconds = None if limit is None else limit - seconds_of(given)
         if left_seconds is not None and left_seconds <= 0:
             return NoValue(None, self._late(""), {})
         limit_memory(self.watch.memory)
-        with record.open("w") as trace:
-            trace.write(f"{time.time()}\n")
-            trace.flush()
+        with open(record, "wb", buffering=0) as trace:
+            trace.write(f"{time.time()}\n".encode())
             faulthandler.enable(trace, all_threads=True)
             if left_seconds is not None:
                 faulthandler.dump_traceback_later(left_seconds, file=trace, exit=True)
@@ -106,24 +105,27 @@ class Watched:
             finally:
                 faulthandler.cancel_dump_traceback_later()
                 faulthandler.disable()
-                record.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(record)
 
-    def _ended(self, folder: Path, owner: str, record: Path) -> Failure:
+    def _path(self, name: str) -> Path:
+        return Path(self.watch.folder, name)
+
+    def _ended(self, owner: str, record: Path) -> Failure:
         """Return why the task was ended, and tell the other tasks of its candidate."""
         failure = self._died(record)
-        told = folder / f"{owner}-ended"
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+        with tempfile.NamedTemporaryFile("w", dir=self.watch.folder, delete=False) as file:
             json.dump(vars(failure), file)
-        os.replace(file.name, told)
+        os.replace(file.name, self._path(f"{owner}-ended"))
         return failure
 
-    def _left_out(self, folder: Path, owner: str) -> Failure | None:
+    def _left_out(self, owner: str, there: Sequence[str]) -> Failure | None:
         """Return why the task needs not be tried: another of its candidate was ended."""
         failure = None
-        try:
-            failure = Failure(**json.loads((folder / f"{owner}-ended").read_text()))
-        except FileNotFoundError:
-            for record in folder.glob(f"{owner}-*-*"):
+        if (told := f"{owner}-ended") in there:
+            failure = Failure(**json.loads(self._path(told).read_text()))
+        else:
+            for record in (self._path(one) for one in there if one.startswith(owner)):
                 with contextlib.suppress(FileNotFoundError):  # of one that has just finished
                     if _is_explained(record):
                         failure = self._died(record)
@@ -161,6 +163,15 @@ class Watched:
             seconds=limit,
             traceback=text,
         )
+
+
+def _names_in(folder: str) -> list[str]:
+    """Return what is in a folder, which is made if it is not there, as on other machines."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        Path(folder).mkdir(0o700, exist_ok=True)
+        return []
 
 
 def limit_memory(nbytes: int | None) -> None:

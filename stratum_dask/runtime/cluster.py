@@ -89,7 +89,7 @@ class _Batch:
         self.found: dict[Key, Outcome] = {}
         self.address = client.scheduler.address
         self._client, self._connection = client, client.scheduler_comm
-        self._keys, self._done, self._plan = keys, done, plan
+        self._keys, self._done, self._plan = list(dict.fromkeys(keys)), done, plan
         self._doubts = Doubts(dsk, owners)
         # Big data go as outcomes, which arrive as they were, and by themselves: in a graph they
         # pass through the scheduler.
@@ -137,7 +137,7 @@ class _Batch:
 
         told, blamed, wanted = 0, {}, set(self._keys)
         with dask.annotate(**{ANNOTATION: self._plan}):
-            futures = self._client.get(self._tasks, asked, sync=False)
+            futures = {one.key: one for one in self._client.get(self._tasks, asked, sync=False)}
         try:
             for future, result in _results(self._client, futures, wanted):
                 key = future.key
@@ -156,10 +156,8 @@ class _Batch:
                     continue
                 told += 1
         except BaseException:
-            self._client.cancel(futures)
+            self._client.cancel(list(futures.values()))
             raise
-        finally:
-            del futures
         for task, error in blamed.items():
             self._held.pop(task, None)  # or it would stay failed
             self._doubts.blame(task, error)
@@ -203,18 +201,20 @@ def _send(client: Any, values: Mapping[Key, Outcome]) -> dict[Key, Any]:
 
 
 def _results(
-    client: Any, futures: Sequence[Any], wanted: Container[Key]
+    client: Any, futures: dict[Key, Any], wanted: Container[Key]
 ) -> Iterator[tuple[Any, Any]]:
     """Wait for futures; yield each with its result or exception, None if it was lost.
 
-    Only those of `wanted` keys are fetched: of others None stands for a result.
+    Only those of `wanted` keys are fetched: of others None stands for a result. Each is taken away
+    from `futures` then: of what is still held Dask makes another when a worker dies.
     """
     from distributed import as_completed  # takes long to import; a client has done so
 
     # With its own results it would wait for ever for those that a scheduler takes along.
-    for batch in as_completed(futures, loop=client.loop).batches():
+    for batch in as_completed(list(futures.values()), loop=client.loop).batches():
         results = _fetch(client, [one for one in batch if one.key in wanted])
         for one in batch:
+            del futures[one.key]
             result = results.get(one.key)
             yield one, _error(one) if result is None else result
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from types import SimpleNamespace
 
 import distributed
 import pytest
-from distributed import KilledWorker
+from distributed import Client, KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import WorkerState
 
+from stratum_dask.graph import Task, TaskRef
 from stratum_dask.ops.outcomes import Outcome
-from stratum_dask.runtime.cluster import _Batch
+from stratum_dask.runtime.cluster import _Batch, compute_on
+
+
+@pytest.fixture
+def one_worker():
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0"
+    ) as client:
+        yield client
 
 
 class Done:
@@ -97,3 +108,34 @@ def test_a_value_that_cannot_be_read_fails_alone(monkeypatch):
 def test_all_is_lost_with_the_scheduler(monkeypatch):
     batch = submitted(monkeypatch, ("a", "unreadable", OSError("gone")))
     assert batch.found == {}
+
+
+_told = [threading.Event() for _ in range(3)]
+
+
+def after(*_, number):
+    """Return when the one before has arrived."""
+    assert not number or _told[number - 1].wait(30)
+    return Outcome(number, None, {})
+
+
+def test_what_has_arrived_is_not_held(one_worker):
+    """Else it would be computed again when the worker dies that has it."""
+
+    held = []
+
+    def done(key, outcome):
+        _told[outcome.value].set()
+        if key == "c":
+            deadline = time.monotonic() + 10
+            while "a" in one_worker.futures and time.monotonic() < deadline:
+                time.sleep(0.01)
+            held.extend(one_worker.futures)
+
+    tasks = {
+        key: Task(key, after, *map(TaskRef, needs), number=number)
+        for number, (key, needs) in enumerate({"a": "", "b": "a", "c": "b"}.items())
+    }
+    found = compute_on(one_worker, tasks, list("abc"), done, "", dict)
+    assert [one.value for one in found] == [0, 1, 2]
+    assert "a" not in held

@@ -19,6 +19,8 @@ from stratum_dask.scheduler.connection import is_connected, lost_scheduler
 _BIG = 1 << 20
 _ROUNDS = 100
 """How often to submit again what was lost with workers, if nothing comes of it."""
+_PATIENCE = 10
+"""How often Dask may blame a task that leaves records until it is in doubt nevertheless."""
 _PAUSE = 0.05
 """Seconds before what was lost is submitted again, times how often that was done in vain."""
 
@@ -30,6 +32,7 @@ def compute_on(
     done: Callable[[Key, Outcome], None] | None,
     plan: str,
     owners: Callable[[], Mapping[Key, str]],
+    recorded: bool = False,
 ) -> list[Outcome]:
     """Compute the outcomes of `keys` on a cluster.
 
@@ -45,6 +48,8 @@ def compute_on(
         With which all tasks are marked.
     owners : callable
         Returns the candidate of each task that only one needs; called if workers die.
+    recorded : bool
+        Whether a task that kills workers is found by its records.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def compute_on(
         If the scheduler ended, and there is another one, which knows nothing of the batch. Where
         there is none, it is the failure of all that was not computed.
     """
-    batch = _Batch(client, dsk, keys, done, plan, owners)
+    batch = _Batch(client, dsk, keys, done, plan, Doubts(dsk, owners, _PATIENCE if recorded else 1))
     batch.run()
     error: Exception = CancelledError("its task was cancelled, or lost again and again")
     if client.status != "running":
@@ -84,13 +89,13 @@ class _Batch:
         keys: Sequence[Key],
         done: Callable[[Key, Outcome], None] | None,
         plan: str,
-        owners: Callable[[], Mapping[Key, str]],
+        doubts: Doubts,
     ) -> None:
         self.found: dict[Key, Outcome] = {}
         self.address = client.scheduler.address
         self._client, self._connection = client, client.scheduler_comm
         self._keys, self._done, self._plan = list(dict.fromkeys(keys)), done, plan
-        self._doubts = Doubts(dsk, owners)
+        self._doubts = doubts
         # Big data go as outcomes, which arrive as they were, and by themselves: in a graph they
         # pass through the scheduler.
         self._big = {
@@ -106,18 +111,19 @@ class _Batch:
     def run(self) -> None:
         """Submit what has no outcome, as long as there is a scheduler and anything comes of it."""
         self._sent = _send(self._client, self._big)
-        vain = 0
+        again, vain = False, 0
         while vain < _ROUNDS:
             left = self._left()
             if not left or not is_connected(self._client):
                 return
             if self._client.scheduler_comm is not self._connection:
                 raise lost_scheduler(self._client, self.address)
+            if again:
+                self._send_again(vain + 1)
             asked = self._doubts.asks() or left
             told, blamed = self._submit(asked)
             vain = 0 if told else vain + 1
-            if blamed or told < len(asked):
-                self._send_again(vain + 1)
+            again = blamed or told < len(asked)
 
     def _left(self) -> list[Key]:
         """Return what has no outcome, after what depends on a task that killed workers has one."""

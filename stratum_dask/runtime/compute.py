@@ -184,7 +184,8 @@ def _run_on_workers(
             if isinstance(source, LiveValues):
                 source.announce(graph)
         threads = threads_of(client)
-        if all(one == 1 for one in threads) and (threads or isolate == "process"):
+        recorded = all(one == 1 for one in threads) and bool(threads or isolate == "process")
+        if recorded:
             folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
             dsk = _watched(dsk, _owners(graph), Watch(folder, tries, timeout, memory))
         elif timeout is not None:
@@ -193,7 +194,8 @@ def _run_on_workers(
                 "current Client run several tasks in one process; start them with "
                 "threads_per_worker=1"
             )
-        return compute_on(client, dsk, keys, done, graph.plan, partial(_owners, graph))
+        owners = partial(_owners, graph)
+        return compute_on(client, dsk, keys, done, graph.plan, owners, recorded)
 
 
 def _watched(

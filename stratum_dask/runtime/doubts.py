@@ -16,8 +16,6 @@ from math import isqrt
 
 from stratum_dask.graph import GraphNode, Key
 
-_ALONE = 2
-"""How often a task was blamed that runs alone."""
 _SOME = 8
 """Blamed tasks that run at a time, if there are not many."""
 
@@ -31,11 +29,13 @@ class Doubts:
         The tasks of the batch.
     owners : callable
         Returns the candidate of each task that only one candidate needs; asked if there is a doubt.
+    patience : int
+        How often a task may be blamed until it is in doubt.
 
     Examples
     --------
     >>> from stratum_dask.graph import Alias
-    >>> doubts = Doubts({"a": Alias("a", "x"), "b": Alias("b", "x")}, dict)
+    >>> doubts = Doubts({"a": Alias("a", "x"), "b": Alias("b", "x")}, dict, patience=1)
     >>> for key in ("a", "b"):
     ...     doubts.blame(key, RuntimeError("its worker died"))
     >>> doubts.asks()
@@ -50,10 +50,14 @@ class Doubts:
     """
 
     def __init__(
-        self, dsk: Mapping[Key, GraphNode], owners: Callable[[], Mapping[Key, str]]
+        self,
+        dsk: Mapping[Key, GraphNode],
+        owners: Callable[[], Mapping[Key, str]],
+        patience: int,
     ) -> None:
         self._dsk = dsk
         self._ask_owners = owners
+        self._some, self._alone = patience, patience + 1  # times that a task was blamed
         self._blamed: Counter[Key] = Counter()
         self._guilty: dict[Key, Exception] = {}
 
@@ -64,7 +68,7 @@ class Doubts:
         each would take some more workers.
         """
         self._blamed[key] += 1
-        if self._blamed[key] <= _ALONE:
+        if self._blamed[key] <= self._alone:
             return
         owner = self._owners.get(key)
         for one in list(self._blamed):
@@ -82,8 +86,8 @@ class Doubts:
         None of them depends on another that is in doubt. The more there are, the more run at a
         time: a guilty one makes each of its company run alone.
         """
-        for times in range(_ALONE, 0, -1):
-            many = 1 if times == _ALONE else max(_SOME, isqrt(len(self._blamed)))
+        for times in (self._alone, self._some):
+            many = 1 if times == self._alone else max(_SOME, isqrt(len(self._blamed)))
             free = (key for key, one in self._blamed.items() if one == times and self._is_free(key))
             if asked := list(islice(free, many)):
                 return asked
@@ -101,7 +105,9 @@ class Doubts:
         return self._ask_owners()
 
     def _is_free(self, key: Key) -> bool:
-        return self._closure(key).isdisjoint(self._blamed.keys() - {key})
+        return all(
+            one == key or self._blamed.get(one, 0) < self._some for one in self._closure(key)
+        )
 
     def _closure(self, key: Key) -> set[Key]:
         """Return a task and all that it depends on."""

@@ -33,7 +33,7 @@ def run(doubts, killers):
 
 def test_only_the_killer_is_guilty():
     dsk = batch()
-    doubts = Doubts(dsk, dict)
+    doubts = Doubts(dsk, dict, 1)
     for key in dsk:
         doubts.blame(key, DIED)
     asked = run(doubts, {"fit-3"})
@@ -45,7 +45,7 @@ def test_only_the_killer_is_guilty():
 
 def test_what_depends_on_a_guilty_task_is_not_run():
     dsk = batch()
-    doubts = Doubts(dsk, dict)
+    doubts = Doubts(dsk, dict, 1)
     doubts.blame("shared", DIED)
     assert run(doubts, {"shared"}) == [["shared"], ["shared"]]
     assert all(doubts.verdict(key) is DIED for key in dsk)
@@ -54,7 +54,7 @@ def test_what_depends_on_a_guilty_task_is_not_run():
 def test_other_folds_of_a_guilty_candidate_are_not_tried():
     dsk = batch(6)
     owners = {f"fit-{i}": f"candidate {i // 3}" for i in range(6)}
-    doubts = Doubts(dsk, lambda: owners)
+    doubts = Doubts(dsk, lambda: owners, 1)
     for key in owners:
         doubts.blame(key, DIED)
     asked = run(doubts, {"fit-0", "fit-1", "fit-2"})
@@ -63,6 +63,15 @@ def test_other_folds_of_a_guilty_candidate_are_not_tried():
 
 
 def test_owners_are_asked_for_only_in_doubt():
-    doubts = Doubts(batch(), lambda: 1 / 0)
+    doubts = Doubts(batch(), lambda: 1 / 0, 1)
     assert doubts.asks() == []
     assert doubts.verdict("fit-0") is None
+
+
+def test_patience_with_tasks_that_leave_records():
+    doubts = Doubts(batch(), dict, 3)
+    for _ in range(2):
+        doubts.blame("fit-0", DIED)
+        assert doubts.asks() == []  # it runs again with all others
+    doubts.blame("fit-0", DIED)
+    assert doubts.asks() == ["fit-0"]

@@ -15,6 +15,7 @@ from distributed.scheduler import WorkerState
 from stratum_dask.graph import Task, TaskRef
 from stratum_dask.ops.outcomes import Outcome
 from stratum_dask.runtime.cluster import _Batch, compute_on
+from stratum_dask.runtime.doubts import Doubts
 
 
 @pytest.fixture
@@ -62,7 +63,9 @@ def submitted(monkeypatch, *finished, wanted="ab"):
         get=lambda *_, **__: futures,
     )
     told = []
-    batch = _Batch(client, {}, list(wanted), lambda key, outcome: told.append(key), "", dict)
+    batch = _Batch(
+        client, {}, list(wanted), lambda key, outcome: told.append(key), "", Doubts({}, dict, 1)
+    )
     batch.ended, batch.blamed = batch._submit([one.key for one in futures])
     assert told == list(batch.found)
     return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -185,6 +186,9 @@ class _Batch:
             )
         for key in lost:
             del self._sent[key]
+        # A key that is asked for before its future is let go, which the client's loop does, would
+        # stay failed.
+        self._client.sync(asyncio.sleep, 0)
         # The release of data travels by another way than the data, which it must not overtake.
         # And as long as a client has not heard that they are lost, all is asked for in vain.
         time.sleep(min(times * _PAUSE, 1.0))

@@ -180,6 +180,9 @@ def _run_on_workers(
             stack.enter_context(processes.ended_with(client))
             dsk = stack.enter_context(mapped(client, dsk, keys))
             memory, tries = processes.memory_of_each(len(client.nthreads())), _TRIES_ISOLATED
+        else:  # whose workers may be threads of this process
+            stack.enter_context(limited(Threads(1)))
+            stack.enter_context(warnings.catch_warnings())
         for source in graph.known:
             if isinstance(source, LiveValues):
                 source.announce(graph)

@@ -85,6 +85,10 @@ def test_numexpr_counts_elements(numexpr, monkeypatch):
     both = [step("operator.mul", Ref(0), 2.0), step("operator.mul", Ref(1), 2.0)]
     assert len(left(both, lengths)) == 1
     assert numexpr
+    means = [step(".mean", Ref(0)), step("operator.truediv", Ref(1), 2.0)]
+    assert not left(means, [short])
+    monkeypatch.setattr(expressions, "_MIN_ELEMENTS", 2)
+    assert left(means, [short])
 
 
 def test_one_chain_serves_columns_below_and_above_the_limit(numexpr):

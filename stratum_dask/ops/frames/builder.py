@@ -20,6 +20,7 @@ from stratum_dask.ops.frames.symbols import (
     Column,
     Frame,
     OtherLength,
+    Row,
     Source,
     Unsupported,
 )
@@ -208,13 +209,16 @@ class Builder:
             raise Unsupported("no such inner loop")
         return self.add("ufunc", dtype, name, *operands)
 
-    def refuse_numexpr(self, value: Frame | Column) -> None:
+    def refuse_numexpr(self, value: Frame | Column | Row) -> None:
         """Leave a value to pandas that is large enough for it to use numexpr."""
-        allowed = self.environment.numexpr_columns
-        if allowed is not None:
-            columns = len(value.columns) if isinstance(value, Frame) else 1
-            if columns > allowed[value.length]:
-                raise Unsupported("pandas may use numexpr")
+        if isinstance(value, Row):
+            allowed, parts = self.environment.numexpr_labels, len(value.scalars)
+        else:
+            by_length = self.environment.numexpr_columns
+            allowed = None if by_length is None else by_length[value.length]
+            parts = len(value.columns) if isinstance(value, Frame) else 1
+        if allowed is not None and parts > allowed:
+            raise Unsupported("pandas may use numexpr")
 
     def guard_visible(self, node: int, *, loud: bool) -> int:
         """Mark a node whose effects must happen even if nobody needs its value."""

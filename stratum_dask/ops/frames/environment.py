@@ -42,6 +42,8 @@ class Environment(NamedTuple):
     numexpr_columns : tuple of int or None
         How many columns of each length class an operation may have before pandas leaves it to
         numexpr (or warns that it doesn't); None where it never does.
+    numexpr_labels : int or None
+        How many labels a Series with one value for each column may have before pandas does so.
     short : tuple of int
         The length classes in which pandas may add rows in another order.
     readonly : tuple of int
@@ -53,6 +55,7 @@ class Environment(NamedTuple):
     whole_sums: bool = True
     bottleneck: bool = False
     numexpr_columns: tuple[int, ...] | None = None
+    numexpr_labels: int | None = None
     short: tuple[int, ...] = ()
     readonly: tuple[int, ...] = ()
 
@@ -68,7 +71,7 @@ def current(lengths: Iterable[int], readonly: tuple[int, ...] = ()) -> Environme
         The numbers of the values in memory that may not be written to.
     """
     lengths = tuple(lengths)
-    columns = None
+    columns = limit = None
     if expressions._evaluate is not expressions._evaluate_standard:
         limit = expressions._MIN_ELEMENTS
         columns = tuple([min(limit // max(length, 1), _MANY_COLUMNS) for length in lengths])
@@ -78,6 +81,7 @@ def current(lengths: Iterable[int], readonly: tuple[int, ...] = ()) -> Environme
         max(lengths, default=0) <= _BUFFER or adds_whole_columns(),
         nanops._USE_BOTTLENECK,
         columns,
+        limit,
         tuple([number for number, length in enumerate(lengths) if length < _FEW_ROWS]),
         readonly,
     )

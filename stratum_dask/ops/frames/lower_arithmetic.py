@@ -42,7 +42,7 @@ NUMEXPR = (ARITHMETIC | COMPARISONS) - {"floordiv", "mod"}
 def binary(b: Builder, op: str, left: Any, right: Any, *, method: bool = False) -> Any:
     """Lower a binary operation in which pandas decides the result."""
     for value in (left, right):
-        if isinstance(value, (Frame, Column)) and op in NUMEXPR:
+        if isinstance(value, (Frame, Column, Row)) and op in NUMEXPR:
             b.refuse_numexpr(value)
     if isinstance(left, Frame) or isinstance(right, Frame):
         return _frame_binary(b, op, left, right)

@@ -164,6 +164,37 @@ def test_how_much_memory_processes_may_have():
         memory_of_each(4)
 
 
+def test_processes_outlive_a_batch_and_a_mistake_in_the_settings():
+    import dask
+
+    from stratum_dask.runtime.processes import running
+
+    given = Ridge(), np.ones((6, 1)), np.arange(6.0)
+    sd.evaluate(*given, cv=2, isolate="process")
+    before = [client.run(os.getpid) for client in running()]
+    sd.evaluate(*given, cv=2, isolate="process")
+    assert [client.run(os.getpid) for client in running()] == before
+    with (
+        dask.config.set({"stratum.memory": "plenty"}),
+        pytest.raises(ConfigError, match=r"stratum\.memory"),
+    ):
+        sd.evaluate(*given, cv=2, isolate="process")
+    time.sleep(0.5)
+    assert [client.run(os.getpid) for client in running()] == before
+
+
+def test_processes_that_died_before_they_were_known_can_be_stopped():
+    from stratum_dask.runtime.processes import isolated_client, running, stop_processes
+
+    client = isolated_client()
+    client.cluster._update_worker_status("remove", "tcp://127.0.0.1:1")
+    for nanny in client.cluster.workers.values():  # and those that die when all is stopped
+        os.kill(nanny.pid, signal.SIGKILL)
+    stop_processes()
+    assert client not in running()
+    assert isolated_client().submit(sum, [1, 2]).result() == 3
+
+
 def test_processes_that_do_not_start_say_why(monkeypatch):
     """As those of a script that starts them wherever it is imported."""
     from stratum_dask.runtime import processes

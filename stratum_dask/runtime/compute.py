@@ -171,25 +171,27 @@ def _run_on_workers(
     timeout: float | None,
 ) -> list[Outcome]:
     """Compute on the workers of a client, or on isolated processes if there is none."""
-    memory, tries = None, _TRIES
-    with ExitStack() as stack:
-        if client is None:
-            from stratum_dask.runtime import processes  # takes long to import
+    from stratum_dask.runtime import processes  # takes long to import
 
-            client = processes.isolated_client(workers)
+    own = client is None
+    if own:
+        client = processes.isolated_client(workers)
+    threads = threads_of(client)
+    memory = processes.memory_of_each(len(threads)) if own else None
+    with ExitStack() as stack:
+        if own:
             stack.enter_context(processes.ended_with(client))
             dsk = stack.enter_context(mapped(client, dsk, keys))
-            memory, tries = processes.memory_of_each(len(client.nthreads())), _TRIES_ISOLATED
         else:  # whose workers may be threads of this process
             stack.enter_context(limited(Threads(1)))
             stack.enter_context(warnings.catch_warnings())
         for source in graph.known:
             if isinstance(source, LiveValues):
                 source.announce(graph)
-        threads = threads_of(client)
         recorded = all(one == 1 for one in threads) and bool(threads or isolate == "process")
         if recorded:
             folder = stack.enter_context(TemporaryDirectory(prefix="stratum-"))
+            tries = _TRIES_ISOLATED if own else _TRIES
             dsk = _watched(dsk, _owners(graph), Watch(folder, tries, timeout, memory))
         elif timeout is not None:
             raise ConfigError(

@@ -55,10 +55,16 @@ class _Nanny(Nanny):  # type: ignore[misc]  # distributed is not typed
 
 
 class _Cluster(LocalCluster):  # type: ignore[misc]  # distributed is not typed
-    """Keeps the nannies of processes that died: it would close one that just starts another."""
+    """Leaves processes that died to their nannies, which start others.
+
+    distributed's own would close a nanny that is just starting one again, and fail when it is
+    closed if a process died before it was known.
+    """
 
     def _update_worker_status(self, op: str, msg: Any) -> None:
-        with dask.config.set({"distributed.deploy.lost-worker-timeout": _FOREVER}):
+        if op == "remove":
+            self.scheduler_info["workers"].pop(msg, None)
+        else:
             super()._update_worker_status(op, msg)
 
 
@@ -84,10 +90,10 @@ def isolated_client(workers: int | None = None) -> Any:
     many = workers or CPU_COUNT
     with _lock:
         # What processes would not notice: they would run old code, or find none.
-        if not is_the_same(_code) or _path != sys.path:
+        if not is_the_same(_code) or _path != _places():
             _stop()
         _code.update(user_code())
-        _path[:] = sys.path
+        _path[:] = _places()
         client, _ = _started.get(many, (None, None))
         if client is None or client.status != "running":
             _preload()
@@ -137,6 +143,11 @@ def _cluster(many: int) -> LocalCluster:
         ) from error
 
 
+def _places() -> list[str]:
+    """Return where modules are looked for, but for folders that distributed adds with a cluster."""
+    return [place for place in sys.path if "dask-scratch-space" not in str(place)]
+
+
 def memory_of_each(many: int) -> int:
     """Return how many bytes each of some processes may have: ``stratum.memory``, or their share.
 
@@ -174,11 +185,12 @@ def stop_processes() -> None:
 
 
 def _stop() -> None:
-    for client, cluster in _started.values():
-        client.close()
-        cluster.close()
+    stopped = list(_started.values())
     _started.clear()
     _code.clear()
+    for client, cluster in stopped:
+        client.close()
+        cluster.close()
 
 
 atexit.register(stop_processes)

@@ -37,6 +37,7 @@ mod fpenv;
 mod gather;
 pub mod groups;
 mod kernels;
+mod listed;
 mod matrix;
 mod memory;
 mod node;
@@ -64,6 +65,7 @@ pub use dtype::{Bool, DType, Element, Scalar};
 pub use error::ProgramError;
 pub use gather::gather;
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
+pub use listed::Listed;
 pub use matrix::{
     Feature, MatrixError, Products, SparseRows, Step, write_columns, write_products, write_rows,
     write_sparse,
@@ -72,6 +74,6 @@ pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, Reduction, Unary
 pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};
 pub use rows::row_medians;
-pub use table::{Listed, LookupTable, Set};
+pub use table::{LookupTable, Set};
 pub use text::{Case, Chunk, Strings, Test, TextError, change_case, lengths, matches, order};
 pub use windows::{Windows, window_extremes, window_sums, window_variances};

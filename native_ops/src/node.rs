@@ -4,7 +4,8 @@ use crate::dates::DatePart;
 use crate::dtype::{DType, Scalar};
 use crate::error::ProgramError;
 use crate::kernels::ufunc::UfuncLoop;
-use crate::table::{Listed, LookupTable, Set};
+use crate::listed::Listed;
+use crate::table::{LookupTable, Set};
 /// Index of a node in its program.
 pub type NodeId = usize;
 

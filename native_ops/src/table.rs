@@ -1,4 +1,4 @@
-//! Membership in a set of values, and mapping values through a table.
+//! Membership in a set of values, and mapping values through a hash table.
 //!
 //! Values compare as in pandas' hash tables: NaN equals NaN, and -0.0 equals 0.0.
 
@@ -72,7 +72,7 @@ fn keys_of(column: Column<'_>) -> Result<Vec<u64>, ProgramError> {
     ))
 }
 
-fn cells(column: Column<'_>) -> Arc<[Cell]> {
+pub(crate) fn cells(column: Column<'_>) -> Arc<[Cell]> {
     macro_rules! cells {
         ($($name:ident),*) => {
             match column {
@@ -216,76 +216,6 @@ impl LookupTable {
                     *out = find(key);
                 }
             }
-        }
-    }
-}
-
-/// The values of a function of whole numbers, by number.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    dtype: DType,
-    values: Arc<[Cell]>,
-}
-
-impl Listed {
-    /// A list that is not empty. The last value stands for all numbers that have none.
-    pub(crate) fn new(values: Column<'_>) -> Self {
-        assert!(values.rows() > 0, "a value at least");
-        Self {
-            dtype: values.dtype(),
-            values: cells(values),
-        }
-    }
-
-    pub(crate) fn dtype(&self) -> DType {
-        self.dtype
-    }
-
-    /// Writes the value of each number.
-    pub(crate) fn map<V: Element>(&self, out: &mut [V], numbers: Arg<'_, i32>) {
-        dispatch(Pick {
-            values: &self.values,
-            numbers: numbers.values(),
-            out,
-        });
-    }
-}
-
-struct Pick<'a, T> {
-    values: &'a [Cell],
-    numbers: &'a [i32],
-    out: &'a mut [T],
-}
-
-impl<T: Element> Kernel for Pick<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let last = self.values.len() - 1;
-        let value = |number: i32| self.values[(number as usize).min(last)].get();
-        each_or_all(self.out, self.numbers, value);
-    }
-}
-
-/// Rows that are looked at together: what belongs to a date often is the same in many.
-const NEAR: usize = 128;
-
-/// `out[i] = value(numbers[i])`
-#[inline(always)]
-pub(crate) fn each_or_all<T: Copy>(out: &mut [T], numbers: &[i32], value: impl Fn(i32) -> T) {
-    for (out, numbers) in out.chunks_mut(NEAR).zip(numbers.chunks(NEAR)) {
-        let first = numbers[0];
-        if numbers
-            .iter()
-            .fold(0, |other, number| other | (number ^ first))
-            == 0
-        {
-            out.fill(value(first));
-            continue;
-        }
-        for (out, &number) in out.iter_mut().zip(numbers) {
-            *out = value(number);
         }
     }
 }

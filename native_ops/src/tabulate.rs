@@ -6,10 +6,10 @@
 use crate::column::ColumnMut;
 use crate::dtype::{DType, with_any};
 use crate::error::ProgramError;
+use crate::listed::{LISTED, Listed};
 use crate::node::{Node, NodeId, Op};
 use crate::plan::{CHEAP, own_cost};
 use crate::program::Program;
-use crate::table::Listed;
 
 /// Puts lists in place of nodes.
 ///
@@ -19,7 +19,7 @@ use crate::table::Listed;
 pub(crate) fn tabulate(nodes: &mut [Node]) -> Result<(), ProgramError> {
     for root in 0..nodes.len() {
         if let Op::Date(part, _) = nodes[root].op
-            && let Some(count) = part.count()
+            && let Some(count) = part.count().filter(|&count| count <= LISTED)
         {
             tabulate_field(nodes, root, count)?;
         }

@@ -23,19 +23,12 @@ const RECENT: usize = 1024;
 /// Where a row is among the recent ones. Words that are 0 at its end make no difference.
 #[inline(always)]
 fn slot(row: &[u64]) -> usize {
-    // The high bits of a product depend on all bits of the word. (Rotations of one value would do
-    // with one product, but cost some processors more than the other products.)
-    const ODD: Words = [
-        0x9e37_79b9_7f4a_7c15,
-        0xbf58_476d_1ce4_e5b9,
-        0x94d0_49bb_1331_11eb,
-        0xd6e8_feb8_6659_fd93,
-    ];
-    let products = row
-        .iter()
-        .zip(ODD)
-        .map(|(word, odd)| word.wrapping_mul(odd));
-    (products.fold(0, u64::wrapping_add) >> 54) as usize % RECENT
+    // Digits of one word must not make up for those of another. The high bits of the product depend
+    // on all bits of the sum.
+    let sum = (row.iter().zip([1, 3, 5, 9])).fold(0, |sum: u64, (word, odd)| {
+        sum.wrapping_add(word.wrapping_mul(odd))
+    });
+    (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % RECENT
 }
 
 /// Where the parts of a date are: what a strptime format says when all have their full width.
@@ -243,23 +236,28 @@ impl Kernel for Parse<'_> {
         } = self;
         let (data, width, per_second) = (chunk.data(), layout.width, unit.per_second());
         let mut parsed = Parsed::default();
-        let mut row = 0;
-        while row < out.len() {
-            if chunk.is_complete() && !layout.fraction {
-                let known_rows = match width.div_ceil(8) {
-                    1 => known_rows::<1>,
-                    2 => known_rows::<2>,
-                    3 => known_rows::<3>,
-                    _ => known_rows::<4>,
+        if let Some(rows) = chunk.rows_of(width).filter(|_| !layout.fraction) {
+            let known_rows = match width.div_ceil(8) {
+                1 => known_rows::<1>,
+                2 => known_rows::<2>,
+                3 => known_rows::<3>,
+                _ => known_rows::<4>,
+            };
+            while parsed.valid < out.len() {
+                let (rest, out) = (&rows[parsed.valid * width..], &mut out[parsed.valid..]);
+                let Some(next) = rest.first_chunk() else {
+                    break; // the last rows lack bytes behind them
                 };
-                let (offsets, rest) = (&chunk.offsets()[row..], &mut out[row..]);
-                let known = known_rows(layout, recent, offsets, data, rest);
-                row += known;
-                parsed.valid += known;
-                if row == out.len() {
-                    break;
+                let words = layout.before_fraction(next);
+                let entry = &mut recent[slot(&words)];
+                if entry.0 != words {
+                    *entry = (words, layout.seconds(&words)?.checked_mul(per_second)?);
                 }
+                parsed.valid += known_rows(layout, recent, rest, out);
             }
+        }
+        let mut row = parsed.valid;
+        while row < out.len() {
             if !chunk.is_valid(row) {
                 out[row] = NAT;
                 row += 1;
@@ -296,28 +294,25 @@ impl Kernel for Parse<'_> {
     }
 }
 
-/// Writes the dates of rows until one is not among the recent ones; returns how many. The parts of
-/// a date are in the first `WORDS` words.
+/// Writes the dates of rows until one is not among the recent ones, or has no whole words behind it;
+/// returns how many. The parts of a date are in the first `WORDS` words.
 #[inline(never)] // alone the loop keeps what it needs in registers
 fn known_rows<const WORDS: usize>(
     layout: &Layout,
     recent: &Recent,
-    offsets: &[i64],
-    data: &[u8],
+    rows: &[u8],
     out: &mut [i64],
 ) -> usize {
     let last = layout.used[WORDS - 1]; // of the other words all is used
-    let width = layout.width as i64;
-    for (row, (out, ends)) in out.iter_mut().zip(offsets.windows(2)).enumerate() {
-        let Some(whole) = data[ends[0] as usize..].first_chunk::<WIDTH>() else {
+    for (row, out) in out.iter_mut().enumerate() {
+        let Some(whole) = rows[row * layout.width..].first_chunk::<WIDTH>() else {
             return row;
         };
         let mut words: [u64; WORDS] =
             std::array::from_fn(|i| u64::from_ne_bytes(whole.as_chunks().0[i]));
         words[WORDS - 1] &= last;
         let (known, ticks) = &recent[slot(&words)];
-        let other = (0..WORDS).fold(0, |other, i| other | (known[i] ^ words[i]));
-        if other != 0 || ends[1] - ends[0] != width {
+        if (0..WORDS).fold(0, |other, i| other | (known[i] ^ words[i])) != 0 {
             return row;
         }
         *out = *ticks;

@@ -4,8 +4,8 @@ use super::calendar::{DAYS, Date, days_in_month, is_leap, weekday};
 use super::fields::Field;
 use super::{NAT, TimeUnit};
 use crate::dtype::DType;
+use crate::listed::{LISTED, extremes, pick};
 use crate::simd::{Kernel, dispatch};
-use crate::table::each_or_all;
 
 /// A step on the way from times to their fields, each of which is an i32.
 ///
@@ -93,13 +93,10 @@ impl OfTimes<'_> {
     fn write<const SECOND: i64>(self) -> bool {
         let second = SECOND as f64;
         let DatePart::OfTime(_, field) = self.part else {
-            for (out, &time) in self.out.iter_mut().zip(self.times) {
-                *out = day::<SECOND>(present(time)) as i32;
-            }
-            return self.inside(86_400 * SECOND);
+            return self.each::<SECOND>(day::<SECOND>);
         };
         match field {
-            Field::Hour => self.of_day::<SECOND>(|t| whole(t, 3_600.0 * second)),
+            Field::Hour => self.each::<SECOND>(hour::<SECOND>),
             Field::Minute => self.of_day::<SECOND>(|t| rest(whole(t, 60.0 * second), 60.0)),
             Field::Second => self.of_day::<SECOND>(|t| rest(whole(t, second), 60.0)),
             Field::Microsecond if SECOND < 1_000_000 => {
@@ -115,32 +112,35 @@ impl OfTimes<'_> {
     /// Writes what follows from the time of day.
     #[inline(always)]
     fn of_day<const SECOND: i64>(self, field: impl Fn(f64) -> f64) -> bool {
-        for (out, &time) in self.out.iter_mut().zip(self.times) {
-            let time = present(time);
+        self.each::<SECOND>(|time| {
             // Times outside mean nothing here, but must not overflow before they are refused.
-            let midnight = day::<SECOND>(time).wrapping_mul(86_400 * SECOND);
-            let time_of_day = time.wrapping_sub(midnight);
-            *out = integer(field(float(time_of_day))) as i32;
-        }
-        self.inside(86_400 * SECOND)
+            let midnight = i64::from(day::<SECOND>(time)).wrapping_mul(86_400 * SECOND);
+            integer(field(float(time.wrapping_sub(midnight)))) as i32
+        })
     }
 
-    /// Whether all days are within [`DAYS`].
+    /// Writes a part of each time, 0 where it is missing; false if a day is outside of [`DAYS`].
     #[inline(always)]
-    fn inside(&self, day: i64) -> bool {
+    fn each<const SECOND: i64>(self, part: impl Fn(i64) -> i32) -> bool {
+        let day = 86_400 * SECOND;
+        // Within these powers of two no time is missing, and a look at all of them is enough.
+        let near = 1 << DAYS.end().saturating_mul(day).ilog2();
+        let mut bits = 0;
+        for (out, &time) in self.out.iter_mut().zip(self.times) {
+            *out = part(time);
+            bits |= time.wrapping_add(near);
+        }
+        if bits as u64 >> near.trailing_zeros() <= 1 {
+            return true;
+        }
+        for (out, &time) in self.out.iter_mut().zip(self.times) {
+            *out = part(present(time));
+        }
         let first = DAYS.start().saturating_mul(day);
         let last = (DAYS.end() + 1).saturating_mul(day).saturating_sub(1);
-        // One comparison for each, at which missing times are outside.
-        let span = last.wrapping_sub(first) as u64;
-        let outside = |time: i64| time.wrapping_sub(first) as u64 > span;
-        let times = self.times.iter();
-        !times.clone().fold(false, |any, &time| any | outside(time))
-            || !times.fold(false, |any, &time| any | outside(present(time)))
+        (self.times.iter()).all(|&time| (first..=last).contains(&present(time)))
     }
 }
-
-/// The most days in a row of whose field a table is made.
-const TABLE: usize = 512;
 
 struct OfDays<'a> {
     field: Field,
@@ -154,8 +154,7 @@ impl Kernel for OfDays<'_> {
     #[inline(always)]
     fn run(self) -> bool {
         let Self { field, days, out } = self;
-        let first = days.iter().fold(i32::MAX, |least, &day| least.min(day));
-        let last = days.iter().fold(i32::MIN, |most, &day| most.max(day));
+        let (first, last) = extremes(days);
         if days.is_empty() {
             return true;
         }
@@ -163,17 +162,17 @@ impl Kernel for OfDays<'_> {
             return false;
         }
         let span = (last - first) as usize + 1;
-        if span > TABLE.min(days.len() / 2) {
+        if span > LISTED.min(days.len() / 2) {
             out.copy_from_slice(days);
             date_field(out, field);
             return true;
         }
-        let mut table = [0; TABLE];
+        let mut table = [0; LISTED];
         for (day, entry) in (first..).zip(&mut table[..span]) {
             *entry = day;
         }
         date_field(&mut table[..span], field);
-        each_or_all(out, days, |day| table[(day - first) as usize % TABLE]);
+        pick(out, days, |day| table[(day - first) as usize % LISTED]);
         true
     }
 }
@@ -184,8 +183,9 @@ fn present(value: i64) -> i64 {
 }
 
 // Vectors have no division of integers, so quotients are found in floats, and the smallest step
-// between two of them is always larger than all rounding: with at most 2^24 days, a day of at
-// most 2^31 odd units, and times of day below 2^47.
+// between two of them is always larger than all rounding: with at most 2^24 days, 2^28 hours (2^22 of
+// nanoseconds), a day of at most 2^31 odd units, an hour of at most 2^29 (2^22 where there are more
+// hours), and times of day below 2^47.
 
 /// Added to a float below 2^51, it rounds it to an integer, which the low bits then hold.
 const ROUNDS: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
@@ -215,12 +215,43 @@ fn rest(value: f64, divisor: f64) -> f64 {
     value - whole(value, divisor) * divisor
 }
 
+/// `floor(value / DIVISOR) + ROUNDS` of times within [`DAYS`], for days and hours.
+#[inline(always)]
+fn quotient<const DIVISOR: i64>(value: i64) -> f64 {
+    let twos = DIVISOR.trailing_zeros();
+    let odd = (DIVISOR >> twos) as f64;
+    // Vectors have no shift of negative integers: what is shifted is above zero.
+    let above = (value as u64 ^ 1 << 63) >> twos;
+    let bits = above.wrapping_add(ROUNDS.to_bits().wrapping_sub(1 << (63 - twos)));
+    // Measured from the middle between two borders, the quotient lies at least half a step
+    // less than a half from the integer that it is rounded to.
+    let middle = (odd - 1.0) / 2.0;
+    (f64::from_bits(bits) - (ROUNDS + middle)) * (1.0 / odd) + ROUNDS
+}
+
 /// The day since 1970 of a time within [`DAYS`].
 #[inline(always)]
-fn day<const SECOND: i64>(value: i64) -> i64 {
-    let day = 86_400 * SECOND;
-    let twos = day.trailing_zeros();
-    integer(whole(float(value >> twos), (day >> twos) as f64))
+fn day<const SECOND: i64>(value: i64) -> i32 {
+    let day = match SECOND {
+        1 => quotient::<86_400>(value),
+        1_000 => quotient::<86_400_000>(value),
+        1_000_000 => quotient::<86_400_000_000>(value),
+        _ => quotient::<86_400_000_000_000>(value),
+    };
+    day.to_bits() as i32 // of ROUNDS these bits are 0
+}
+
+/// The hour of a time within [`DAYS`].
+#[inline(always)]
+fn hour<const SECOND: i64>(value: i64) -> i32 {
+    let hours = match SECOND {
+        1 => quotient::<3_600>(value),
+        1_000 => quotient::<3_600_000>(value),
+        1_000_000 => quotient::<3_600_000_000>(value),
+        _ => quotient::<3_600_000_000_000>(value),
+    };
+    let days = ((hours - ROUNDS) * (1.0 / 24.0) - 11.5 / 24.0) + ROUNDS - ROUNDS;
+    (hours - days * 24.0).to_bits() as i32
 }
 
 /// Turns days into one of their fields.

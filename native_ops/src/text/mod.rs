@@ -32,6 +32,8 @@ pub struct Chunk<'a> {
     validity: Option<(&'a [u8], usize)>,
     offsets: &'a [i64],
     data: &'a [u8],
+    /// How many bytes each row has, if all have as many.
+    stride: Option<usize>,
 }
 
 impl<'a> Chunk<'a> {
@@ -59,7 +61,8 @@ impl<'a> Chunk<'a> {
         if first < 0 || usize::try_from(last).is_ok_and(|last| last > data.len()) {
             return Err(TextError("offsets lie outside the bytes"));
         }
-        if dispatch(Descends(offsets)) {
+        let steps = dispatch(Steps(offsets));
+        if steps.descend {
             return Err(TextError("offsets are not ascending"));
         }
         if let Some((bits, start)) = validity {
@@ -74,6 +77,7 @@ impl<'a> Chunk<'a> {
             validity,
             offsets,
             data,
+            stride: steps.stride,
         })
     }
 
@@ -96,7 +100,7 @@ impl<'a> Chunk<'a> {
             Self {
                 validity: self.validity.map(|(bits, first)| (bits, first + start)),
                 offsets: &self.offsets[start..=end],
-                data: self.data,
+                ..self
             }
         })
     }
@@ -104,6 +108,12 @@ impl<'a> Chunk<'a> {
     /// Whether it is known that every row is there.
     pub(crate) fn is_complete(&self) -> bool {
         self.validity.is_none()
+    }
+
+    /// The bytes of each row, if all rows are known to be there and have `width` bytes.
+    pub(crate) fn rows_of(&self, width: usize) -> Option<&'a [u8]> {
+        let even = self.validity.is_none() && self.stride == Some(width);
+        even.then(|| &self.data[self.offsets[0] as usize..])
     }
 
     /// Whether a row is there.
@@ -146,16 +156,34 @@ fn used<'a>(chunk: &Chunk<'a>) -> &'a [u8] {
     &chunk.data()[offsets[0] as usize..offsets[offsets.len() - 1] as usize]
 }
 
-struct Descends<'a>(&'a [i64]);
+/// What the steps from one offset to the next are like, of which the first is not negative.
+struct Steps<'a>(&'a [i64]);
 
-impl Kernel for Descends<'_> {
-    type Output = bool;
+struct StepsFound {
+    descend: bool,
+    /// The step that all are.
+    stride: Option<usize>,
+}
+
+impl Kernel for Steps<'_> {
+    type Output = StepsFound;
 
     #[inline(always)]
-    fn run(self) -> bool {
-        // No early exit, so that it is compiled to vector instructions.
+    fn run(self) -> StepsFound {
         let pairs = self.0.windows(2);
-        pairs.fold(false, |bad, pair| bad | (pair[0] > pair[1]))
+        let stride = (pairs.clone().next()).map_or(0, |pair| pair[1].wrapping_sub(pair[0]));
+        // No early exit, so that it is compiled to vector instructions. Between offsets that are
+        // not negative no step overflows.
+        let (mut signs, mut others) = (0, 0);
+        for pair in pairs {
+            let step = pair[1].wrapping_sub(pair[0]);
+            signs |= step | pair[1];
+            others |= step ^ stride;
+        }
+        StepsFound {
+            descend: signs < 0,
+            stride: (others == 0).then_some(stride as usize),
+        }
     }
 }
 
@@ -189,12 +217,14 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn whatever_is_accepted_can_be_read(
-            offsets in proptest::collection::vec(-3_i64..12, 0..6),
+            offsets in proptest::collection::vec(prop_oneof![9 => -3_i64..12, 1 => any::<i64>()], 0..6),
             data in proptest::collection::vec(any::<u8>(), 0..10),
             bits in proptest::option::of((proptest::collection::vec(any::<u8>(), 0..3), 0_usize..20)),
         ) {
             let validity = bits.as_ref().map(|(bits, start)| (bits.as_slice(), *start));
             if let Ok(chunk) = Chunk::new(validity, &offsets, &data) {
+                let even = offsets.windows(3).all(|ends| ends[1] - ends[0] == ends[2] - ends[1]);
+                prop_assert_eq!(chunk.stride.is_some(), even);
                 for row in 0..chunk.rows() {
                     let expected = &data[offsets[row] as usize..offsets[row + 1] as usize];
                     prop_assert!(chunk.get(row).is_none_or(|bytes| bytes == expected));

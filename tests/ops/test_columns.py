@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.steps import Ref
 from tests.ops.examples import inputs
 from tests.ops.generate import DTYPES, TYPES, frames
@@ -72,6 +73,29 @@ def test_one_column(op, frame, data):
         label = data.draw(st.one_of(LABELS, st.sampled_from([*frame.columns, "a"])))
     steps, inputs = data.draw(call(op, [frame, label]))
     check(steps, inputs)
+
+
+@some(1, frame=labelled(), data=st.data(), method=st.sampled_from([".shift", ".diff", ".cumsum"]))
+def test_columns_that_only_the_library_reads(frame, data, method):
+    label = data.draw(st.one_of(LABELS, st.sampled_from([*frame.columns, "a"])))
+    steps = [step("operator.getitem", Ref(0), label), step(method, Ref(1))]
+    if data.draw(st.booleans()):
+        steps.append(step("stratum.with_column", Ref(0), "new", Ref(2)))
+    check(steps, [frame])
+
+
+def test_what_the_library_reads_is_never_planned():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    for steps in (
+        [step("operator.getitem", Ref(0), "a"), step(".shift", Ref(1))],
+        [step("getattr", Ref(0), "iloc"), step("operator.getitem", Ref(1), slice(0, 1))],
+    ):
+        fused = FusedFrame(tuple(steps), 1)
+        fused(frame)
+        assert not fused._plans
+    fused = FusedFrame((step("operator.getitem", Ref(0), "a"), step(".abs", Ref(1))), 1)
+    fused(frame)
+    assert fused._plans
 
 
 @each_op("operator.getitem")

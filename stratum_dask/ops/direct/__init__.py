@@ -5,6 +5,21 @@ sort, groups or another number of rows is one kernel per call instead.
 """
 
 from stratum_dask.ops.direct.native import Native
-from stratum_dask.ops.direct.table import DIRECT_OPS, ESTIMATOR_OPS, call, has_form, transparent
+from stratum_dask.ops.direct.table import (
+    DIRECT_OPS,
+    ESTIMATOR_OPS,
+    call,
+    has_form,
+    is_accessor,
+    transparent,
+)
 
-__all__ = ["DIRECT_OPS", "ESTIMATOR_OPS", "Native", "call", "has_form", "transparent"]
+__all__ = [
+    "DIRECT_OPS",
+    "ESTIMATOR_OPS",
+    "Native",
+    "call",
+    "has_form",
+    "is_accessor",
+    "transparent",
+]

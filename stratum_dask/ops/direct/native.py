@@ -44,7 +44,7 @@ class Native:
 
         What was never to run natively, like the fit of a forest, is no fallback to count.
         """
-        if not has_form(self.op, args):
+        if not (args and has_form(self.op, type(args[0]))):
             return self.func(*args, **kwargs)
         try:
             value = call(self.op, args, kwargs)

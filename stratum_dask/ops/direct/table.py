@@ -101,9 +101,14 @@ def transparent(attribute: str) -> bool:
     return attribute in dates.FIELDS or any(attribute in names for names in _ACCESSORS.values())
 
 
-def has_form(op: str | None, args: tuple[Any, ...]) -> bool:
+def is_accessor(kind: type, attribute: str) -> bool:
+    """Tell whether reading an attribute of a value of this type leads to its methods or rows."""
+    return attribute in _ACCESSORS.get(kind, ())
+
+
+def has_form(op: str | None, kind: type) -> bool:
     """Tell whether a call of this name has an entry for the type of its first argument."""
-    return op is not None and bool(args) and _find(op, type(args[0]))[0] is not None
+    return op is not None and _find(op, kind)[0] is not None
 
 
 def call(

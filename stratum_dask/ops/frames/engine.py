@@ -10,9 +10,9 @@ import pandas as pd
 
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.counters import Fallback, dtypes_of
-from stratum_dask.ops.direct.text import PIECES
 from stratum_dask.ops.frames import blocks, environment
 from stratum_dask.ops.frames.plan import Plan, Refused, make_plan
+from stratum_dask.ops.frames.reads import columns_read, handed_on, last_uses
 from stratum_dask.ops.frames.schema import Schema
 from stratum_dask.ops.frames.table import RULES
 from stratum_dask.ops.steps import Ref, Step, Unsupported, resolve
@@ -53,8 +53,9 @@ class FusedFrame:
         self.steps = steps
         self.n_inputs = n_inputs
         self.threads = threads
-        self._last_use = _last_uses(steps, n_inputs)
-        self._columns_read = _columns_read(steps, n_inputs)
+        self._last_use = last_uses(steps, n_inputs)
+        self._columns_read = columns_read(steps, n_inputs)
+        self._handed_on = handed_on(steps, n_inputs)
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._lock = threading.Lock()
 
@@ -86,7 +87,7 @@ class FusedFrame:
     ) -> int:
         """Run some steps from `start` on; return the next one."""
         step = self.steps[start]
-        if step.op not in RULES or _is_of_strings(step, values):
+        if step.op not in RULES or self._has_no_program(start, values):
             return self._one_by_one(start, start + 1, values, "no rule", hits, fallbacks)
         plan = self._plan(start, values)
         if plan.stop > start:
@@ -98,6 +99,30 @@ class FusedFrame:
         if plan.reason is None:
             return plan.stop
         return self._one_by_one(plan.stop, plan.stop + 1, values, plan.reason, hits, fallbacks)
+
+    def _has_no_program(self, position: int, values: list[Any]) -> bool:
+        """Tell by what a call is made on that no program can compute it, or that none reads it.
+
+        Looking at all values to plan one takes longer than many a call on 20,000 rows.
+        """
+        step = self.steps[position]
+        first = step.args[0] if step.args else None
+        if type(first) is not Ref:
+            return False
+        value = values[first.index]
+        kind = type(value)
+        if kind is pd.DataFrame:
+            key = step.args[-1]
+            if step.op == "getattr":
+                return direct.is_accessor(kind, key)
+            return (
+                step.op == "operator.getitem"
+                and type(key) is str
+                and (position in self._handed_on or blocks.has_text(value, key))
+            )
+        if kind is pd.Series and not blocks.is_text(blocks.series_values(value)):
+            return False
+        return direct.has_form(step.op, kind)
 
     def _plan(self, start: int, values: list[Any]) -> Plan:
         live = [
@@ -175,115 +200,3 @@ def _told(by_program: str, by_table: str) -> str:
 
 
 _VAGUE = ("no rule", "dtype", "arguments", "axis")
-
-
-def _is_of_strings(step: Step, values: list[Any]) -> bool:
-    """Tell by what a call is made on that no program can compute it.
-
-    Looking at all values to plan one takes longer than many a call on 20,000 strings.
-    """
-    first = step.args[0] if step.args else None
-    if type(first) is not Ref:
-        return False
-    value = values[first.index]
-    kind = type(value)
-    if kind is pd.DataFrame:
-        key = step.args[-1]
-        return step.op == "operator.getitem" and type(key) is str and blocks.has_text(value, key)
-    if kind is pd.Series and not blocks.is_text(blocks.series_values(value)):
-        return False
-    return direct.has_form(step.op, (value,))
-
-
-def _last_uses(steps: tuple[Step, ...], n_inputs: int) -> list[int]:
-    """Return the last step that reads each value; the result is read after all steps."""
-    last = [-1] * (n_inputs + len(steps))
-    for position, step in enumerate(steps):
-        read: list[int] = []
-        _collect(step.args, read)
-        if step.kwargs:
-            _collect(dict(step.kwargs), read)
-        for number in read:
-            if not 0 <= number < n_inputs + position:
-                raise ValueError(f"step {step.label!r} reads a value that comes after it")
-            last[number] = position
-    last[-1] = len(steps)
-    return last
-
-
-def _columns_read(steps: tuple[Step, ...], n_inputs: int) -> list[frozenset[str] | None]:
-    """Return for each step which columns of its value later steps select, None if they do more."""
-    read: list[set[str] | None] = [set() for _ in steps]
-    pieces = _split_for_pieces(steps, n_inputs)
-    for step in steps:
-        template: Any = (step.args, dict(step.kwargs))
-        selects = step.op == "operator.getitem" or (
-            step.op == "getattr" and not hasattr(pd.DataFrame, str(step.args[1]))
-        )
-        if selects and len(step.args) == 2 and type(step.args[0]) is Ref:
-            key, number = step.args[1], step.args[0].index - n_inputs
-            labels = key if type(key) is list else [key]
-            if all(type(label) is str for label in labels):
-                columns = read[number] if number >= 0 else None
-                if columns is not None:
-                    columns.update(labels)
-                template = ()
-        found: list[int] = []
-        _collect(template, found)
-        for number in found:
-            if number >= n_inputs:
-                read[number - n_inputs] = None
-    return [
-        PIECES
-        if position in pieces
-        else None
-        if columns is None or position == len(steps) - 1
-        else frozenset(columns)
-        for position, columns in enumerate(read)
-    ]
-
-
-def _split_for_pieces(steps: tuple[Step, ...], n_inputs: int) -> set[int]:
-    """Return the steps that make lists of which later steps only take single items."""
-    users: dict[int, list[tuple[int, Step]]] = {}
-    for position, step in enumerate(steps):
-        found: list[int] = []
-        _collect((step.args, dict(step.kwargs)), found)
-        for number in found:
-            users.setdefault(number, []).append((position, step))
-
-    def only_items(number: int) -> bool:
-        return number != n_inputs + len(steps) - 1 and all(
-            step.op in ("operator.getitem", ".get")
-            and step.args[:1] == (Ref(number),)
-            and len(step.args) == 2
-            and type(step.args[1]) is int
-            and not step.kwargs
-            for _, step in users.get(number, [])
-        )
-
-    return {
-        position
-        for position, step in enumerate(steps[:-1])
-        if step.op in (".split", ".rsplit")
-        and all(
-            user.op == "getattr"
-            and user.args == (Ref(n_inputs + position), "str")
-            and only_items(n_inputs + place)
-            for place, user in users.get(n_inputs + position, [])
-        )
-    }
-
-
-def _collect(template: Any, found: list[int]) -> None:
-    """Append the numbers of all `Ref` inside a template, as `resolve` finds them."""
-    kind = type(template)
-    if kind is Ref:
-        found.append(template.index)
-    elif kind is tuple or kind is list or kind is set:
-        for item in template:
-            _collect(item, found)
-    elif kind is dict:
-        _collect([*template, *template.values()], found)
-    elif kind is slice:
-        _collect([template.start, template.stop, template.step], found)

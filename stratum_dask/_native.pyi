@@ -1,7 +1,7 @@
 """Types of the compiled extension."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias, final
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -876,6 +876,65 @@ def places(
     Below edge ``i`` and above the one before ``2 * i``, on it ``2 * i + 1``, above all
     ``2 * n``; -1 for NaN. Raises ValueError for integers that are no floats.
     """
+
+@final
+class Nearest:
+    """The nearest of rows that are offered block by block, for several rows at once.
+
+    Parameters
+    ----------
+    k : int
+        How many are looked for.
+    margins : ndarray of float32
+        One per row that they are looked for: how much nearer than it seems a row may be that is
+        offered, and how much farther one that it is compared with, both together.
+    """
+
+    def __new__(cls, k: int, margins: npt.NDArray[np.float32]) -> Self: ...
+    def offer(
+        self,
+        products: npt.NDArray[np.float32],
+        least: npt.NDArray[np.float32],
+        doubt: npt.NDArray[np.float32],
+        start: int,
+    ) -> None:
+        """Look at rows that are numbered from `start` on.
+
+        Parameters
+        ----------
+        products : ndarray of float32
+            One-dimensional: for each row that is looked for, its products with all offered ones.
+        least, doubt : ndarrays of float32
+            Rows rank by ``least - 2 * products``, but for the margin and up to `doubt` more.
+        start : int
+
+        Raises
+        ------
+        ValueError
+            When lengths or dtypes don't fit.
+        """
+
+    def settle(
+        self,
+        offered: npt.NDArray[np.float64],
+        rows: npt.NDArray[np.float64],
+        nearest: npt.NDArray[np.int64],
+        squares: npt.NDArray[np.float64],
+    ) -> None:
+        """Write the nearest rows, nearest first, and the squares of their distances.
+
+        Parameters
+        ----------
+        offered, rows : ndarrays of float64
+            All rows that were offered and those that are looked for, one-dimensional.
+        nearest, squares : ndarrays of int64 and float64
+            For each row its `k` nearest, one-dimensional.
+
+        Raises
+        ------
+        ValueError
+            When lengths or dtypes don't fit, when too few rows were offered, or when called again.
+        """
 
 def date_fields(values: npt.NDArray[Any], unit: str, field: str, out: npt.NDArray[Any]) -> bool:
     """Write a field of dates (int64 since 1970) and tell whether any is missing.

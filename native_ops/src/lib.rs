@@ -40,6 +40,7 @@ mod kernels;
 mod listed;
 mod matrix;
 mod memory;
+mod nearest;
 mod node;
 mod plan;
 mod pool;
@@ -70,6 +71,7 @@ pub use matrix::{
     Feature, MatrixError, Products, SparseRows, Step, write_columns, write_products, write_rows,
     write_sparse,
 };
+pub use nearest::Nearest;
 pub use node::{Arithmetic, Comparison, Logic, Node, NodeId, Op, Reduction, Unary};
 pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};

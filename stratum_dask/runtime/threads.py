@@ -40,7 +40,7 @@ agree nevertheless, since sums of few numbers of like size are exact.
 """
 
 _WORTH = 200_000
-"""Numbers in X from which on a fit takes much longer than it takes to set a limit."""
+"""Numbers from which on it takes much longer to compute with them than to set a limit."""
 
 
 class Threads(NamedTuple):
@@ -143,6 +143,23 @@ def idle_cores(estimator: Any, X: Any) -> Iterator[None]:
         with threadpool_limits(cores, user_api="openmp"):
             yield
         estimator._bin_mapper.n_threads = getattr(_local, "inner", 1)
+
+
+def cores_here(numbers: int) -> int:
+    """Return how many cores the calling thread may use for what has the same bits on any of them.
+
+    Parameters
+    ----------
+    numbers : int
+        How many have to be computed; for few it is not worth to start threads.
+
+    Examples
+    --------
+    >>> with in_task(idle=2):
+    ...     print(cores_here(100), cores_here(1_000_000))
+    1 2
+    """
+    return getattr(_local, "idle", 1) if numbers >= _WORTH else 1
 
 
 def is_in_task() -> bool:

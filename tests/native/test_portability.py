@@ -17,6 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
+from stratum_dask.families.nearest import nearest
 from stratum_dask.ops import counters, direct
 from stratum_dask.ops.frames import FusedFrame, builder
 from stratum_dask.ops.steps import Ref
@@ -92,6 +93,8 @@ def results(rows=5_003):
             chain.set_params(sparse_threshold=threshold)
             made = direct.call(".fit_transform", (chain, data), {})
             yield made if threshold == 0 else made.toarray()
+    rng = np.random.default_rng(1)
+    yield from nearest(rng.normal(size=(3_000, 9)), rng.normal(size=(100, 9)), 50)
 
 
 def digest(values):

@@ -9,6 +9,7 @@ mod features;
 mod gather;
 mod groups;
 mod literals;
+mod nearest;
 mod order;
 mod placement;
 mod program;
@@ -39,6 +40,8 @@ mod _native {
     use crate::groups::group_aggregate;
     #[pymodule_export]
     use crate::literals::{digest, encode, identify_calls, identity};
+    #[pymodule_export]
+    use crate::nearest::Nearest;
     #[pymodule_export]
     use crate::order::{places, rank};
     #[pymodule_export]

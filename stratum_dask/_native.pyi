@@ -717,6 +717,30 @@ class Text:
         out : ndarray
         """
 
+    @staticmethod
+    def join(
+        parts: Sequence[Text | str],
+        ends: npt.NDArray[np.int64],
+        validity: npt.NDArray[np.uint8],
+        out: npt.NDArray[np.uint8],
+    ) -> int:
+        """Write the parts of each row one after the other, as Arrow stores them.
+
+        Parameters
+        ----------
+        parts : sequence of Text or str
+            Two or three, each a column or one string for all rows.
+        ends : ndarray of int64
+            One longer than there are rows; begins with 0.
+        validity, out : ndarray of uint8
+            With room for a bit for each row, and for all bytes of all parts.
+
+        Returns
+        -------
+        int
+            How many rows are missing, as each is of which a part is.
+        """
+
     def bytes(self) -> int:
         """Return how many bytes the rows have."""
 

@@ -77,5 +77,7 @@ pub use program::{Outcome, Program};
 pub use rank::{Ranking, Ties, rank};
 pub use rows::row_medians;
 pub use table::{LookupTable, Set};
-pub use text::{Case, Chunk, Strings, Test, TextError, change_case, lengths, matches, order};
+pub use text::{
+    Case, Chunk, Part, Strings, Test, TextError, change_case, join, lengths, matches, order,
+};
 pub use windows::{Windows, window_extremes, window_sums, window_variances};

@@ -268,7 +268,10 @@ def test_two_columns_of_strings(data):
     check(underlined, [left, right])
     check([*underlined, step(".value_counts", Ref(3))], [left, right])
     check([*underlined, step(".astype", Ref(3), "category")], [left, right])
-    check([step("operator.add", "_", Ref(0))], [left])
+    for text in ("_", "", "é" * 20, "\ud800"):
+        check([step("operator.add", text, Ref(0)), step("operator.add", Ref(1), text)], [left])
+    array = np.array(["x"] * data.draw(st.sampled_from([len(left), 3])), dtype=object)
+    check([step("operator.add", Ref(0), array)], [left])
     for sep in (None, "-", 1):
         accessor = step("getattr", Ref(0), "str")
         check([accessor, step(".cat", Ref(2), Ref(1), sep=sep)], [left, right])

@@ -209,6 +209,35 @@ impl<const N: usize> Outputs<N> {
     }
 }
 
+/// The arrays that strings are written to, as Arrow has them.
+pub(crate) struct TextOutputs(Outputs<3>);
+
+/// Where each string ends, the bitmap of those that are there, and their bytes.
+type TextParts<'a> = (&'a mut [i64], &'a mut [u8], &'a mut [u8]);
+
+impl TextOutputs {
+    pub(crate) fn new(
+        ends: &Bound<'_, PyAny>,
+        validity: &Bound<'_, PyAny>,
+        out: &Bound<'_, PyAny>,
+        inputs: &[Array],
+    ) -> PyResult<Self> {
+        let written = [(ends, "ends"), (validity, "validity"), (out, "out")];
+        Outputs::new(written, inputs).map(Self)
+    }
+
+    pub(crate) fn parts(&mut self) -> PyResult<TextParts<'_>> {
+        match self.0.columns() {
+            [
+                ColumnMut::I64(ends),
+                ColumnMut::U8(validity),
+                ColumnMut::U8(out),
+            ] => Ok((ends, validity, out)),
+            _ => Err(invalid("ends must be int64, validity and out uint8")),
+        }
+    }
+}
+
 /// Looks at the arrays of a list, which go by one name in errors.
 pub(crate) fn listed(objects: &[Bound<'_, PyAny>], what: &str) -> PyResult<Vec<Array>> {
     (objects.iter())

@@ -1,9 +1,9 @@
 //! Rows picked by position.
 
-use crate::arrays::{Inputs, Outputs, invalid};
+use crate::arrays::{Inputs, Outputs, TextOutputs, invalid};
 use crate::text::Text;
 use pyo3::prelude::*;
-use stratum_native_ops::{Column, ColumnMut};
+use stratum_native_ops::Column;
 
 /// Writes the values at some positions.
 #[pyfunction]
@@ -68,17 +68,9 @@ impl Strings {
         out: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
         let inputs = Inputs::new([(positions, "positions")])?;
-        let written = [(ends, "ends"), (validity, "validity"), (out, "out")];
-        let mut outputs = Outputs::new(written, inputs.arrays())?;
+        let mut outputs = TextOutputs::new(ends, validity, out, inputs.arrays())?;
         let [positions] = inputs.columns();
-        let [
-            ColumnMut::I64(ends),
-            ColumnMut::U8(validity),
-            ColumnMut::U8(out),
-        ] = outputs.columns()
-        else {
-            return Err(invalid("ends must be int64, validity and out uint8"));
-        };
+        let (ends, validity, out) = outputs.parts()?;
         with_positions!(positions, |positions| py
             .detach(|| self.0.pick(positions, ends, validity, out))
             .map_err(invalid))

@@ -1,11 +1,11 @@
 //! The class `Text`: a column of strings in Arrow's buffers, read where they are.
 
-use crate::arrays::{Bytes, Outputs, invalid};
+use crate::arrays::{Bytes, Outputs, TextOutputs, invalid};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use stratum_native_ops::{
-    Bool, Case, Chunk, ColumnMut, Layout, Test, TimeUnit, change_case, dictionary, lengths,
-    matches, parse_dates,
+    Bool, Case, Chunk, ColumnMut, Layout, Part, Test, TimeUnit, change_case, dictionary, join,
+    lengths, matches, parse_dates,
 };
 
 /// `(validity, offsets, data, offset, length)` of a chunk, as `pyarrow.Array` has them.
@@ -59,6 +59,22 @@ impl OwnedChunk {
             .and_then(|(offsets, end)| offsets.get(self.offset..end))
             .ok_or_else(|| invalid("the offsets are too short or not aligned"))?;
         Chunk::new(validity, offsets, data).map_err(invalid)
+    }
+}
+
+/// A part of strings that are joined.
+#[derive(FromPyObject)]
+enum TextPart<'py> {
+    Column(PyRef<'py, Text>),
+    Same(String),
+}
+
+impl TextPart<'_> {
+    fn chunks(&self) -> PyResult<Vec<Chunk<'_>>> {
+        match self {
+            Self::Column(text) => text.chunks(),
+            Self::Same(_) => Ok(Vec::new()),
+        }
     }
 }
 
@@ -192,17 +208,39 @@ impl Text {
     ) -> PyResult<Option<usize>> {
         let case = Case::parse(case).ok_or_else(|| invalid("no such case"))?;
         let chunks = self.chunks()?;
-        let written = [(ends, "ends"), (validity, "validity"), (out, "out")];
-        let mut outputs = Outputs::new(written, &[])?;
-        let [
-            ColumnMut::I64(ends),
-            ColumnMut::U8(validity),
-            ColumnMut::U8(out),
-        ] = outputs.columns()
-        else {
-            return Err(invalid("ends must be int64, validity and out uint8"));
-        };
+        let mut outputs = TextOutputs::new(ends, validity, out, &[])?;
+        let (ends, validity, out) = outputs.parts()?;
         Ok(py.detach(|| change_case(&chunks, case, ends, validity, out)))
+    }
+
+    /// Writes the strings between or beside others, each a column or one string for all rows, their
+    /// ends and their validity; returns how many are missing.
+    #[staticmethod]
+    fn join(
+        py: Python<'_>,
+        parts: Vec<TextPart<'_>>,
+        ends: &Bound<'_, PyAny>,
+        validity: &Bound<'_, PyAny>,
+        out: &Bound<'_, PyAny>,
+    ) -> PyResult<usize> {
+        let chunks = parts
+            .iter()
+            .map(TextPart::chunks)
+            .collect::<PyResult<Vec<_>>>()?;
+        let parts: Vec<Part<'_>> = (parts.iter().zip(&chunks))
+            .map(|(part, chunks)| match part {
+                TextPart::Column(_) => Part::Column(chunks),
+                TextPart::Same(text) => Part::Same(text.as_bytes()),
+            })
+            .collect();
+        let mut outputs = TextOutputs::new(ends, validity, out, &[])?;
+        let (ends, validity, out) = outputs.parts()?;
+        let missing = py.detach(|| match *parts {
+            [left, right] => join([left, right], ends, validity, out),
+            [left, between, right] => join([left, between, right], ends, validity, out),
+            _ => None,
+        });
+        missing.ok_or_else(|| invalid("the lengths differ, or there are not two or three parts"))
     }
 
     /// Returns how many bytes the rows have.

@@ -3,12 +3,14 @@
 
 mod casing;
 mod gather;
+mod joining;
 mod matching;
 mod order;
 
 use crate::simd::{Kernel, dispatch};
 pub use casing::{Case, change_case};
 pub use gather::Strings;
+pub use joining::{Part, join};
 pub use matching::{Test, lengths, matches};
 pub use order::order;
 use std::fmt;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,24 @@ def made_of(like: Any, rows: int, missing: int, validity: Any, offsets: Any, dat
     return like._from_pyarrow_array(pyarrow.chunked_array([array]))
 
 
+def write_strings(like: Any, rows: int, room: int, write: Callable[..., int | None]) -> Any | None:
+    """Return an array of the strings that a kernel writes, of the dtype of another.
+
+    Parameters
+    ----------
+    like : ArrowStringArray
+    rows, room : int
+        How many strings there are, and how many bytes they have at most.
+    write : callable
+        Takes where to write ends, validity and bytes, as Arrow has them; returns how many strings
+        are missing, None if it wrote nothing. So does this function then.
+    """
+    ends, validity = empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
+    data = empty(room, np.uint8)
+    missing = write(ends, validity, data)
+    return None if missing is None else made_of(like, rows, missing, validity, ends, data)
+
+
 def times_picked(positions: npt.NDArray[Any], rows: int) -> npt.NDArray[np.int64]:
     """Return how often each of some rows is picked, and last how many positions are negative.
 
@@ -139,10 +158,12 @@ def pick(
     >>> pick(words, np.array([1, -1, 0])).tolist()
     ['b', nan, 'a']
     """
-    strings, rows = _native.Strings(native(text_of(values)), last), len(positions)
-    ends, validity = empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
+    strings = _native.Strings(native(text_of(values)), last)
     if counts is None:
         counts = times_picked(positions, len(values))
-    data = empty(strings.bytes(counts), np.uint8)
-    missing = strings.pick(positions, ends, validity, data)
-    return made_of(values, rows, missing, validity, ends, data)
+    return write_strings(
+        values,
+        len(positions),
+        strings.bytes(counts),
+        lambda *outputs: strings.pick(positions, *outputs),
+    )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from stratum_dask.ops.direct.arrow import chunks_of, made_of, native
+from stratum_dask.ops.direct.arrow import chunks_of, native, write_strings
 from stratum_dask.ops.direct.dictionary import series_like
 from stratum_dask.ops.direct.lengths import refuse_few
-from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
 CASES = frozenset(("lower", "upper", "swapcase", "title", "capitalize"))
@@ -38,10 +36,9 @@ def change_case(name: str, series: pd.Series) -> pd.Series:
     chunks, rows = chunks_of(series), len(series)
     refuse_few(rows, "strings")
     text = native(chunks)
-    ends, validity = empty(rows + 1, np.int64), np.empty((rows + 7) // 8, np.uint8)
-    data = empty(text.bytes(), np.uint8)
-    missing = text.change_case(name, ends, validity, data)
-    if missing is None:
+    values = write_strings(
+        series.array, rows, text.bytes(), lambda *outputs: text.change_case(name, *outputs)
+    )
+    if values is None:
         raise Unsupported("letters beyond ASCII")
-    values = made_of(series.array, rows, missing, validity, ends, data)
     return series_like(series, values, series.name)

@@ -10,7 +10,6 @@ from stratum_dask.ops.steps import Unsupported
 LEAST: dict[str, int] = {
     "strings": 2_000,
     "rewritten strings": 50_000,
-    "added strings": 50_000,
     "most frequent string": 50_000,
     "dummies of frames": 10_000,
     "dates as strings": 2_000,

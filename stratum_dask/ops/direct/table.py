@@ -17,6 +17,7 @@ import pandas as pd
 from pandas.core.arrays.categorical import CategoricalAccessor
 
 from stratum_dask.ops.direct import categories, dates, text
+from stratum_dask.ops.direct.appending import APPENDING
 from stratum_dask.ops.direct.bins import BINS
 from stratum_dask.ops.direct.choosing import CHOOSING
 from stratum_dask.ops.direct.clipping import CLIPPING
@@ -52,6 +53,7 @@ DIRECT: dict[tuple[str, type], Direct] = {
     ("getattr", CategoricalAccessor): _attribute,
     **dates.DIRECT,
     **text.DIRECT,
+    **APPENDING,
     **categories.DIRECT,
     **GROUPS,
     **BINS,

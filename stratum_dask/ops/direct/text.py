@@ -14,7 +14,6 @@ from stratum_dask.ops.direct.arrow import chunks_of, native
 from stratum_dask.ops.direct.casing import CASES, change_case
 from stratum_dask.ops.direct.dictionary import (
     MANY,
-    by_pair,
     by_string,
     dictionary_of,
     series_like,
@@ -222,31 +221,6 @@ def _of_pieces(pieces: Pieces, name: Any, /) -> Pieces:
     return pieces.str
 
 
-def joined(left: Any, right: Any, /) -> Any:
-    """Run ``left + right`` of two columns of strings, or a column and a string.
-
-    Examples
-    --------
-    >>> column = pd.Series(["a", "b"] * 30_000, dtype="str")
-    >>> joined(joined(column, "-"), column).tolist()[:2]
-    ['a-a', 'b-b']
-    """
-    column = right if type(left) is str else left
-    known = len(column) < LEAST["added strings"]
-    if type(left) is str:
-        return by_string(right, lambda distinct: left + distinct, known=known)
-    if type(right) is str:
-        return by_string(left, lambda distinct: distinct + right, known=known)
-    return by_pair(left, right, operator.add, known=known)
-
-
-def cat(accessor: StringMethods, others: Any, sep: Any = None) -> Any:
-    """Run ``series.str.cat(other, sep=...)`` of two columns."""
-    if sep is not None and type(sep) is not str:
-        raise Unsupported("sep is no string")
-    return by_pair(accessor._orig, others, lambda one, other: one.str.cat(other, sep=sep))
-
-
 def getitem(accessor: StringMethods, key: Any, /) -> Any:
     """Run ``series.str[key]``."""
     _literal((key,), {})
@@ -348,9 +322,6 @@ def _literal(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
     **{(f".{name}", StringMethods): method(name) for name in _METHODS},
     ("operator.getitem", StringMethods): getitem,
-    (".cat", StringMethods): cat,
-    ("operator.add", pd.Series): joined,
-    ("operator.add", str): joined,
     ("getattr", Pieces): _of_pieces,
     ("operator.getitem", Pieces): _piece,
     (".get", Pieces): _piece,

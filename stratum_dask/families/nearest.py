@@ -11,7 +11,7 @@ nearest after all are looked at again, so what is found is as if all sums had be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import frexp
 from typing import NamedTuple
@@ -30,6 +30,9 @@ _PRODUCTS = 1 << 20
 _UNIT = 2.0**-23
 """Twice what rounding to single precision moves a number by, relative to it."""
 
+
+_NUMBERS = 1 << 15
+"""Numbers that are rounded at once."""
 
 _SAMPLE = 256
 """Rows whose middle stands for that of all."""
@@ -90,7 +93,6 @@ def nearest(
     near, far = _rounded(fitted, rows)
     indices = np.empty((len(rows), k), np.int64)
     squares = np.empty((len(rows), k))
-
     columns = _slices(len(fitted), _PRODUCTS // _ROWS)
 
     @np.errstate(all="ignore")
@@ -120,21 +122,30 @@ def nearest(
 def _rounded(fitted: np.ndarray, rows: np.ndarray) -> tuple[Rounded, Rounded]:
     """Move rows to the middle of some that are fitted, scale them to at most one, round them."""
     middle = np.median(fitted[:: 1 + len(fitted) // _SAMPLE], axis=0)  # outliers don't move it
-    moved = fitted - middle, rows - middle
-    largest = max(float(np.abs(table).max()) for table in moved)
+    parts = (np.abs(part).max() for table in (fitted, rows) for _, part in _moved(table, middle))
+    largest = float(np.max([*parts]))
     if not _SMALL < largest < _LARGE:
         raise FitDirectly("all rows are equal, or numbers so large or small that squares are not")
     scale = 2.0 ** -frexp(largest)[1]  # a power of two, by which multiplication is exact
-    near, far = (_round(table * scale) for table in moved)
-    return near, far
+    return _round(fitted, middle, scale), _round(rows, middle, scale)
 
 
-def _round(table: np.ndarray) -> Rounded:
-    squares = np.einsum("ij,ij->i", table, table)
-    # The last term is more than what underflows.
-    doubt = (table.shape[1] + 16) * _UNIT * squares + table.shape[1] * 2.0**-100
-    rounded = (values.astype(np.float32) for values in (table, squares - doubt, 2 * doubt))
-    return Rounded(*rounded)
+def _round(table: np.ndarray, middle: np.ndarray, scale: float) -> Rounded:
+    (n, columns), single = table.shape, np.float32
+    found = Rounded(np.empty((n, columns), single), np.empty(n, single), np.empty(n, single))
+    for at, part in _moved(table, middle):
+        part *= scale
+        squares = np.einsum("ij,ij->i", part, part)
+        # The last term is more than what underflows.
+        doubt = (columns + 16) * _UNIT * squares + columns * 2.0**-100
+        found.rows[at], found.least[at], found.doubt[at] = part, squares - doubt, 2 * doubt
+    return found
+
+
+def _moved(table: np.ndarray, middle: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield rows less the middle, so many at once as fit into the caches."""
+    for at in _slices(len(table), 1 + _NUMBERS // table.shape[1]):
+        yield at, table[at] - middle
 
 
 def _slices(n: int, size: int) -> list[slice]:

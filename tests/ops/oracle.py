@@ -180,6 +180,8 @@ def assert_same_outcome(actual: Outcome, expected: Outcome) -> None:
     else:
         assert type(actual.error) is type(expected.error)
         assert str(actual.error) == str(expected.error)
+        # Nothing of ours is told as what the error follows from.
+        assert type(actual.error.__context__) is type(expected.error.__context__)
     # How often pandas repeats a warning for a frame depends on how its columns lie in blocks.
     assert list(dict.fromkeys(actual.warned)) == list(dict.fromkeys(expected.warned))
 

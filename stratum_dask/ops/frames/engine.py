@@ -90,12 +90,16 @@ class FusedFrame:
         if step.op not in RULES or self._has_no_program(start, values):
             return self._one_by_one(start, start + 1, values, "no rule", hits, fallbacks)
         plan = self._plan(start, values)
+        refused = None
         if plan.stop > start:
             try:
                 plan.run(values, self.threads)
+                hits += plan.ops
             except Refused as refusal:
-                return self._one_by_one(start, plan.stop, values, str(refusal), hits, fallbacks)
-            hits += plan.ops
+                refused = str(refusal)
+        # Not where the refusal is caught: what pandas raises shall not seem to follow from that.
+        if refused is not None:
+            return self._one_by_one(start, plan.stop, values, refused, hits, fallbacks)
         if plan.reason is None:
             return plan.stop
         return self._one_by_one(plan.stop, plan.stop + 1, values, plan.reason, hits, fallbacks)

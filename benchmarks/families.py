@@ -2,7 +2,7 @@
 
 Both sides merge what is identical, so that the ratio is the families' own. Each runs on one
 thread; results are compared, bits where the family is exact. Linear models are also fitted alone,
-without taking rows and predicting.
+without taking rows and predicting, and histogram boosting as scikit-learn fits it without us.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -28,6 +29,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits
 
 import stratum_dask as sd
+from benchmarks import search
 from benchmarks.harness import Row, compare, timed
 from stratum_dask.families import cut_fold, learn_folds
 from stratum_dask.ops.fitting import fit
@@ -69,7 +71,10 @@ def run(full: bool = False) -> list[Row]:
         return [
             measure(name, partial(batch, data, y[: len(data)], list(models)), numerics, full)
             for name, (data, batch, models, numerics) in cases.items()
-        ] + [fits_alone(name, models, X, y) for name, models in alone.items()]
+        ] + [
+            *(fits_alone(name, models, X, y) for name, models in alone.items()),
+            *(grown(name, *data) for name, data in flights().items()),
+        ]
 
 
 def rows(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -173,6 +178,37 @@ def fits_alone(case: str, models: list[Any], X: np.ndarray, y: np.ndarray) -> Ro
         "sum / max": "",
         "difference": float(np.abs(np.subtract(*scores)).max()),
         "numerics": "close",
+    }
+
+
+def flights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return flights in two forms, one of them with a column for each category."""
+    X, y = search.data(20_000)
+    one_hot, _, numbers = search.preprocessings()
+    return {
+        "histogram boosting, 40 trees, 4,000 rows, 119 columns": (
+            one_hot.fit_transform(X)[:4_000],
+            y[:4_000],
+        ),
+        "the same, 11 columns": (numbers.fit_transform(X)[:4_000], y[:4_000]),
+        "the same, 20,000 rows, 11 columns": (numbers.fit_transform(X), y),
+    }
+
+
+def grown(case: str, X: np.ndarray, y: np.ndarray) -> Row:
+    """Time one fit of histogram boosting whose trees a kernel grows, and scikit-learn's own."""
+    model = HistGradientBoostingRegressor(max_iter=40, random_state=0)
+    calls = {"own": lambda: clone(model).fit(X, y), "kernel": lambda: fit(model, X, y)}
+    predicted = [call().predict(X) for call in calls.values()]
+    seconds = compare(calls, 5)
+    return {
+        "case": case,
+        "own fits s": seconds["own"],
+        "shared s": seconds["kernel"],
+        "ratio": seconds["own"] / seconds["kernel"],
+        "sum / max": "",
+        "difference": float(np.abs(np.subtract(*predicted)).max()),
+        "numerics": "exact",
     }
 
 

@@ -777,6 +777,65 @@ class Text:
     def order(self, out: npt.NDArray[Any]) -> None:
         """Write the positions (int64) of the rows, of which none is missing, in their order."""
 
+@final
+class BinnedRows:
+    """Rows of bins, laid out for :meth:`grow`.
+
+    Parameters
+    ----------
+    binned : ndarray of uint8
+        The bins, feature by feature.
+    bins : ndarray of uint32
+        How many bins of numbers each feature has.
+    has_missing : ndarray of uint8
+        Whether bin `missing` occurs.
+    missing : int
+
+    Raises
+    ------
+    ValueError
+        When lengths differ, or there is a bin that a feature has not.
+    """
+
+    def __new__(
+        cls,
+        binned: npt.NDArray[np.uint8],
+        bins: npt.NDArray[np.uint32],
+        has_missing: npt.NDArray[np.uint8],
+        missing: int,
+    ) -> BinnedRows: ...
+    def grow(
+        self,
+        binned: npt.NDArray[np.uint8],
+        gradients: npt.NDArray[np.float32],
+        hessians: npt.NDArray[np.float32],
+        partition: npt.NDArray[np.uint32],
+        *,
+        max_leaf_nodes: int | None,
+        max_depth: int | None,
+        min_samples_leaf: int,
+        min_hessian_to_split: float,
+        l2_regularization: float,
+        threads: int,
+    ) -> dict[str, list[Any]]:
+        """Grow a tree of histogram gradient boosting.
+
+        Parameters
+        ----------
+        binned : ndarray
+            What the rows were made of.
+        gradients, hessians : ndarray
+            One for each row, or one hessian for all.
+        partition : ndarray
+            Written: the rows, those of each node next to each other.
+
+        Returns
+        -------
+        dict of list
+            By scikit-learn's names for what it stores of a node, in its order, and ``start``,
+            where the rows of a node begin.
+        """
+
 def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
     """Add to `counts` (int64) how often each code appears; negative codes count for the last."""
 

@@ -53,6 +53,7 @@ mod stream;
 mod table;
 mod tabulate;
 mod text;
+mod trees;
 mod windows;
 
 pub use bins::places;
@@ -80,4 +81,5 @@ pub use table::{LookupTable, Set};
 pub use text::{
     Case, Chunk, Part, Strings, Test, TextError, change_case, join, lengths, matches, order,
 };
+pub use trees::{BinnedRows, Growth, Node as TreeNode, grow};
 pub use windows::{Windows, window_extremes, window_sums, window_variances};

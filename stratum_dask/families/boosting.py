@@ -25,7 +25,7 @@ from stratum_dask.families.protocol import (
     fitted_like,
     refuse_if,
 )
-from stratum_dask.ops.fitting import fit
+from stratum_dask.ops.fitting import fit, fit_method
 
 _ALONE = {
     "warm_start": "it goes on from an earlier fit",
@@ -161,7 +161,7 @@ class HistGradientBoosting:
 
         estimator._bin_data = bin_data
         try:
-            estimator.fit(X, y, **params)
+            fit_method(estimator)(X, y, **params)
         finally:
             del estimator._bin_data
 

@@ -9,11 +9,11 @@ import pytest
 import sklearn
 from packaging.version import Version
 from scipy.sparse import issparse
+from sklearn.base import clone
 
 from stratum_dask.callables import SCORERS
 from stratum_dask.families import cut_member, family_of, learn_family
 from stratum_dask.ops import counters
-from stratum_dask.ops.fitting import fit
 
 _SCALARS = (type(None), bool, int, str, bytes, type, np.generic)
 
@@ -75,7 +75,7 @@ def vars_of(value):
     return getattr(value, "__dict__", None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def assert_same():
     return _assert_same
 
@@ -106,6 +106,17 @@ def assert_same_booster():
     return _assert_same_booster
 
 
+def _fallbacks():
+    """Return what families left to fits of their own."""
+    found = counters.snapshot().fallbacks
+    return [one for one in found if one.operation.startswith("family")]
+
+
+@pytest.fixture(scope="session")
+def fallbacks():
+    return _fallbacks
+
+
 def _cut(estimators, X, y=None, numerics="exact", **params):
     """Return the members of one family, cut out of what they share."""
     family = family_of(estimators[0], numerics)
@@ -126,8 +137,8 @@ def cut_exactly():
     def check(estimators, X, y=None, **params):
         counters.reset()
         members = _cut(estimators, X, y, **params)
-        assert not counters.snapshot().fallbacks
-        own = [fit(estimator, X, y, **params) for estimator in estimators]
+        assert not _fallbacks()
+        own = [clone(estimator).fit(X, y, **params) for estimator in estimators]
         for member, direct in zip(members, own, strict=True):
             _assert_same(member, direct, type(direct).__name__)
         for member, direct in zip(members, own, strict=True):

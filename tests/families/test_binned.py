@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from dask import compute, delayed
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -129,7 +130,7 @@ def same_model(assert_same, assert_same_booster):
 
 
 @pytest.fixture
-def check(same_model):
+def check(same_model, fallbacks):
     """Fit estimators on rows that are binned once, and compare each with its own fit."""
 
     def compare(estimators, X, y, **params):
@@ -140,8 +141,8 @@ def check(same_model):
         assert isinstance(rows, Binned)
         for one in estimators:
             fitted = fit_binned(family.name, rows, one, X, y, **params)
-            same_model(fitted, fit(one, X, y, **params), X)
-        assert not counters.snapshot().fallbacks
+            same_model(fitted, clone(one).fit(X, y, **params), X)
+        assert not fallbacks()
 
     return compare
 

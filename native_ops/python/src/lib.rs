@@ -15,6 +15,7 @@ mod placement;
 mod program;
 mod rows;
 mod text;
+mod trees;
 mod ufuncs;
 
 use pyo3::prelude::*;
@@ -52,6 +53,8 @@ mod _native {
     use crate::rows::{concatenate, row_medians, window_extremes, window_sums, window_variances};
     #[pymodule_export]
     use crate::text::Text;
+    #[pymodule_export]
+    use crate::trees::BinnedRows;
 
     /// The version of the compiled extension, which must equal the package's.
     #[pymodule_init]

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from stratum_dask.ops.direct.preprocessing import matrix, trees
 from stratum_dask.ops.direct.preprocessing.cells import Block
+from stratum_dask.ops.fitting import fit_method
 from stratum_dask.ops.steps import Unsupported
 
 
@@ -41,7 +42,7 @@ def split(pipeline: Pipeline) -> tuple[Pipeline, Any]:
 def fit(pipeline: Pipeline, X: Any, y: Any, learn: Callable[[Any, Any], Block]) -> Pipeline:
     """Fit all steps; `learn` fits those before the model."""
     front, model = split(pipeline)
-    model.fit(matrix.write(learn(front, X)), y)
+    fit_method(model)(matrix.write(learn(front, X)), y)
     pipeline.steps = list(pipeline.steps)
     return pipeline
 

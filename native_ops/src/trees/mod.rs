@@ -1,0 +1,15 @@
+//! One tree of histogram gradient boosting on binned rows, bit for bit as scikit-learn grows it.
+//!
+//! The tree grows best first: the leaf whose best split gains most is split next (G. Ke et al.,
+//! LightGBM, 2017; the gain is equation 7 of T. Chen and C. Guestrin, XGBoost, 2016). Of two
+//! siblings the smaller one adds up its rows, the larger one is its parent without it.
+
+mod grow;
+mod heap;
+mod histogram;
+mod parts;
+mod rows;
+mod search;
+
+pub use grow::{Growth, Node, grow};
+pub use rows::BinnedRows;

@@ -560,6 +560,74 @@ class Memory:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
+class CsvFile:
+    """A CSV file in memory.
+
+    Parameters
+    ----------
+    path : str
+    threads : int
+        How many threads to use at most.
+
+    Attributes
+    ----------
+    header : bytes
+        The first line.
+    rows : int
+        How many lines follow.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    MemoryError
+        If there is no memory for it.
+    ValueError
+        If it has no rows, carriage returns, or zero bytes.
+    """
+
+    def __new__(cls, path: str, threads: int) -> CsvFile: ...
+    @property
+    def header(self) -> bytes: ...
+    @property
+    def rows(self) -> int: ...
+    def read(
+        self, columns: int, chunk: int, starts: list[int], threads: int
+    ) -> tuple[
+        list[tuple[str, bool, list[int], Memory]],
+        list[tuple[int, list[tuple[int, int, Memory | None, Memory, Memory]]]],
+    ]:
+        """Read all rows.
+
+        Parameters
+        ----------
+        columns : int
+            How many cells each line has, at least 2.
+        chunk : int
+            How many rows pandas takes together where it reads row after row.
+        starts : list of int
+            Where the parts begin that it reads side by side, in bytes; empty if it does not.
+        threads : int
+            How many threads to use at most.
+
+        Returns
+        -------
+        numbers : list of tuple
+            A dtype ("int64", "float64" or "bool"), whether this is a column that lies alone, the
+            numbers of the columns, and their values, one column after the other.
+        strings : list of tuple
+            The number of a column, and its chunks: how many strings there are, how many are
+            missing, the validity if any is, the offsets and the text, as Arrow has them.
+
+        Raises
+        ------
+        ValueError
+            If the file holds what pandas reads in a way of its own; the message says what.
+        MemoryError
+            If there is no memory for the columns.
+        """
+
+@final
 class Program:
     """A program of typed column expressions, checked and planned once, run many times.
 

@@ -22,6 +22,7 @@ from stratum_dask.ops.counters import Counters
 from stratum_dask.ops.direct import Native
 from stratum_dask.ops.frames import FusedFrame
 from stratum_dask.ops.packed import Packed
+from stratum_dask.ops.reading import ReadOnce
 from stratum_dask.ops.sharing import Protected, own
 from stratum_dask.ops.stored import Keep
 
@@ -96,7 +97,7 @@ def _operations(func: Any, args: tuple[Any, ...]) -> Iterable[str]:
         return [op for step in func.steps for op in _operations(step.func, step.args)]
     if isinstance(func, FusedFrame):
         return [step.op for step in func.steps if step.op]
-    if isinstance(func, Protected | Keep):
+    if isinstance(func, Protected | Keep | ReadOnce):
         return _operations(func.func, args)
     if isinstance(func, Native):
         return [func.op]

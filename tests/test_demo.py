@@ -41,11 +41,13 @@ def test_demo_compares_reports_and_draws(tmp_path, capsys):
     assert sum(report["native"].values()) > 100
     # Frames of several dtypes are converted, and rows found by their labels, by pandas; so
     # are several columns added in a task of their own, as only a single one of texts is spelled.
+    # Only whole files are read natively.
     picked = ("operator.getitem", "rows by label, or a mask that is not of plain bools", 3)
     assert [tuple(one.values()) for one in report["fallbacks"]] == [
         (".assign", "int64, float64, str, int32", "several columns", 1),
         (".astype", "int64, float64, int8, bool", "other dtypes than category", 1),
         *((picked[0], dtypes, *picked[1:]) for dtypes in ("float64, int64", "int8, int64")),
+        ("pandas.read_csv", "", "the argument nrows", 1),
     ]
     assert ET.parse(tmp_path / "graph.svg").getroot().tag.endswith("svg")
 

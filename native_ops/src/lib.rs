@@ -27,6 +27,7 @@ mod buffer;
 mod column;
 mod compute;
 mod concatenate;
+pub mod csv;
 mod dates;
 pub mod dictionary;
 mod dtype;

@@ -16,9 +16,9 @@ pub(crate) trait Kernel {
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     match level() {
-        // SAFETY: the processor has these parts of AVX-512.
+        // SAFETY: the processor has these parts of AVX-512, and what moves bits.
         AVX512 => return unsafe { with_avx512(kernel) },
-        // SAFETY: the processor has AVX2.
+        // SAFETY: the processor has AVX2, and what moves bits.
         AVX2 => return unsafe { with_avx2(kernel) },
         _ => {}
     }
@@ -43,12 +43,16 @@ fn level() -> u8 {
 
     #[cold]
     fn detect() -> u8 {
-        let best = if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
-            AVX512
-        } else if is_x86_feature_detected!("avx2") {
-            AVX2
-        } else {
+        // What counts and moves bits has come with AVX2, but as parts of their own.
+        let bits = is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt");
+        let best = if !bits || !is_x86_feature_detected!("avx2") {
             BASELINE
+        } else if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
+            AVX512
+        } else {
+            AVX2
         };
         let most = match std::env::var("STRATUM_SIMD").as_deref() {
             Ok("baseline") => BASELINE,
@@ -80,13 +84,13 @@ fn the_baseline_is_x86_64_v2() {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,bmi1,bmi2,lzcnt")]
 fn with_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }

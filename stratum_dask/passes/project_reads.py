@@ -6,7 +6,7 @@
 Provable means: the format stores columns apart (Parquet, Feather), the call names no columns
 itself, and every task that uses the frame, directly or through copies and assignments, asks for
 columns by literal names. CSV is read whole: which columns are parsed decides there whether
-ragged rows, undecodable bytes and mixed types raise, warn or pass, and parsing costs the same.
+ragged rows, undecodable bytes and mixed types raise, warn or pass.
 """
 
 from __future__ import annotations

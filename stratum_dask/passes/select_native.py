@@ -2,6 +2,7 @@
 
 fit_transform(estimator, frame)      ==>      Native(fit_transform)(estimator, frame)
 median(column)                       ==>      Alone(median)(column)
+read_csv(path)                       ==>      ReadCsv(read_csv)(path)
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from stratum_dask.graph import Graph, GraphNode, Key, Task
+from stratum_dask.ops.csv import ReadCsv
 from stratum_dask.ops.direct import DIRECT_OPS, ESTIMATOR_OPS, Native
 from stratum_dask.ops.frames import ALONE, Alone
+from stratum_dask.ops.reading import ReadOnce
 from stratum_dask.ops.sharing import Protected
 from stratum_dask.semantics import name_of
 
@@ -47,7 +50,12 @@ def _native(func: Callable[..., Any]) -> Callable[..., Any] | None:
     if type(func) is Protected:
         inner = _native(func.func)
         return None if inner is None else Protected(inner, func.positions, func.result, func.deep)
+    if type(func) is ReadOnce:
+        inner = _native(func.func)
+        return None if inner is None else ReadOnce(inner, func.guards)
     name = name_of(func)
+    if name == "pandas.read_csv":
+        return ReadCsv(name, func)
     if name in ALONE:
         return Alone(name, func)
     return Native(name, func) if name in _NATIVE else None

@@ -13,6 +13,15 @@ pub(crate) struct Memory {
     bytes: isize,
 }
 
+impl Memory {
+    /// Memory that a kernel has filled.
+    pub(crate) fn of(buffer: Buffer, bytes: usize) -> PyResult<Self> {
+        assert!(bytes <= buffer.bytes());
+        let bytes = isize::try_from(bytes)?;
+        Ok(Self { buffer, bytes })
+    }
+}
+
 #[pymethods]
 impl Memory {
     #[new]

@@ -3,6 +3,7 @@
 mod arrays;
 mod buffer;
 mod codes;
+mod csv;
 mod dag;
 mod dates;
 mod features;
@@ -29,6 +30,8 @@ mod _native {
     use crate::buffer::Memory;
     #[pymodule_export]
     use crate::codes::{count_codes, encode_numbers, encode_pairs, match_numbers, one_hot};
+    #[pymodule_export]
+    use crate::csv::CsvFile;
     #[pymodule_export]
     use crate::dag::{CycleFound, Dag};
     #[pymodule_export]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow
+from pandas._config import using_string_dtype
+from pandas.core.arrays.string_arrow import ArrowStringArray
 
 from stratum_dask import _native
 from stratum_dask.ops.memory import empty
@@ -119,6 +121,38 @@ def write_strings(like: Any, rows: int, room: int, write: Callable[..., int | No
     data = empty(room, np.uint8)
     missing = write(ends, validity, data)
     return None if missing is None else made_of(like, rows, missing, validity, ends, data)
+
+
+def are_default() -> bool:
+    """Whether these are the strings that pandas makes when it is told nothing of the dtype.
+
+    Examples
+    --------
+    >>> are_default()
+    True
+    """
+    return bool(using_string_dtype()) and pd.StringDtype(na_value=np.nan).storage == "pyarrow"
+
+
+def strings_of(chunks: Sequence[tuple[int, int, Any, Any, Any]]) -> ArrowStringArray:
+    """Return an array of pandas' own dtype of strings.
+
+    Parameters
+    ----------
+    chunks : sequence of tuple
+        How many strings each chunk has and how many of them are missing, the validity if any is,
+        the offsets, and the text.
+    """
+    parts = [
+        pyarrow.Array.from_buffers(
+            _LARGE_STRING,
+            rows,
+            [None if part is None else pyarrow.py_buffer(part) for part in buffers],
+            missing,
+        )
+        for rows, missing, *buffers in chunks
+    ]
+    return ArrowStringArray(pyarrow.chunked_array(parts), dtype=pd.StringDtype(na_value=np.nan))
 
 
 def times_picked(positions: npt.NDArray[Any], rows: int) -> npt.NDArray[np.int64]:

@@ -149,6 +149,32 @@ def test_quantile(op, values, q, state):
     check_under(state, [step(op, Ref(0), q)], values)
 
 
+@each_op(".quantile")
+@some(
+    2,
+    values=operands(count=1),
+    q=st.lists(st.one_of(FRACTIONS, st.floats(0, 1), st.sampled_from([0, 1, 2])), max_size=4),
+    state=STATES,
+    frame=frames(),
+)
+def test_several_quantiles(op, values, q, state, frame):
+    several = step(op, Ref(0), q)
+    check_under(state, [several], values)
+    check_under(state, [several, step("operator.mul", Ref(1), 2)], values)
+    check_under(state, [several, step("operator.sub", Ref(0), Ref(1))], values)
+    check_under(state, [several, step("operator.getitem", Ref(1), 0.5)], values)
+    frame.columns = [0, 1, 0.5, 0.25, 2, 3, 4, 5, 6][: len(frame.columns)]
+    column = step("operator.getitem", Ref(0), 0)
+    for use in (".fillna", "operator.add"):
+        check([column, step(op, Ref(1), q), step(use, Ref(0), Ref(2))], [frame])
+
+
+def test_several_quantiles_run_natively():
+    counters.reset()
+    check([step(".quantile", Ref(0), [0.75, 0, 0.25])], [pd.Series(np.arange(9.0), name="x")])
+    assert not counters.snapshot().fallbacks
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_quantiles_of_long_columns(dtype):
     for length in (7, 8_191, 8_192, 30_011):

@@ -7,12 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stratum_dask.ops.frames.builder import EXACT_INTEGER, Builder, code_of
 from stratum_dask.ops.frames.environment import fraction
 from stratum_dask.ops.frames.lower_missing import DEFAULT
 from stratum_dask.ops.frames.lower_rowwise import ROWWISE, of_rows, reduce_rows
-from stratum_dask.ops.frames.symbols import DTYPES, Column, Frame, Mode, Row, Scalar, Unsupported
+from stratum_dask.ops.frames.symbols import (
+    DTYPES,
+    Column,
+    Frame,
+    Labels,
+    Mode,
+    Row,
+    Scalar,
+    Unsupported,
+)
 
 Reduction = Callable[..., Any]
 
@@ -68,16 +78,25 @@ def spread_rule(name: str) -> Reduction:
 def quantile(
     b: Builder, self: Any, /, q: Any = 0.5, *, numeric_only: Any = DEFAULT
 ) -> Scalar | Row:
-    """Lower ``.quantile(q)`` of one number."""
-    if type(q) not in (int, float) or not 0 <= q <= 1:
-        raise Unsupported("operand")
-    q = float(q)
+    """Lower ``.quantile(q)`` of one number, or of a column and a list of them."""
+    if type(q) is list and q and isinstance(self, Column) and numeric_only is DEFAULT:
+        node, fractions = _load(b, self), [_fraction_of(one) for one in q]
+        index = pd.Index(q, dtype="float64")
+        scalars = tuple([_quantile(b, node, one) for one in fractions])
+        return Row(Labels(tuple(fractions), index, index), scalars, "f64", self.name)
+    q = _fraction_of(q)
     if isinstance(self, Frame):
         row = _frame_reduction(b, self, lambda b, node: _quantile(b, node, q), numeric_only)
         return replace(row, name=np.float64(q))
     if numeric_only is not DEFAULT:
         raise Unsupported("arguments")  # only frames know it
     return _quantile(b, _load(b, self), q)
+
+
+def _fraction_of(q: Any) -> float:
+    if type(q) not in (int, float) or not 0 <= q <= 1:
+        raise Unsupported("operand")
+    return float(q)
 
 
 def _quantile(b: Builder, node: int, q: float) -> Scalar:

@@ -36,7 +36,7 @@ _METRICS = ("minkowski", "euclidean", "manhattan", "cityblock", "l1", "l2", "che
 
 _EUCLIDEAN = ("euclidean", "l2")
 
-_ASKED = 16
+_ASKED = 8
 """Rows that a tree is asked for, to see how many fitted rows it looks at."""
 
 _MANY = 10
@@ -196,7 +196,7 @@ def _floats(longest: Any, rows: Any) -> tuple[np.ndarray, np.ndarray]:
 def _searches_itself(learned: Learned, rows: np.ndarray, most: int) -> bool:
     """Tell whether the neighbours of rows are searched without scikit-learn."""
     longest = learned.longest
-    if longest.effective_metric_ not in _EUCLIDEAN or len(rows) < 4 * _ASKED:
+    if longest.effective_metric_ not in _EUCLIDEAN or len(rows) < 8 * _ASKED:
         return False
     if longest._fit_method == "brute":
         return not learned.distances

@@ -302,6 +302,15 @@ def test_large_files_are_read_as_pandas_reads_them(tmp_path, threads):
         assert attempted(path, low_memory=False)
 
 
+def test_wide_files_are_read_as_pandas_reads_them(tmp_path):
+    path, numbers = str(tmp_path / "wide.csv"), np.random.default_rng(0)
+    frame = pd.DataFrame(numbers.integers(-99, 99, (200, 700))).astype({0: "str", 300: "float"})
+    frame.iloc[150, 300] = np.nan
+    frame[0] = "x" + frame[0]
+    frame.to_csv(path, index=False)
+    assert attempted(path)
+
+
 @pytest.mark.parametrize("table", ["flights", "planes", "weather", "airports", "airlines"])
 def test_the_flights_are_read_natively(table):
     assert attempted(str(flight_tables() / f"{table}.csv"))

@@ -14,6 +14,8 @@ use std::ops::Range;
 
 /// Bytes of a batch: with the places of its cells it stays in the fastest cache.
 const BATCH: usize = 1 << 13;
+/// But it has about so many rows, or columns would be changed too often.
+const ROWS: usize = 32;
 /// From how many parts, and how many rows of each, the types of columns are guessed.
 const SAMPLES: usize = 16;
 const SAMPLE: usize = 1 << 12;
@@ -75,9 +77,10 @@ impl<'a> Reader<'a> {
         let mut text: Vec<_> = (columns.text())
             .map(|_| (Strings::new(rows.len()), rows.start))
             .collect();
+        let size = BATCH.max(ROWS * (bytes.len() / rows.len().max(1)));
         let (mut place, mut row) = (bytes.start, rows.start);
         while place < bytes.end {
-            let end = batch_end(source, place, bytes.end)?;
+            let end = batch_end(source, place..bytes.end, size)?;
             let batch = batch(
                 source,
                 place..end,
@@ -133,12 +136,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a batch that begins at some place ends: after a line, and in the same part.
-fn batch_end(source: &Source, place: usize, part_end: usize) -> Result<usize, Refusal> {
-    if part_end - place <= BATCH {
-        return Ok(part_end);
-    }
-    let end = source.line_from(place + BATCH - 1);
+/// Where a batch of about so many bytes ends: after a line.
+fn batch_end(source: &Source, rest: Range<usize>, size: usize) -> Result<usize, Refusal> {
+    let place = rest.start;
+    let end = if rest.len() <= size {
+        rest.end
+    } else {
+        source.line_from(place + size - 1)
+    };
     if end - place > u32::MAX as usize / 2 {
         return Err(Refusal::Unusual("a line of gigabytes"));
     }

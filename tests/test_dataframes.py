@@ -43,6 +43,19 @@ def test_partitions_run_natively_as_one_task_each(frame):
     assert optimized.divisions == features(frame).divisions
 
 
+def test_fields_of_dates_run_natively_in_partitions():
+    days = pd.DataFrame({"day": pd.date_range("1999-12-30", periods=400, freq="7h")})
+    day = dd.from_pandas(days, npartitions=4).day.dt
+    batch = [day.month + day.hour, day.day_of_week, day.date]
+    expected = dask.compute(*batch)
+    counters.reset()
+    for actual, wanted in zip(dask.compute(*sd.optimize(batch)), expected, strict=True):
+        pd.testing.assert_series_equal(actual, wanted)
+    counted = counters.snapshot()
+    assert counted.hits["dask.accessor"] == 12
+    assert {one.reason for one in counted.fallbacks} == {"attribute"}  # date
+
+
 def test_what_two_frames_share_is_computed_once(frame):
     shared = features(frame)
     batch = [shared.clipped.sum(), shared.log.mean(), shared.groupby("b").a.mean()]

@@ -65,6 +65,9 @@ def _name(func: Any) -> str | None:
             return f"pandas.{name}"
         owners = (pd.DataFrame, pd.Series)
         return f".{name}" if any(getattr(o, name, None) is func for o in owners) else None
+    if module == "dask.dataframe.dask_expr._accessor":
+        properties = getattr(sys.modules.get(module), "PropertyMap", None)
+        return "dask.accessor" if func is getattr(properties, "operation", None) else None
     # What wraps a function of a library may bear its name, but does not stand in its place.
     if getattr(sys.modules.get(module), name, None) is not func and root in _OF_MODULES:
         return None
@@ -135,7 +138,9 @@ def is_pure(name: str, func: Any = None) -> bool:
         return rest in OPERATORS
     if root == "pandas":
         return rest in PANDAS
-    return name in ("getattr", "dask.assign") or (root == "stratum" and rest in OURS)
+    return name in ("getattr", "dask.assign", "dask.accessor") or (
+        root == "stratum" and rest in OURS
+    )
 
 
 def consumed_once(name: str) -> bool:

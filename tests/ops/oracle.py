@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import sklearn
 from dask.dataframe.dask_expr import _expr as dask_expr
+from dask.dataframe.dask_expr._accessor import PropertyMap
 from dask.utils import methodcaller
 from packaging.version import Version
 from sklearn.model_selection import KFold
@@ -34,6 +35,8 @@ def function_of(op: str) -> Callable[..., Any]:
     module, _, name = op.rpartition(".")
     if not module:
         return methodcaller(name)
+    if op == "dask.accessor":
+        return PropertyMap.operation
     homes = {"operator": operator, "numpy": np, "pandas": pd, "dask": dask_expr}
     return getattr(homes[module], name)
 

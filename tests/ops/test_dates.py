@@ -82,6 +82,7 @@ def ran_natively(steps: list[Step], *inputs: Any) -> bool:
 @given(columns(), st.sampled_from(sorted(FIELDS)))
 def test_fields(column, name):
     assert ran_natively(fields(name), column)
+    assert ran_natively([step("dask.accessor", Ref(0), "dt", name)], column)
 
 
 def waves(name: str) -> list[Step]:

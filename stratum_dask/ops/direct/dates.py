@@ -160,6 +160,20 @@ def attribute(accessor: DatetimeProperties, name: str, /) -> pd.Series:
     return pd.Series(result, index=series.index, name=accessor.name, copy=False)
 
 
+def accessor_attribute(series: pd.Series, accessor: str, name: str, /) -> pd.Series:
+    """Return a field of dates as Dask's own function does, which is given the accessor's name.
+
+    Examples
+    --------
+    >>> accessor_attribute(pd.Series(["2024-02-29"], dtype="datetime64[us]"), "dt", "day").tolist()
+    [29]
+    """
+    dates = getattr(series, accessor)
+    if type(dates) is not DatetimeProperties:
+        raise Unsupported("no dates")
+    return attribute(dates, name)
+
+
 def isocalendar(read: frozenset[str] | None, accessor: DatetimeProperties) -> pd.DataFrame:
     """Return the ISO year, week and day of dates of which none is missing.
 
@@ -252,6 +266,7 @@ def _field(series: pd.Series, name: str, dtype: Any) -> tuple[Any, bool]:
 DIRECT: dict[tuple[str, type], Callable[..., Any]] = {
     ("pandas.to_datetime", pd.Series): to_datetime,
     ("getattr", DatetimeProperties): attribute,
+    ("dask.accessor", pd.Series): accessor_attribute,
     (".strftime", DatetimeProperties): strftime,
     (".normalize", DatetimeProperties): normalize,
 }

@@ -105,6 +105,13 @@ def get_attribute(b: Builder, self: Any, name: str, /) -> Column | Dates:
     return self.column(self.labels.find(name))
 
 
+def get_accessor_attribute(b: Builder, self: Any, accessor: str, name: str, /) -> Column | Dates:
+    """Lower Dask's own ``getattr(getattr(series, accessor), name)``."""
+    if not isinstance(self, Column):
+        raise Unsupported("operand")
+    return get_attribute(b, get_attribute(b, self, accessor), name)
+
+
 def assign(b: Builder, self: Any, /, **columns: Any) -> Frame:
     """Lower ``DataFrame.assign(name=value, ...)``."""
     for name, value in columns.items():

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from stratum_dask.ops.direct import DIRECT_OPS, transparent
+from stratum_dask.ops.direct.dates import FIELDS
 from stratum_dask.ops.frames import lower_arithmetic as arithmetic
 from stratum_dask.ops.frames import lower_columns as columns
 from stratum_dask.ops.frames import lower_missing as missing
@@ -47,6 +48,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "stratum.with_column": columns.set_column,
     ".assign": columns.assign,
     "dask.assign": columns.assign_pairs,
+    "dask.accessor": columns.get_accessor_attribute,
     ".drop": columns.drop,
     ".rename": columns.rename,
     ".copy": columns.copy,
@@ -171,6 +173,8 @@ def fusable(op: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         if len(args) != 2 or type(args[1]) is not str:
             return False
         return transparent(args[1]) or not hasattr(pd.DataFrame, args[1])
+    if op == "dask.accessor":
+        return len(args) == 3 and args[1] == "dt" and args[2] in FIELDS
     if op in _OF_STRINGS and not all(type(value) in (str, int) for value in args[1:]):
         return False  # splitters of rows have methods of these names too
     return "out" not in kwargs and ("inplace" not in kwargs or kwargs["inplace"] is False)

@@ -2,6 +2,7 @@
 
 use super::heap::Heap;
 use super::histogram::{Histogram, Term, add, subtract};
+use super::nodes::{Growth, Node, in_order};
 use super::parts::{Part, each_block};
 use super::rows::{BinnedRows, part};
 use super::search::{Split, Sums, Whole, search};
@@ -12,41 +13,6 @@ use std::ops::Range;
 /// Bins of so many samples are worth telling other threads of.
 const SHARED: usize = 1 << 16;
 
-/// How to grow, and when to stop.
-#[derive(Clone, Copy, Debug)]
-pub struct Growth {
-    /// How many leaves it may have.
-    pub max_leaf_nodes: Option<usize>,
-    /// How many splits there may be one below the other.
-    pub max_depth: Option<usize>,
-    /// How many samples a leaf has at least: a whole number.
-    pub min_samples_leaf: f64,
-    /// The sum of their hessians at least.
-    pub min_hessian_to_split: f64,
-    /// What is added to sums of hessians.
-    pub l2_regularization: f64,
-    /// How many threads may be used.
-    pub threads: usize,
-}
-
-/// A node of a tree.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// What a leaf here would predict.
-    pub value: f64,
-    /// The gain of its split; -1 if there is none, or nobody has looked.
-    pub gain: f64,
-    /// How many splits are above it.
-    pub depth: usize,
-    /// The feature that it is split by, the last bin on the left, and whether missing values go
-    /// left; `None` for a leaf.
-    pub split: Option<(usize, usize, bool)>,
-    /// Its children, each after its parent.
-    pub children: (usize, usize),
-    /// Where its samples are.
-    pub samples: Range<usize>,
-}
-
 /// Grows a tree; returns its nodes, children before the siblings of their parents.
 ///
 /// `binned` is what `rows` were made of. `partition` must have one place for each row; afterwards
@@ -55,6 +21,28 @@ pub struct Node {
 /// # Errors
 ///
 /// When lengths differ.
+///
+/// ```
+/// use stratum_native_ops::{BinnedRows, Growth, grow};
+///
+/// // Four rows of one feature, which has three bins; what they miss is the gradient.
+/// let binned = [0, 1, 2, 0];
+/// let rows = BinnedRows::new(&binned, &[3], &[0], 255)?;
+/// let growth = Growth {
+///     max_leaf_nodes: Some(2),
+///     max_depth: None,
+///     min_samples_leaf: 1.0,
+///     min_hessian_to_split: 1e-3,
+///     l2_regularization: 0.0,
+///     threads: 1,
+/// };
+/// let mut partition = [0; 4];
+/// let nodes = grow(&rows, &binned, &[-1.0, 2.0, 2.0, -3.0], &[1.0], &growth, &mut partition)?;
+/// assert_eq!(partition, [0, 3, 1, 2]);
+/// assert_eq!(nodes[0].split, Some((0, 0, false)));
+/// assert_eq!(nodes[1].value.round(), 2.0);
+/// # Ok::<(), stratum_native_ops::ProgramError>(())
+/// ```
 pub fn grow(
     rows: &BinnedRows,
     binned: &[u8],
@@ -158,7 +146,7 @@ impl<'a, const W: usize> Grower<'a, W> {
         for (_, histogram) in self.leaves.into_iter().filter_map(|leaf| leaf.split) {
             self.rows.keep(histogram.0);
         }
-        listed(&self.nodes)
+        in_order(&self.nodes)
     }
 
     /// The sum over all bins of the first feature, as NumPy adds up the column of a histogram of
@@ -324,29 +312,4 @@ impl<'a, const W: usize> Grower<'a, W> {
         });
         (splits, small)
     }
-}
-
-/// The nodes in the order in which scikit-learn stores them: all of the left before the right.
-fn listed(nodes: &[Node]) -> Vec<Node> {
-    let mut order = Vec::with_capacity(nodes.len());
-    let mut stack = vec![0];
-    while let Some(at) = stack.pop() {
-        order.push(at);
-        if nodes[at].split.is_some() {
-            let (left, right) = nodes[at].children;
-            stack.extend([right, left]);
-        }
-    }
-    let mut places = vec![0; nodes.len()];
-    for (place, &at) in order.iter().enumerate() {
-        places[at] = place;
-    }
-    let placed = |at: usize| {
-        let mut node = nodes[at].clone();
-        if node.split.is_some() {
-            node.children = (places[node.children.0], places[node.children.1]);
-        }
-        node
-    };
-    order.into_iter().map(placed).collect()
 }

@@ -7,9 +7,11 @@
 mod grow;
 mod heap;
 mod histogram;
+mod nodes;
 mod parts;
 mod rows;
 mod search;
 
-pub use grow::{Growth, Node, grow};
+pub use grow::grow;
+pub use nodes::{Growth, Node};
 pub use rows::BinnedRows;

@@ -1,7 +1,7 @@
 //! The best split of a leaf.
 
-use super::grow::Growth;
 use super::histogram::Term;
+use super::nodes::Growth;
 use super::rows::{BinnedRows, Block};
 use crate::simd::{Kernel, dispatch};
 use std::cell::RefCell;

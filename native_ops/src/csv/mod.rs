@@ -1,7 +1,9 @@
 //! CSV as pandas reads it when it is told nothing about the file, or not at all.
 //!
-//!     file -> source: bytes, lines counted -> ranges of rows -> batches
-//!     batch -> split: where cells end -> quotes taken away -> columns, one after the other
+//! ```text
+//! file -> source: bytes, lines counted -> ranges of rows -> batches
+//! batch -> split: where cells end -> quotes taken away -> columns, one after the other
+//! ```
 //!
 //! What is unusual, and what pandas reads in a way of its own, is refused with a reason: ragged and
 //! blank lines, newlines inside of quotes, carriage returns, integers of more than 64 bits, columns
@@ -10,7 +12,6 @@
 mod batch;
 mod cell;
 mod columns;
-
 mod kind;
 mod number;
 mod proof;

@@ -53,7 +53,7 @@ def test_fields_of_dates_run_natively_in_partitions():
         pd.testing.assert_series_equal(actual, wanted)
     counted = counters.snapshot()
     assert counted.hits["dask.accessor"] == 12
-    assert {one.reason for one in counted.fallbacks} == {"attribute"}  # date
+    assert {one.reason for one in counted.fallbacks} == {"few rows"}  # date
 
 
 def test_what_two_frames_share_is_computed_once(frame):

@@ -149,6 +149,16 @@ def test_normalize(column):
     check([step("getattr", Ref(0), "dt"), step(".normalize", Ref(1))], [column])
 
 
+@given(columns())
+def test_days_as_objects(column):
+    check(fields("date"), [column])
+    if len(column):
+        native = ran_natively(fields("date"), column.iloc[np.arange(2_100) % len(column)])
+        assert native or "out of range" in str(
+            counters.snapshot()
+        )  # midnight before the first date
+
+
 def test_all_fields_of_pandas_are_known():
     assert set(DatetimeArray._field_ops) | set(DatetimeArray._bool_ops) <= FIELDS
 

@@ -15,7 +15,8 @@ from pandas.core.indexes.accessors import DatetimeProperties
 
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import chunks_of, first_string, native, plain
-from stratum_dask.ops.direct.keys import by_number
+from stratum_dask.ops.direct.keys import by_number, encode
+from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported
 
@@ -145,6 +146,8 @@ def attribute(accessor: DatetimeProperties, name: str, /) -> pd.Series:
     >>> attribute(dates.dt, "day").tolist(), attribute(dates.dt, "is_leap_year").tolist()
     ([29.0, nan], [True, False])
     """
+    if name == "date":
+        return _days(accessor)
     if name not in FIELDS:
         raise Unsupported("attribute")
     series = _dates(accessor)
@@ -158,6 +161,17 @@ def attribute(accessor: DatetimeProperties, name: str, /) -> pd.Series:
         if missing:
             result, _ = _field(series, name, "float64")
     return pd.Series(result, index=series.index, name=accessor.name, copy=False)
+
+
+def _days(accessor: DatetimeProperties) -> pd.Series:
+    """Return ``series.dt.date``: one object for each day, which all its rows have."""
+    refuse_few(len(accessor._parent), "dates as strings")
+    days = normalize(accessor)
+    codes, firsts = encode(days.array.asi8)
+    if len(firsts) > len(days) // 2:
+        raise Unsupported("many distinct values")
+    objects = days.iloc[firsts].dt.date.array  # dates again if all are missing
+    return pd.Series(objects.take(codes), index=days.index, name=days.name, copy=False)
 
 
 def accessor_attribute(series: pd.Series, accessor: str, name: str, /) -> pd.Series:

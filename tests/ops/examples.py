@@ -15,12 +15,12 @@ from stratum_dask.ops.steps import Ref, Step
 from tests.ops.generate import ARITHMETIC, ARITHMETIC_UFUNCS, COMPARISON_UFUNCS, COMPARISONS, LOGIC
 from tests.ops.oracle import step
 
-F, F2, N, N2, B, B2, FRAME, ARRAY = (Ref(i) for i in range(8))
-LAST = Ref(8)
+F, F2, N, N2, B, B2, FRAME, ARRAY, DAYS = (Ref(i) for i in range(9))
+LAST, NEXT = Ref(9), Ref(10)
 
 
 def inputs() -> list[Any]:
-    """Columns of float64, int64 and bool, two each; a frame of all of them; an array."""
+    """Columns of float64, int64 and bool, two each; a frame of all of them; an array; days."""
     index = pd.Index([*"pqrstuvw"], name="row")
     columns = {
         "f": [1.5, np.nan, -2.0, 4.0],
@@ -31,7 +31,8 @@ def inputs() -> list[Any]:
         "u": [False, False, True, True],
     }
     frame = pd.DataFrame({name: values * 2 for name, values in columns.items()}, index=index)
-    return [*(frame[name].copy() for name in columns), frame, np.arange(8.0)]
+    days = pd.Series(pd.date_range("2023-12-30", periods=8), index=index, name="d")
+    return [*(frame[name].copy() for name in columns), frame, np.arange(8.0), days]
 
 
 FLOATS = [step("operator.getitem", FRAME, ["f", "g"])]
@@ -57,6 +58,7 @@ def _add_chain(op: str, before: list[Step], *calls: tuple[Any, ...]) -> None:
 # -- columns
 _add("operator.getitem", *((FRAME, name) for name in "fit"), (FRAME, ["u", "g", "j"]))
 _add("getattr", *((FRAME, name) for name in "fit"))
+_add("dask.accessor", (DAYS, "dt", "year"), (DAYS, "dt", "hour"))
 for value in (0.5, 7, True, F, N, B, ARRAY):
     _add("stratum.with_column", (FRAME, "f", value), (FRAME, "new", value))
     _add(".assign", (FRAME,), f=value, new=value)
@@ -86,7 +88,7 @@ for name in (*ARITHMETIC, "div"):
         _add(f"operator.{name}", (2.0, F), (3, N))
     if name in ("add", "sub", "mul", "truediv"):
         rows = [step(".mean", FRAME), step(".count", FRAME)]
-        _add_chain(f"operator.{name}", rows, (FRAME, LAST), (LAST, Ref(9)), (2.0, Ref(9)))
+        _add_chain(f"operator.{name}", rows, (FRAME, LAST), (LAST, NEXT), (2.0, NEXT))
 for name in ARITHMETIC_UFUNCS:
     _add(f"numpy.{name}", (F, F2), (N, N2), (F, 2.0), (2, N))
     _add_chain(f"numpy.{name}", FLOATS, (LAST, 2.0))
@@ -119,7 +121,7 @@ for op in (".clip", "numpy.clip"):
     _add_chain(op, FLOATS, (LAST, -1.0, 1.0))
 for op in (".where", ".mask"):
     _add(op, (F, B), (F, B, 0.5), (F, B, F2), (N, B, 7), (N, B, N2), (B, B2, False), (B, B2, B))
-_add_chain(".clip", [step(".quantile", F, 0.1), step(".quantile", F, 0.9)], (F, LAST, Ref(9)))
+_add_chain(".clip", [step(".quantile", F, 0.1), step(".quantile", F, 0.9)], (F, LAST, NEXT))
 for x in (F, N):
     _add(".replace", (x, 3, 7), (x, [np.inf, -np.inf], np.nan), (x, [1, 2, 1.5], [2, 3, 4]))
 _add(".replace", (F, {1.5: np.nan, np.nan: 2.0}), (N, {1: 10, 2: 20}))
@@ -152,7 +154,7 @@ _CHAINS[".mode"] = [[step(".mode", x), step("operator.getitem", LAST, 0)] for x 
 for name in ("log1p", "expm1", "log", "log2", "log10", "exp", "sqrt", "sin", "cos", "tan"):
     _add(f"numpy.{name}", (N,))
     _add_chain(f"numpy.{name}", [step(".clip", F, 0.5)], (LAST,))
-    _add_chain(f"numpy.{name}", [*NUMBERS, step(".clip", LAST, 1)], (Ref(9),))
+    _add_chain(f"numpy.{name}", [*NUMBERS, step(".clip", LAST, 1)], (NEXT,))
 for op in ("numpy.maximum", "numpy.minimum"):
     _add(op, (F2, F2), (F2, 1.0), (0, F2), (F2, N), (F2, ARRAY))
 for name in ("exp", "sqrt"):

@@ -98,7 +98,8 @@ def frozen() -> list[Any]:
 
 
 def _arrays(value: Any) -> list[np.ndarray]:
-    return [block.values for block in value._mgr.blocks]
+    blocks = (block.values for block in value._mgr.blocks)
+    return [getattr(values, "_ndarray", values) for values in blocks]
 
 
 @given(random_chains(max_steps=5), st.data())

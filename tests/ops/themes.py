@@ -111,6 +111,8 @@ def programs(lead: Lead, op: str) -> None:
 
     def operand(number: int) -> Ref:
         """Lead to what stands for an example's input: a column, an array or the frame."""
+        if number == examples.DAYS.index:
+            return lead.column(is_date)
         if number == examples.ARRAY.index:
             return lead.add(".to_numpy", operand(examples.F.index))
         if number == examples.FRAME.index:

@@ -18,7 +18,7 @@ from stratum_dask.ops.direct.arrow import chunks_of, first_string, native, plain
 from stratum_dask.ops.direct.keys import by_number, encode
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.memory import empty
-from stratum_dask.ops.steps import Unsupported
+from stratum_dask.ops.steps import Unsupported, attempt
 
 NUMBERS = (
     "year",
@@ -182,7 +182,7 @@ def accessor_attribute(series: pd.Series, accessor: str, name: str, /) -> pd.Ser
     >>> accessor_attribute(pd.Series(["2024-02-29"], dtype="datetime64[us]"), "dt", "day").tolist()
     [29]
     """
-    dates = getattr(series, accessor)
+    dates = attempt(getattr, series, accessor)
     if type(dates) is not DatetimeProperties:
         raise Unsupported("no dates")
     return attribute(dates, name)

@@ -124,30 +124,31 @@ class Endless(RegressorMixin, BaseEstimator):
             pass
 
 
-def interrupt_when(sign, over):
-    """Interrupt as people do: again if nothing comes of it.
-
-    Python drops what is raised while it collects garbage, of which distributed has itself told.
-    """
+def interrupt_when(sign):
     while not sign.exists():
         time.sleep(0.05)
     signal.raise_signal(signal.SIGINT)
-    while not over.wait(10.0):
-        signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def _can_be_interrupted():
+    """Shells have what they start in the background ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_can_be_interrupted")
 def test_what_is_interrupted_ends(tmp_path):
     """Else the next batch would wait for what nobody wants any more."""
     X, y = load_diabetes(return_X_y=True)
     sd.evaluate(Ridge(), X, y, isolate="process")  # starts the processes
     began = time.perf_counter()
     sign = tmp_path / "begun"
-    over = threading.Event()
-    interrupt = threading.Thread(target=interrupt_when, args=[sign, over])
+    interrupt = threading.Thread(target=interrupt_when, args=[sign])
     interrupt.start()
     with pytest.raises(KeyboardInterrupt):
         sd.evaluate([Endless(sign)] * 4, X, y, cv=2, isolate="process")
-    over.set()
     interrupt.join()
     both = [Deadly("error"), Deadly("loop")]
     once = [(range(0, 400), range(400, 442))]  # loops on all processes would keep the error back

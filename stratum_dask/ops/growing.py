@@ -43,7 +43,7 @@ def growing_fit(estimator: Any) -> Callable[..., Any]:
     Examples
     --------
     >>> X, y = np.arange(60.0)[:, None], np.arange(60.0) > 20
-    >>> model = HistGradientBoostingClassifier(max_iter=2)
+    >>> model = HistGradientBoostingClassifier(max_iter=2, learning_rate=1.0)
     >>> growing_fit(model)(X, y).predict([[19.0], [21.0]])
     array([False,  True])
     """

@@ -169,16 +169,7 @@ def fits_alone(case: str, models: list[Any], X: np.ndarray, y: np.ndarray) -> Ro
         [one.score(*data[at // len(models)]) for at, one in enumerate(fits())]
         for fits in (own, shared)
     ]
-    seconds = compare({"shared": shared, "own": own}, 3)
-    return {
-        "case": case,
-        "own fits s": seconds["own"],
-        "shared s": seconds["shared"],
-        "ratio": seconds["own"] / seconds["shared"],
-        "sum / max": "",
-        "difference": float(np.abs(np.subtract(*scores)).max()),
-        "numerics": "close",
-    }
+    return row(case, compare({"shared": shared, "own": own}, 3), scores, "close")
 
 
 def flights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -198,18 +189,9 @@ def flights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def grown(case: str, X: np.ndarray, y: np.ndarray) -> Row:
     """Time one fit of histogram boosting whose trees a kernel grows, and scikit-learn's own."""
     model = HistGradientBoostingRegressor(max_iter=40, random_state=0)
-    calls = {"own": lambda: clone(model).fit(X, y), "kernel": lambda: fit(model, X, y)}
+    calls = {"own": lambda: clone(model).fit(X, y), "shared": lambda: fit(model, X, y)}
     predicted = [call().predict(X) for call in calls.values()]
-    seconds = compare(calls, 5)
-    return {
-        "case": case,
-        "own fits s": seconds["own"],
-        "shared s": seconds["kernel"],
-        "ratio": seconds["own"] / seconds["kernel"],
-        "sum / max": "",
-        "difference": float(np.abs(np.subtract(*predicted)).max()),
-        "numerics": "exact",
-    }
+    return row(case, compare(calls, 5), predicted, "exact")
 
 
 def measure(case: str, batch: Callable[[], list[Delayed]], numerics: str, full: bool) -> Row:
@@ -224,12 +206,20 @@ def measure(case: str, batch: Callable[[], list[Delayed]], numerics: str, full: 
         {"shared": compute, "own": partial(compute, "share_families")}, 1 if full else 3
     )
     each = [timed(partial(dask.compute, one, scheduler="sync"))[0] for one in batch()]
+    most = sum(each) / max(each) if numerics == "exact" else ""
+    return row(case, seconds, (own, shared), numerics, most)
+
+
+def row(
+    case: str, seconds: dict[str, float], results: Any, numerics: str, most: float | str = ""
+) -> Row:
+    """Return a line of the table: seconds of own and of shared fits, and how far they are apart."""
     return {
         "case": case,
         "own fits s": seconds["own"],
         "shared s": seconds["shared"],
         "ratio": seconds["own"] / seconds["shared"],
-        "sum / max": sum(each) / max(each) if numerics == "exact" else "",
-        "difference": float(np.abs(np.subtract(own, shared)).max()),
+        "sum / max": most,
+        "difference": float(np.abs(np.subtract(*results)).max()),
         "numerics": numerics,
     }

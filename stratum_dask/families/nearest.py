@@ -30,7 +30,6 @@ _PRODUCTS = 1 << 20
 _UNIT = 2.0**-23
 """Twice what rounding to single precision moves a number by, relative to it."""
 
-
 _NUMBERS = 1 << 15
 """Numbers that are rounded at once."""
 

@@ -82,7 +82,7 @@ def read_csv(path: str | os.PathLike[str], *args: Any, **options: Any) -> pd.Dat
     Returns
     -------
     DataFrame
-        What pandas would have returned: the same bits, dtypes, blocks and chunks of strings.
+        What pandas would have returned: the same bits, dtypes and blocks.
 
     Raises
     ------

@@ -27,8 +27,19 @@ from stratum_dask.ops.rebound import with_globals
 
 _OP = "grow trees"
 _BOOSTERS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-_COLUMNS = ("value", "count", "feature_idx", "left", "right", "gain", "depth", "is_leaf")
-_SPLIT = ("bin_threshold", "missing_go_to_left")
+_COLUMNS = (
+    "value",
+    "count",
+    "feature_idx",
+    "bin_threshold",
+    "missing_go_to_left",
+    "left",
+    "right",
+    "gain",
+    "depth",
+    "is_leaf",
+)
+"""What the kernel says of each node, by scikit-learn's names."""
 _MIN_HESSIAN = 1e-3
 """What a leaf's hessians add up to at least; ``fit`` leaves it at that."""
 
@@ -167,7 +178,7 @@ class Grower:
         for leaf in self.finalized_leaves:
             nodes["value"][leaf.node] = leaf.value
         made = np.zeros(len(nodes["value"]), dtype=PREDICTOR_RECORD_DTYPE)
-        for name in (*_COLUMNS, *_SPLIT):
+        for name in _COLUMNS:
             made[name] = nodes[name]
         made["num_threshold"] = [
             0.0

@@ -124,10 +124,10 @@ def idle_cores(estimator: Any, X: Any) -> Iterator[None]:
     >>> print(forest.n_jobs)
     None
     """
-    cores = getattr(_local, "idle", 1)
+    cores = cores_here(getattr(X, "size", 0))
     kind = type(estimator)
     how = INVARIANT.get(f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}")
-    if cores < 2 or how is None or getattr(X, "size", 0) < _WORTH or estimator.verbose:
+    if cores < 2 or how is None or estimator.verbose:
         yield
     elif how == "n_jobs":
         if estimator.n_jobs is not None:

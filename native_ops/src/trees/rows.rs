@@ -24,9 +24,6 @@ pub struct BinnedRows {
 
 /// The bins of a feature, which follow one another in a histogram; missing values are the last.
 pub(super) struct Feature {
-    /// Where they are: in which block, and beside how many others.
-    pub(super) block: usize,
-    pub(super) at: usize,
     /// Those of numbers.
     pub(super) bins: usize,
     pub(super) has_missing: bool,
@@ -87,31 +84,25 @@ impl BinnedRows {
             };
             block.firsts.push((slots - block.slots.start) as u32);
             block.slots.end = end;
-            let at = block.firsts.len() - 1;
-            features.push(Feature {
-                block: blocks.len() - 1,
-                at,
-                bins,
-                has_missing,
-            });
+            features.push(Feature { bins, has_missing });
             slots = end;
         }
+        let mut columns = features.iter().zip(binned.chunks(rows));
         for block in &mut blocks {
-            block.bins = vec![0; rows * block.firsts.len()];
-        }
-        for (feature, column) in features.iter().zip(binned.chunks(rows)) {
-            let block = &mut blocks[feature.block];
             let width = block.firsts.len();
-            let bins = block.bins[feature.at..].iter_mut().step_by(width);
-            for (bin, &given) in bins.zip(column) {
-                let is_missing = feature.has_missing && given == missing;
-                *bin = if is_missing {
-                    feature.bins as u8
-                } else {
-                    given
-                };
-                if usize::from(given) >= feature.bins && !is_missing {
-                    return Err(wrong("a row has a bin that its feature has not"));
+            block.bins = vec![0; rows * width];
+            for (at, (feature, column)) in columns.by_ref().take(width).enumerate() {
+                let bins = block.bins[at..].iter_mut().step_by(width);
+                for (bin, &given) in bins.zip(column) {
+                    let is_missing = feature.has_missing && given == missing;
+                    *bin = if is_missing {
+                        feature.bins as u8
+                    } else {
+                        given
+                    };
+                    if usize::from(given) >= feature.bins && !is_missing {
+                        return Err(wrong("a row has a bin that its feature has not"));
+                    }
                 }
             }
         }

@@ -15,7 +15,7 @@ from pandas.core.indexes.accessors import DatetimeProperties
 
 from stratum_dask import _native
 from stratum_dask.ops.direct.arrow import chunks_of, first_string, native, plain
-from stratum_dask.ops.direct.keys import by_number, encode
+from stratum_dask.ops.direct.keys import by_number, encode_dates
 from stratum_dask.ops.direct.lengths import refuse_few
 from stratum_dask.ops.memory import empty
 from stratum_dask.ops.steps import Unsupported, attempt
@@ -167,9 +167,7 @@ def _days(accessor: DatetimeProperties) -> pd.Series:
     """Return ``series.dt.date``: one object for each day, which all its rows have."""
     refuse_few(len(accessor._parent), "dates as strings")
     days = normalize(accessor)
-    codes, firsts = encode(days.array.asi8)
-    if len(firsts) > len(days) // 2:
-        raise Unsupported("many distinct values")
+    codes, firsts = encode_dates(days)
     objects = days.iloc[firsts].dt.date.array  # dates again if all are missing
     return pd.Series(objects.take(codes), index=days.index, name=days.name, copy=False)
 

@@ -92,6 +92,20 @@ def _run(rows: int, kernel: Any) -> Codes:
     return Codes(codes, firsts[:found].copy())
 
 
+def encode_dates(series: pd.Series) -> Codes:
+    """Return the codes of a column of dates.
+
+    Raises
+    ------
+    Unsupported
+        If most are distinct: what is done for each is then left to pandas.
+    """
+    found = encode(np.ascontiguousarray(series.array.asi8))
+    if len(found.firsts) > len(series) // 2:
+        raise Unsupported("many distinct values")
+    return found
+
+
 def by_number(series: pd.Series, call: Callable[[pd.Series], pd.Series]) -> pd.Series:
     """Run a call on the distinct values of a column of dates, and spread the strings it returns.
 
@@ -101,9 +115,7 @@ def by_number(series: pd.Series, call: Callable[[pd.Series], pd.Series]) -> pd.S
         If most values are distinct, or pandas raises or returns no strings.
     """
     refuse_few(len(series), "dates as strings")
-    codes, firsts = encode(np.ascontiguousarray(series.array.asi8))
-    if len(firsts) > len(series) // 2:
-        raise Unsupported("many distinct values")
+    codes, firsts = encode_dates(series)
     result = attempt(call, series.iloc[firsts])
     array = result.array
     if not is_text(array):

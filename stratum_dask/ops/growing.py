@@ -24,6 +24,7 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from stratum_dask import _native
 from stratum_dask.ops import counters
 from stratum_dask.ops.rebound import with_globals
+from stratum_dask.ops.thresholds import bin_mapper
 
 _OP = "grow trees"
 _BOOSTERS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -60,7 +61,7 @@ def growing_fit(estimator: Any) -> Callable[..., Any]:
     """
     if type(estimator) not in _BOOSTERS or "fit" in vars(estimator) or not _agrees():
         return estimator.fit  # type: ignore[no-any-return]
-    fit = with_globals(type(estimator).fit, TreeGrower=Growers())
+    fit = with_globals(type(estimator).fit, TreeGrower=Growers(), _BinMapper=bin_mapper)
     return functools.partial(fit, estimator)
 
 

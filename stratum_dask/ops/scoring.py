@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from sklearn.model_selection._validation import _enforce_prediction_order, _score
 
+from stratum_dask.ops.metrics import unchecked
+
 
 class Scored(NamedTuple):
     """What scoring gave.
@@ -99,7 +101,7 @@ def score(
     began = time.perf_counter()
     if method is not None:
         estimator = Predicted(estimator, method, answer)
-    scores = _score(estimator, X, y, scorer, params, error_score)
+    scores = _score(estimator, X, y, unchecked(scorer), params, error_score)
     return Scored(scores, time.perf_counter() - began)
 
 

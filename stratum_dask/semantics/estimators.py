@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,35 @@ def all_params(estimator: Any) -> dict[str, Any]:
     """
     asked = copy.deepcopy(estimator) if draws_when_asked(estimator) else estimator
     params: dict[str, Any] = asked.get_params(deep=True)
+    for kind in {type(one) for one in (asked, *params.values()) if hasattr(one, "get_params")}:
+        remember_signatures(kind)
     return params
+
+
+def remember_signatures(kind: type) -> None:
+    """Keep what constructors take, if a library wrote them, where Python looks first (PEP 362).
+
+    scikit-learn asks for the signature whenever it asks an estimator for its parameters or clones
+    it, several times per candidate and fold; that is most of what either takes.
+
+    Parameters
+    ----------
+    kind : type
+        A class of estimators; its bases count.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> remember_signatures(Ridge)
+    >>> inspect.signature(Ridge.__init__) is inspect.signature(Ridge.__init__)
+    True
+    """
+    for one in kind.__mro__:
+        made = vars(one).get("__init__")
+        if not isinstance(made, FunctionType) or hasattr(made, "__signature__"):
+            continue
+        if of_library(made) is not None:
+            vars(made)["__signature__"] = inspect.signature(made)
 
 
 def may_draw(kind: type, keywords: Iterable[str] | None = None) -> bool:

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble._hist_gradient_boosting.binning import _find_binning_thresholds
 from threadpoolctl import threadpool_limits
 
 from stratum_dask import _native
 from stratum_dask.ops import counters
 from stratum_dask.ops.fitting import fit
+from stratum_dask.ops.thresholds import _thresholds
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +187,17 @@ def test_several_threads(assert_grown):
         assert_grown(
             HistGradientBoostingRegressor(max_iter=4, random_state=0), X, X[:, 0] + X[:, 31]
         )
+
+
+@given(
+    st.lists(st.sampled_from([0.0, -0.0, 1.0, -1.0, 5e-324, 1e308, np.nan, np.inf]), max_size=9),
+    st.floats(),
+    st.booleans(),
+)
+def test_borders_between_two_values_are_those_of_the_library(values, other, strided):
+    column = np.array([*values, other, *values[:2]])
+    column = np.repeat(column, 2)[::2] if strided else column
+    with np.errstate(all="ignore"):
+        found = [find(column, 255) for find in (_thresholds, _find_binning_thresholds)]
+    assert found[0].tobytes() == found[1].tobytes()
+    assert found[0].dtype == found[1].dtype

@@ -11,6 +11,7 @@ import pytest
 from dask.utils import methodcaller
 from hypothesis import event, given
 from hypothesis import strategies as st
+from scipy.sparse import csc_array
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
@@ -24,6 +25,7 @@ from sklearn.preprocessing import (
     LabelEncoder,
     OneHotEncoder,
     PolynomialFeatures,
+    QuantileTransformer,
     StandardScaler,
     TargetEncoder,
 )
@@ -314,6 +316,51 @@ def test_a_sample_is_drawn_once(table):
         actual = direct.call(".fit_transform", (clone(binner), frame), {})
         assert np.random.random() == expected[1]
         assert_same_matrix(actual, expected[0])
+
+
+@SLOW
+@given(
+    st.integers(1, 60),
+    st.sampled_from([10, 57, 1000]),
+    st.sampled_from(["uniform", "normal"]),
+    st.sampled_from([None, 10, 60]),
+    st.sampled_from([0.0, 0.1, 1.0]),
+    st.sampled_from(["frame", "C", "F", "strided", "float32", "sparse"]),
+    st.integers(0, 99),
+)
+@pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning", "ignore::UserWarning")
+def test_quantiles(rows, quantiles, output, subsample, missing, kind, seed):
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(-3, 4, rows) * rng.choice([-0.0, 1.0], rows)
+    X = np.column_stack([rng.normal(size=rows), rng.exponential(size=rows).round(1), steps])
+    X[rng.random(X.shape) < missing] = np.nan
+    given = {
+        "frame": pd.DataFrame,
+        "C": np.ascontiguousarray,
+        "F": np.asfortranarray,
+        "strided": lambda X: np.repeat(X, 2, axis=0)[::2],
+        "float32": np.float32,
+        "sparse": lambda X: csc_array(np.nan_to_num(X)),
+    }[kind](X)
+    transformer = QuantileTransformer(
+        n_quantiles=quantiles, output_distribution=output, subsample=subsample, random_state=1
+    )
+    event(f"natively: {sorted(check(transformer, given, given[: rows // 2 + 1]))}")
+    if kind != "sparse" and (subsample is None or quantiles <= subsample):
+        own = entries.quantiles.fit(clone(transformer), given).quantiles_
+        theirs = clone(transformer).fit(given).quantiles_
+        assert (own.tobytes("A"), own.strides) == (theirs.tobytes("A"), theirs.strides)
+        assert type(own) is np.ndarray
+
+
+def test_quantiles_are_of_a_sample_that_is_drawn_once(table):
+    transformer = QuantileTransformer(n_quantiles=50, subsample=60)
+    np.random.seed(3)
+    expected = clone(transformer).fit_transform(table[["w"]]), np.random.random()
+    np.random.seed(3)
+    actual = direct.call(".fit_transform", (clone(transformer), table[["w"]]), {})
+    assert np.random.random() == expected[1]
+    assert_same_matrix(actual, expected[0])
 
 
 # -- estimators made of others -------------------------------------------------------------------

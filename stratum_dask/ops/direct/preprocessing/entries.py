@@ -13,6 +13,7 @@ from sklearn.preprocessing import (
     KBinsDiscretizer,
     LabelEncoder,
     PolynomialFeatures,
+    QuantileTransformer,
     TargetEncoder,
 )
 
@@ -25,6 +26,7 @@ from stratum_dask.ops.direct.preprocessing import (
     models,
     parts,
     products,
+    quantiles,
     targets,
     trees,
 )
@@ -111,7 +113,7 @@ class Kind(NamedTuple):
 
     fit: Entry | None
     fit_transform: Entry
-    transform: Entry
+    transform: Entry | None
 
 
 _KINDS: dict[type, Kind] = {
@@ -124,6 +126,7 @@ _KINDS: dict[type, Kind] = {
     TargetEncoder: Kind(targets.fit, targets.fit_transform, targets.transform),
     KBinsDiscretizer: Kind(None, bins.fit_transform, bins.transform),
     PolynomialFeatures: Kind(None, products.fit_transform, products.transform),
+    QuantileTransformer: Kind(quantiles.fit, quantiles.fit_transform, None),
 }
 
 
@@ -134,8 +137,9 @@ def _entries() -> Iterator[tuple[str, type, Entry]]:
             yield "stratum.fit", kind, _on_clone(fit)
         yield ".fit_transform", kind, fit_transform
         yield "stratum.fit_transform", kind, _pair_on_clone(fit_transform)
-        yield ".transform", kind, transform
-        yield "stratum.transform", kind, transform
+        if transform is not None:
+            yield ".transform", kind, transform
+            yield "stratum.transform", kind, transform
     for method in ("predict", "predict_proba", "decision_function", "score"):
         yield f".{method}", Pipeline, models.caller(method)
 

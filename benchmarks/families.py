@@ -2,13 +2,14 @@
 
 Both sides merge what is identical, so that the ratio is the families' own. Each runs on one
 thread; results are compared, bits where the family is exact. Linear models are also fitted alone,
-without taking rows and predicting, and histogram boosting as scikit-learn fits it without us.
+without taking rows and predicting, and histogram boosting as its library fits it without us.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import dask
@@ -172,23 +173,31 @@ def fits_alone(case: str, models: list[Any], X: np.ndarray, y: np.ndarray) -> Ro
     return row(case, compare({"shared": shared, "own": own}, 3), scores, "close")
 
 
-def flights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return flights in two forms, one of them with a column for each category."""
+def flights() -> dict[str, tuple[Any, np.ndarray, np.ndarray]]:
+    """Return boosters, and flights in two forms, one of them with a column for each category."""
     X, y = search.data(20_000)
     one_hot, _, numbers = search.preprocessings()
-    return {
-        "histogram boosting, 40 trees, 4,000 rows, 119 columns": (
-            one_hot.fit_transform(X)[:4_000],
-            y[:4_000],
-        ),
-        "the same, 11 columns": (numbers.fit_transform(X)[:4_000], y[:4_000]),
-        "the same, 20,000 rows, 11 columns": (numbers.fit_transform(X), y),
+    wide, narrow = one_hot.fit_transform(X), numbers.fit_transform(X)
+    boosting = HistGradientBoostingRegressor(max_iter=40, random_state=0)
+    found = {
+        "histogram boosting, 40 trees, 4,000 rows, 119 columns": (boosting, wide[:4_000]),
+        "the same, 11 columns": (boosting, narrow[:4_000]),
+        "the same, 20,000 rows, 11 columns": (boosting, narrow),
     }
+    if find_spec("xgboost"):
+        from xgboost import XGBRegressor
+
+        for depth in (3, 7):
+            model = XGBRegressor(max_depth=depth, random_state=0, n_jobs=1)
+            name = f"XGBoost, 100 trees of depth {depth}"
+            found[f"{name}, 4,000 rows, 119 columns"] = (model, wide[:4_000])
+            found[f"{name}, 4,000 rows, 11 columns"] = (model, narrow[:4_000])
+            found[f"{name}, 20,000 rows, 119 columns"] = (model, wide)
+    return {name: (model, X, y[: len(X)]) for name, (model, X) in found.items()}
 
 
-def grown(case: str, X: np.ndarray, y: np.ndarray) -> Row:
-    """Time one fit of histogram boosting whose trees a kernel grows, and scikit-learn's own."""
-    model = HistGradientBoostingRegressor(max_iter=40, random_state=0)
+def grown(case: str, model: Any, X: np.ndarray, y: np.ndarray) -> Row:
+    """Time one fit of boosting whose trees a kernel grows, and the library's own."""
     calls = {"own": lambda: clone(model).fit(X, y), "shared": lambda: fit(model, X, y)}
     predicted = [call().predict(X) for call in calls.values()]
     return row(case, compare(calls, 5), predicted, "exact")

@@ -82,5 +82,5 @@ pub use table::{LookupTable, Set};
 pub use text::{
     Case, Chunk, Part, Strings, Test, TextError, change_case, join, lengths, matches, order,
 };
-pub use trees::{BinnedRows, Growth, Node as TreeNode, grow};
+pub use trees::{BinnedRows, Growth, Loss, Node as TreeNode, RoundNode, Rule, boost, grow};
 pub use windows::{Windows, window_extremes, window_sums, window_variances};

@@ -29,7 +29,7 @@ from stratum_dask.families.protocol import (
     fitted_like,
     refuse_if,
 )
-from stratum_dask.ops.fitting import fit
+from stratum_dask.ops.fitting import fit, fit_method
 from stratum_dask.ops.rebound import with_globals
 
 _LIGHT_EXTRAS = {
@@ -255,7 +255,7 @@ class ExtremeBoosting:
 
         estimator._create_dmatrix = create
         try:
-            estimator.fit(X, y, **params)
+            fit_method(estimator)(X, y, **params)
         finally:
             del estimator._create_dmatrix
 

@@ -50,10 +50,15 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
 
 def fit_method(estimator: Any) -> Callable[..., Any]:
     """Return the ``fit`` of an estimator, or one of the same results that takes less time."""
-    if type(estimator).__name__.startswith("HistGradientBoosting"):
+    name = type(estimator).__name__
+    if name.startswith("HistGradientBoosting"):
         from stratum_dask.ops.growing import growing_fit  # takes long to import
 
         return growing_fit(estimator)
+    if name in ("XGBRegressor", "XGBClassifier"):
+        from stratum_dask.ops.rounds import boosting_fit
+
+        return boosting_fit(estimator)
     return estimator.fit  # type: ignore[no-any-return]
 
 

@@ -101,7 +101,7 @@ def _assert_same_booster(member, own, X):
         assert one.attributes() == other.attributes()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def assert_same_booster():
     return _assert_same_booster
 

@@ -1,9 +1,9 @@
-//! Trees of histogram gradient boosting.
+//! Trees of gradient boosting on binned rows.
 
 use crate::arrays::{Inputs, Outputs, invalid};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
-use stratum_native_ops::{Column, ColumnMut, Growth, TreeNode, grow};
+use pyo3::types::{PyBytes, PyDict};
+use stratum_native_ops::{Column, ColumnMut, Growth, Loss, RoundNode, Rule, TreeNode, boost, grow};
 
 /// Rows of bins, as the kernels read them.
 #[pyclass(frozen, module = "stratum_dask._native")]
@@ -103,6 +103,82 @@ impl BinnedRows {
         column!("depth", |node| node.depth);
         column!("is_leaf", |node| node.split.is_none());
         column!("start", |node| node.samples.start);
+        Ok(columns)
+    }
+
+    /// Grows the trees of some rounds as XGBoost does; returns what it stores of all nodes.
+    #[pyo3(signature = (
+        binned, labels, weights, *, score, logistic, rounds, max_depth, eta, gamma,
+        min_child_weight, lambda_, alpha
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "XGBoost's, by name")]
+    fn boost<'py>(
+        &self,
+        py: Python<'py>,
+        binned: &Bound<'_, PyAny>,
+        labels: &Bound<'_, PyAny>,
+        weights: &Bound<'_, PyAny>,
+        score: f32,
+        logistic: bool,
+        rounds: usize,
+        max_depth: usize,
+        eta: f32,
+        gamma: f32,
+        min_child_weight: f32,
+        lambda_: f32,
+        alpha: f32,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let inputs = Inputs::new([(binned, "binned"), (labels, "labels"), (weights, "weights")])?;
+        let [
+            Column::U8(binned),
+            Column::F32(labels),
+            Column::F32(weights),
+        ] = inputs.columns()
+        else {
+            return Err(invalid("bins must be uint8, labels and weights float32"));
+        };
+        let loss = if logistic {
+            Loss::Logistic
+        } else {
+            Loss::Squares
+        };
+        let rule = Rule {
+            max_depth,
+            eta,
+            gamma,
+            min_child_weight,
+            lambda: lambda_,
+            alpha,
+        };
+        let trees = py
+            .detach(|| boost(&self.0, binned, labels, weights, score, loss, &rule, rounds))
+            .map_err(invalid)?;
+        let columns = PyDict::new(py);
+        let counts: Vec<u8> = (trees.iter())
+            .flat_map(|tree| (tree.len() as u32).to_ne_bytes())
+            .collect();
+        columns.set_item("count", PyBytes::new(py, &counts))?;
+        let number = |node: Option<usize>, none: i32| node.map_or(none, |node| node as i32);
+        macro_rules! column {
+            ($name:literal, $of:expr) => {
+                let of = $of;
+                let bytes: Vec<u8> = (trees.iter().flatten())
+                    .flat_map(|node: &RoundNode| of(node).to_ne_bytes())
+                    .collect();
+                columns.set_item($name, PyBytes::new(py, &bytes))?;
+            };
+        }
+        column!("parent", |node: &RoundNode| number(node.parent, i32::MAX));
+        column!("child", |node: &RoundNode| number(node.child, -1));
+        column!("feature", |node: &RoundNode| node.feature as u32);
+        column!("bins", |node: &RoundNode| node.bins as u32);
+        column!("missing_go_left", |node: &RoundNode| u8::from(
+            node.missing_go_left
+        ));
+        column!("gain", |node: &RoundNode| node.gain);
+        column!("hessian", |node: &RoundNode| node.hessian);
+        column!("weight", |node: &RoundNode| node.weight);
+        column!("value", |node: &RoundNode| node.value);
         Ok(columns)
     }
 }

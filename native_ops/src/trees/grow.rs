@@ -1,5 +1,6 @@
 //! Growing: which leaf is split, and when it ends.
 
+use super::exclusive::exact;
 use super::heap::Heap;
 use super::histogram::{Histogram, Term, add, subtract};
 use super::nodes::{Growth, Node, in_order};
@@ -121,8 +122,9 @@ impl<'a, const W: usize> Grower<'a, W> {
         let (rows, growth) = (self.rows, self.growth);
         let threads = self.threads(rows.rows);
         let (mut histogram, mut none) = (Histogram::new(rows), Histogram::none());
+        let exact = exact(rows, &self.terms);
         each_block(rows, threads, &mut histogram, &mut none, |part| {
-            add(part.block, None, &self.terms, part.small);
+            add(part.block, None, &self.terms, exact, part.small);
         });
         let sums = Sums {
             gradient: self.total(&histogram, 0),
@@ -301,9 +303,10 @@ impl<'a, const W: usize> Grower<'a, W> {
             .map(|(node, searched)| searched.then(|| self.whole(node)));
         let mut small = Histogram::new(rows);
         let threads = self.threads(samples.len());
+        let exact = exact(rows, &terms);
         let splits = each_block(rows, threads, &mut small, histogram, |part| {
             let block = part.block;
-            add(block, Some(samples), &terms, part.small);
+            add(block, Some(samples), &terms, exact, part.small);
             subtract(part.large, part.small);
             part.best = [
                 first.and_then(|whole| search(rows, block, part.small, whole, growth)),

@@ -1,5 +1,6 @@
 //! Sums of what is added up over the rows of each bin.
 
+use super::exclusive::add_exclusive;
 use super::rows::{BinnedRows, Block};
 use crate::simd::{Kernel, dispatch};
 
@@ -34,17 +35,20 @@ impl<const W: usize> Histogram<W> {
     }
 }
 
-/// Adds up the terms of some samples, or of all rows, in their order.
+/// Adds up the terms of some samples, or of all rows, in their order; `exact` says of which parts
+/// of them the order does not matter. There are no sums before.
 pub(super) fn add<const W: usize>(
     block: &Block,
     samples: Option<&[u32]>,
     terms: &[Term<W>],
+    exact: [bool; W],
     sums: &mut [Term<W>],
 ) {
     dispatch(Add {
         block,
         samples,
         terms,
+        exact,
         sums,
     });
 }
@@ -58,6 +62,7 @@ struct Add<'a, const W: usize> {
     block: &'a Block,
     samples: Option<&'a [u32]>,
     terms: &'a [Term<W>],
+    exact: [bool; W],
     sums: &'a mut [Term<W>],
 }
 
@@ -70,9 +75,7 @@ impl<const W: usize> Add<'_, W> {
         let mut add = |bins: &[u8], term: &Term<W>| {
             for (&first, &bin) in firsts.iter().zip(&bins[..width]) {
                 let sums = &mut self.sums[first as usize + usize::from(bin)];
-                for (sum, value) in sums.iter_mut().zip(term) {
-                    *sum += value;
-                }
+                *sums = added(sums, term);
             }
         };
         let all = &self.block.bins;
@@ -89,6 +92,25 @@ impl<const W: usize> Add<'_, W> {
             }
         }
     }
+
+    /// Adds up a block of features that exclude one another.
+    #[inline(always)]
+    fn add_exclusive(self) {
+        let (all, exact) = (&self.block.bins, self.exact);
+        let sums = self.sums.as_chunks_mut().0;
+        match self.samples {
+            None => add_exclusive(sums, all.iter().copied().zip(self.terms), exact),
+            Some(samples) => {
+                let seconds = samples.iter().map(|&row| all[row as usize]);
+                add_exclusive(sums, seconds.zip(self.terms), exact);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn added<const W: usize>(sums: &Term<W>, term: &Term<W>) -> Term<W> {
+    std::array::from_fn(|of| sums[of] + term[of])
 }
 
 impl<const W: usize> Kernel for Add<'_, W> {
@@ -96,6 +118,9 @@ impl<const W: usize> Kernel for Add<'_, W> {
 
     #[inline(always)]
     fn run(self) {
+        if self.block.exclusive {
+            return self.add_exclusive();
+        }
         match self.block.firsts.len() {
             1 => self.add::<1>(),
             2 => self.add::<2>(),

@@ -1,5 +1,6 @@
 //! Rows whose numbers are bins.
 
+use super::exclusive::exclusive;
 use crate::error::ProgramError;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 /// of another, and so few that a row is in one cache line.
 const WIDTH: usize = 32;
 /// Bins of features that lie side by side: their sums stay in the fastest cache.
-const SLOTS: usize = 1024;
+pub(super) const SLOTS: usize = 1024;
 
 /// Rows of bins, some features of a row side by side.
 pub struct BinnedRows {
@@ -31,7 +32,11 @@ pub(super) struct Feature {
 
 /// Some features of all rows, row by row.
 pub(super) struct Block {
+    /// The bins of each feature; if they exclude one another, which of them, counted from 1, is in
+    /// its second bin.
     pub(super) bins: Vec<u8>,
+    /// Whether each feature has two bins, and no row is in the second of more than one.
+    pub(super) exclusive: bool,
     /// Where the sums of each feature begin among those of the block.
     pub(super) firsts: Vec<u32>,
     /// Where the sums of the block begin and end.
@@ -62,21 +67,39 @@ impl BinnedRows {
         if rows == 0 || u32::try_from(rows).is_err() {
             return Err(wrong("no rows, or too many"));
         }
-        let mut slots = 0;
         let mut features: Vec<Feature> = Vec::with_capacity(count);
-        let mut blocks: Vec<Block> = Vec::new();
         for (&bins, &has) in bins.iter().zip(has_missing) {
             let (bins, has_missing) = (bins as usize, has != 0);
-            if bins == 0 || bins > usize::from(missing) {
+            let most = if has_missing { missing.into() } else { 256 };
+            if bins == 0 || bins > most {
                 return Err(wrong("a feature has no bins, or too many"));
             }
-            let end = slots + bins + usize::from(has_missing);
-            let fits =
-                |block: &&mut Block| block.firsts.len() < WIDTH && end - block.slots.start <= SLOTS;
+            features.push(Feature { bins, has_missing });
+        }
+        let columns: Vec<_> = binned.chunks(rows).collect();
+        let mut slots = 0;
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut at = 0;
+        while at < count {
+            if let Some((many, bins)) = exclusive(&features[at..], &columns[at..]) {
+                let mut block = Block::at(slots, at);
+                block.exclusive = true;
+                block.bins = bins;
+                block.firsts = (0..many as u32).map(|one| 2 * one).collect();
+                slots += 2 * many;
+                block.slots.end = slots;
+                blocks.push(block);
+                at += many;
+                continue;
+            }
+            let end = slots + features[at].bins + usize::from(features[at].has_missing);
+            let fits = |block: &&mut Block| {
+                !block.exclusive && block.firsts.len() < WIDTH && end - block.slots.start <= SLOTS
+            };
             let block = match blocks.last_mut().filter(fits) {
                 Some(block) => block,
                 None => {
-                    blocks.push(Block::at(slots, features.len()));
+                    blocks.push(Block::at(slots, at));
                     blocks
                         .last_mut()
                         .unwrap_or_else(|| unreachable!("just pushed"))
@@ -84,16 +107,16 @@ impl BinnedRows {
             };
             block.firsts.push((slots - block.slots.start) as u32);
             block.slots.end = end;
-            features.push(Feature { bins, has_missing });
             slots = end;
+            at += 1;
         }
-        let mut columns = features.iter().zip(binned.chunks(rows));
-        for block in &mut blocks {
+        for block in blocks.iter_mut().filter(|block| !block.exclusive) {
             let width = block.firsts.len();
             block.bins = vec![0; rows * width];
-            for (at, (feature, column)) in columns.by_ref().take(width).enumerate() {
+            for at in 0..width {
+                let feature = &features[block.feature + at];
                 let bins = block.bins[at..].iter_mut().step_by(width);
-                for (bin, &given) in bins.zip(column) {
+                for (bin, &given) in bins.zip(columns[block.feature + at]) {
                     let is_missing = feature.has_missing && given == missing;
                     *bin = if is_missing {
                         feature.bins as u8
@@ -134,6 +157,7 @@ impl Block {
         Self {
             feature,
             bins: Vec::new(),
+            exclusive: false,
             firsts: Vec::new(),
             slots: slots..slots,
         }
@@ -148,6 +172,7 @@ pub(super) fn part(
     right: &mut Vec<u32>,
 ) -> usize {
     right.resize(samples.len(), 0);
+    let right = &mut right[..samples.len()];
     let mut left = 0;
     for index in 0..samples.len() {
         let row = samples[index];

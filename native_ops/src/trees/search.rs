@@ -16,7 +16,15 @@ pub(super) struct Sums {
 
 impl Sums {
     #[inline(always)]
-    fn less(self, other: Self) -> Self {
+    pub(super) fn plus(self, [gradient, hessian]: Term<2>) -> Self {
+        Self {
+            gradient: self.gradient + gradient,
+            hessian: self.hessian + hessian,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn less(self, other: Self) -> Self {
         Self {
             gradient: self.gradient - other.gradient,
             hessian: self.hessian - other.hessian,

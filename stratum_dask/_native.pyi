@@ -846,6 +846,70 @@ class Text:
         """Write the positions (int64) of the rows, of which none is missing, in their order."""
 
 @final
+class RankedColumns:
+    """Columns of a matrix, ranked for :meth:`plant`.
+
+    Parameters
+    ----------
+    matrix : ndarray of float32
+        Its numbers, none of them infinite.
+    columns : int
+    by_rows : bool
+        Whether they lie row by row, else column by column.
+
+    Raises
+    ------
+    ValueError
+        When there are no whole columns, or infinite numbers.
+    """
+
+    def __new__(
+        cls, matrix: npt.NDArray[np.float32], columns: int, by_rows: bool
+    ) -> RankedColumns: ...
+    def plant(
+        self,
+        y: npt.NDArray[np.float64],
+        weights: npt.NDArray[np.float64] | None,
+        seed: int,
+        *,
+        classes: int | None,
+        entropy: bool,
+        max_features: int,
+        min_samples_split: int,
+        min_samples_leaf: int,
+        min_weight_leaf: float,
+        max_depth: int,
+        min_impurity_decrease: float,
+        random: bool,
+    ) -> dict[str, Any] | None:
+        """Grow a tree of a forest.
+
+        Parameters
+        ----------
+        y : ndarray of float64
+            The targets; if there are `classes`, their numbers.
+        weights : ndarray of float64 or None
+        seed : int
+            Of the generator that draws columns.
+        classes : int or None
+            How many there are.
+        entropy : bool
+            Whether they are judged by entropy, else by Gini's index.
+        random : bool
+            Whether each column offers one split only.
+
+        Returns
+        -------
+        dict or None
+            The columns of scikit-learn's nodes as bytes by name, ``values``, and ``max_depth``.
+            None if sums might be rounded, so that their order matters.
+
+        Raises
+        ------
+        ValueError
+            When lengths or dtypes don't fit, or there is a class that should not be.
+        """
+
 class BinnedRows:
     """Rows of bins, laid out for :meth:`grow`.
 

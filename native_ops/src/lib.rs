@@ -34,6 +34,7 @@ mod dtype;
 mod error;
 pub mod flags;
 mod fold;
+mod forest;
 mod fpenv;
 mod gather;
 pub mod groups;
@@ -66,6 +67,9 @@ pub use dates::{
 };
 pub use dtype::{Bool, DType, Element, Scalar};
 pub use error::ProgramError;
+pub use forest::{
+    Impurity, PlantedNode, PlantedTree, RankedColumns, TreeLimits, TreeTarget, plant,
+};
 pub use gather::gather;
 pub use kernels::ufunc::{LoopFunction, UfuncLoop};
 pub use listed::Listed;

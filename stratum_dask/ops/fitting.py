@@ -51,10 +51,15 @@ def fit(estimator: Any, X: Any, y: Any = None, /, **params: Any) -> Any:
 def fit_method(estimator: Any) -> Callable[..., Any]:
     """Return the ``fit`` of an estimator, or one of the same results that takes less time."""
     name = type(estimator).__name__
+    # These take long to import.
     if name.startswith("HistGradientBoosting"):
-        from stratum_dask.ops.growing import growing_fit  # takes long to import
+        from stratum_dask.ops.growing import growing_fit
 
         return growing_fit(estimator)
+    if name.startswith(("RandomForest", "ExtraTrees")):
+        from stratum_dask.ops.forests import forest_fit
+
+        return forest_fit(estimator)
     if name in ("XGBRegressor", "XGBClassifier"):
         from stratum_dask.ops.rounds import boosting_fit
 

@@ -7,6 +7,7 @@ mod csv;
 mod dag;
 mod dates;
 mod features;
+mod forest;
 mod gather;
 mod groups;
 mod literals;
@@ -38,6 +39,8 @@ mod _native {
     use crate::dates::{date_fields, start_of_day};
     #[pymodule_export]
     use crate::features::{write_matrix, write_products, write_sparse};
+    #[pymodule_export]
+    use crate::forest::RankedColumns;
     #[pymodule_export]
     use crate::gather::{Strings, gather};
     #[pymodule_export]

@@ -15,7 +15,6 @@ Neither library is needed: their estimators are known by name, and whoever has o
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from stratum_dask.families.protocol import (
     fitted_like,
     refuse_if,
 )
+from stratum_dask.families.texts import first_rounds, writing
 from stratum_dask.ops.fitting import fit, fit_method
 from stratum_dask.ops.rebound import with_globals
 
@@ -146,7 +146,7 @@ class LightBoosting:
     ) -> None:
         """Fit as an estimator of a class between its own and the one that makes the rows."""
         kind = type(estimator)
-        estimator.__class__ = _asking(kind, rows)
+        estimator.__class__ = _asking(kind, rows, estimator)
         try:
             estimator.fit(X, y, **params)
         finally:
@@ -160,13 +160,12 @@ class LightBoosting:
         booster, rounds = learned._Booster, int(estimator.n_estimators)
         if rounds == learned.n_estimators:
             return fitted_like(estimator, learned, _Booster=booster)
-        text = booster.model_to_string(num_iteration=rounds)
         # Without a model, what else it holds: writing all rounds takes as long as reading them.
         fresh = object.__new__(type(booster))
         vars(fresh).update(vars(booster), _handle=None)
         state = fresh.__getstate__() | {"params": dict(booster.params)}
         state["params"]["num_iterations"] = rounds
-        state["_handle"] = re.sub(r"(?m)^\[num_iterations: \d+\]$", _noted(rounds), text)
+        state["_handle"] = first_rounds(learned, rounds)
         vars(fresh).clear()
         fresh.__setstate__(state)
         return fitted_like(estimator, learned, _Booster=fresh)
@@ -178,8 +177,11 @@ def _refuse_unknown(estimator: Any, what: str) -> None:
         raise Refused(f"has {', '.join(unknown)}, of which {what} may depend")
 
 
-def _asking(kind: type, rows: Binned) -> type:
-    """Return a class of LightGBM's that asks for its training rows: the first that it makes."""
+def _asking(kind: type, rows: Binned, estimator: Any) -> type:
+    """Return a class of LightGBM's that asks for its training rows: the first that it makes.
+
+    What it writes of the booster of an estimator is kept.
+    """
     library = sys.modules[f"{kind.__module__.partition('.')[0]}.sklearn"]
     asked = False
 
@@ -191,13 +193,10 @@ def _asking(kind: type, rows: Binned) -> type:
         asked = True
         return rows.made(made.construct)
 
-    asks = with_globals(library.LGBMModel.fit, Dataset=dataset)
+    train = with_globals(library.train, Booster=writing(library.Booster, estimator))
+    asks = with_globals(library.LGBMModel.fit, Dataset=dataset, train=train)
     between = type("Asking", (library.LGBMModel,), {"fit": asks})
     return type(kind.__name__, (kind, between), {})
-
-
-def _noted(rounds: int) -> str:
-    return f"[num_iterations: {rounds}]"
 
 
 class ExtremeBoosting:

@@ -11,6 +11,7 @@ import inspect
 import numbers
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -192,10 +193,14 @@ class _Known(NamedTuple):
     seeds: list[int]
 
 
+_signature = cache(inspect.signature)
+"""What scikit-learn's functions take; of two, each called for every candidate and fold."""
+
+
 def _bound(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
-    bound = inspect.signature(func).bind(*args, **kwargs)
+    bound = _signature(func).bind(*args, **kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
 

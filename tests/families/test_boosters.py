@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 import subprocess
 import sys
 
@@ -9,11 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask import compute, delayed
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 import stratum_dask as sd
-from stratum_dask.families import Refused, family_of
+from stratum_dask.families import (
+    Refused,
+    bin_rows,
+    cut_member,
+    family_of,
+    learn_binned,
+    texts,
+)
 from stratum_dask.ops import counters
 from stratum_dask.ops.fitting import fit
 from stratum_dask.semantics import uses_randomness
@@ -76,6 +87,61 @@ def cut_boosters(cut, assert_same_booster):
 )
 def test_light_members_are_their_own_fits(cut_boosters, data, kind, params):
     cut_boosters(light(kind, 6, 1, 12, **params), data[0], target(kind, data))
+
+
+def learned_on_bins(estimators, X, y):
+    rows = bin_rows("LightGBM", estimators[0], X, y)
+    return learn_binned("LightGBM", rows, estimators, X, y)
+
+
+@pytest.mark.parametrize("kind", LIGHT)
+@pytest.mark.parametrize(
+    "params", [{}, {"min_child_samples": 200}, {"min_split_gain": 5.0, "subsample": 0.5}], ids=str
+)
+def test_light_members_are_cut_out_of_what_was_written(
+    data, kind, params, assert_same_booster, monkeypatch
+):
+    X, y = data[0], target(kind, data)
+    estimators = light(kind, 6, 1, 12, **params)
+    learned = learned_on_bins(estimators, X, y)
+    assert type(learned.booster_) is lightgbm.Booster
+    counters.reset()
+    with monkeypatch.context() as patch:
+        patch.delattr(lightgbm.Booster, "model_to_string")  # nothing is written again
+        members = [cut_member("LightGBM", learned, one, X, y) for one in estimators]
+    assert not counters.snapshot().fallbacks
+    for estimator, member in zip(estimators, members, strict=True):
+        assert_same_booster(member, fit(estimator, X, y), X)
+
+
+@given(st.text(st.sampled_from("abé_= 0\t#"), max_size=9), st.integers(1, 9))
+def test_whatever_columns_are_called(name, rounds):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=[name, "end of trees"])
+    y = X.iloc[:, 0] > 0.1
+    try:
+        model = light(lightgbm.LGBMClassifier, 7)[0].fit(X, y)
+    except lightgbm.basic.LightGBMError:  # names that it does not take
+        return
+    booster = model.booster_
+    found = texts._cut(booster.model_to_string(), booster.num_trees(), rounds)
+    expected = booster.model_to_string(num_iteration=rounds)
+    ends = re.compile(r"(?s)\nfeature_importances:.*?\n\nparameters:")
+    assert ends.sub("", found) == ends.sub("", expected)
+
+
+@pytest.mark.parametrize("edit", [("tree_sizes", "sizes"), ("Tree=1\n", "Tree=10\n"), ("end", "")])
+def test_what_is_written_in_another_way_is_not_cut(data, edit):
+    booster = light(lightgbm.LGBMRegressor, 3)[0].fit(*data[:2]).booster_
+    assert texts._cut(booster.model_to_string().replace(*edit), 3, 2) is None
+    assert texts._cut(booster.model_to_string(), 4, 2) is None
+
+
+def test_what_travelled_is_written_again(data, assert_same_booster):
+    estimators = light(lightgbm.LGBMRegressor, 3, 5)
+    learned = pickle.loads(pickle.dumps(learned_on_bins(estimators, *data[:2])))
+    member = cut_member("LightGBM", learned, estimators[0], *data[:2])
+    assert_same_booster(member, fit(estimators[0], *data[:2]), data[0])
 
 
 @pytest.mark.parametrize("kind", EXTREME)

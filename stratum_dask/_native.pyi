@@ -968,6 +968,48 @@ class BinnedRows:
             where the rows of a node begin.
         """
 
+    def boost(
+        self,
+        binned: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.float32],
+        weights: npt.NDArray[np.float32],
+        *,
+        score: float,
+        logistic: bool,
+        rounds: int,
+        max_depth: int,
+        eta: float,
+        gamma: float,
+        min_child_weight: float,
+        lambda_: float,
+        alpha: float,
+        by_weight: bool,
+    ) -> dict[str, bytes]:
+        """Grow the trees of some rounds of XGBoost.
+
+        Parameters
+        ----------
+        binned : ndarray
+            What the rows were made of.
+        labels : ndarray
+        weights : ndarray
+            One for each row, or none, which stands for 1 each.
+        score : float
+            What is predicted before the first round.
+        logistic : bool
+            Whether the loss is logistic; squares otherwise.
+        by_weight : bool
+            Whether gains are computed from rounded weights.
+
+        Returns
+        -------
+        dict of bytes
+            ``count``, how many nodes each tree has (uint32), and what is stored of the nodes of
+            all trees: ``parent``, ``child`` (the first of two) and ``feature`` (int32), ``bins``
+            (how many go left, uint32), ``missing_go_left`` (uint8), ``gain``, ``hessian``,
+            ``weight`` and ``value`` (float32).
+        """
+
 def count_codes(codes: npt.NDArray[Any], counts: npt.NDArray[Any]) -> None:
     """Add to `counts` (int64) how often each code appears; negative codes count for the last."""
 

@@ -88,7 +88,7 @@ def boosting_fit(estimator: Any) -> Callable[..., Any]:
     kinds = (getattr(library, "XGBRegressor", None), getattr(library, "XGBClassifier", None))
     if kind not in kinds or "fit" in vars(estimator):
         return estimator.fit  # type: ignore[no-any-return]
-    if not _agrees():
+    if _by_weight() is None:
         counters.fallback(_OP, (), "this version of XGBoost grows other trees")
         return estimator.fit  # type: ignore[no-any-return]
     train = functools.partial(_train, library.train)  # type: ignore[union-attr]
@@ -100,7 +100,7 @@ def _train(train: Any, params: Mapping[str, Any], matrix: Any, rounds: int, **gi
     reason = _refusal(params, matrix, rounds, given)
     if reason is None:
         first = train(params, matrix, 1, **given)
-        trained = _continued(first, matrix, rounds)
+        trained = _continued(first, matrix, rounds, _by_weight())
         if trained is not None:
             counters.hit(_OP)
             return trained
@@ -192,7 +192,7 @@ def _lay_out(matrix: Any) -> _Rows:
     return _Rows(None, laid_out, flat, cuts, starts)
 
 
-def _continued(first: Any, matrix: Any, rounds: int) -> Any:
+def _continued(first: Any, matrix: Any, rounds: int, by_weight: bool | None) -> Any:
     """Return a model of more rounds, given one of the first; None if its tree is another one."""
     learner = json.loads(first.save_config())["learner"]
     rule = learner["gradient_booster"]["tree_train_param"]
@@ -213,6 +213,7 @@ def _continued(first: Any, matrix: Any, rounds: int) -> Any:
         min_child_weight=float(rule["min_child_weight"]),
         lambda_=float(rule["lambda"]),
         alpha=float(rule["alpha"]),
+        by_weight=bool(by_weight),
     )
     trees = stored(_by_xgboosts_names(columns, known), matrix.num_col())
     state = first.__getstate__()
@@ -249,8 +250,18 @@ def _by_xgboosts_names(columns: Mapping[str, bytes], known: _Rows) -> dict[str, 
 
 
 @functools.cache
-def _agrees() -> bool:
-    """Tell whether XGBoost grows the same trees here: its model's bytes are no public interface."""
+def _by_weight() -> bool | None:
+    """Tell how this version of XGBoost computes gains; None if neither way gives its trees.
+
+    Its arithmetic and the bytes of its models are no public interface: some rounds are compared.
+    """
+    try:
+        return next((way for way in (False, True) if _agrees(way)), None)
+    except Exception:  # of any type: another version's has other arguments or parts
+        return None
+
+
+def _agrees(by_weight: bool) -> bool:
     from xgboost import QuantileDMatrix, train
 
     rng = np.random.default_rng(0)
@@ -260,14 +271,12 @@ def _agrees() -> bool:
     y = (X[:, 0] + rng.normal(size=300) > X[:, 1]).astype(float)
     for objective in _PLAIN["objective"]:
         params = {"objective": objective, "n_jobs": 1, "max_depth": 4, "max_bin": 64}
+        params["reg_alpha"] = 0.1
         matrix = QuantileDMatrix(X, y, weight=rng.random(300), nthread=1, max_bin=64)
-        try:
-            if _refusal(params, matrix, _FEW, {}) is not None:
-                return False
-            trained = _continued(train(params, matrix, 1), matrix, _FEW)
-            expected = train(params, matrix, _FEW)
-            if trained is None or trained.__getstate__() != expected.__getstate__():
-                return False
-        except Exception:  # of any type: another version's has other arguments or parts
+        if _refusal(params, matrix, _FEW, {}) is not None:
+            return False
+        trained = _continued(train(params, matrix, 1), matrix, _FEW, by_weight)
+        expected = train(params, matrix, _FEW)
+        if trained is None or trained.__getstate__() != expected.__getstate__():
             return False
     return True

@@ -19,10 +19,6 @@ from stratum_dask.ops import counters
 from stratum_dask.ops.fitting import fit
 
 xgboost = pytest.importorskip("xgboost")
-pytestmark = pytest.mark.skipif(
-    not xgboost.__version__.startswith("3.2."),
-    reason="others round gains in another way, and all is left to them",
-)
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +230,7 @@ def test_rows_that_do_not_fit_are_refused():
     binned = np.array([0, 1, 1], np.uint8)
     rows = _native.BinnedRows(binned, bins, has_missing, 255)
     rule = {"eta": 0.3, "gamma": 0.0, "min_child_weight": 1.0, "lambda_": 1.0, "alpha": 0.0}
+    rule["by_weight"] = False
     given = {"score": 0.5, "logistic": False, "rounds": 2, "max_depth": 1, **rule}
     three, none = np.ones(3, np.float32), np.ones(0, np.float32)
     rows.boost(binned, three, none, **given)

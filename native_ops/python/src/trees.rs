@@ -109,7 +109,7 @@ impl BinnedRows {
     /// Grows the trees of some rounds as XGBoost does; returns what it stores of all nodes.
     #[pyo3(signature = (
         binned, labels, weights, *, score, logistic, rounds, max_depth, eta, gamma,
-        min_child_weight, lambda_, alpha
+        min_child_weight, lambda_, alpha, by_weight
     ))]
     #[expect(clippy::too_many_arguments, reason = "XGBoost's, by name")]
     fn boost<'py>(
@@ -127,6 +127,7 @@ impl BinnedRows {
         min_child_weight: f32,
         lambda_: f32,
         alpha: f32,
+        by_weight: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
         let inputs = Inputs::new([(binned, "binned"), (labels, "labels"), (weights, "weights")])?;
         let [
@@ -149,6 +150,7 @@ impl BinnedRows {
             min_child_weight,
             lambda: lambda_,
             alpha,
+            by_weight,
         };
         let trees = py
             .detach(|| boost(&self.0, binned, labels, weights, score, loss, &rule, rounds))

@@ -64,6 +64,7 @@ fn sigmoid(margin: f32) -> f32 {
 ///     min_child_weight: 1.0,
 ///     lambda: 0.0,
 ///     alpha: 0.0,
+///     by_weight: false,
 /// };
 /// let labels = [1.0, 4.0, 4.0, 3.0];
 /// let trees = boost(&rows, &binned, &labels, &[], 0.0, Loss::Squares, &rule, 1)?;

@@ -80,20 +80,29 @@ class Builder:
 
     def build(self, tree: Tree, X: Any, y: Any, sample_weight: Any, missing: Any) -> None:
         """Build a tree in place."""
-        _, (criterion, max_features, *_, generator, monotonic), _ = self._splitter.__reduce__()
-        reason = _refusal(self._splitter, criterion, monotonic, max_features, X, y)
+        kind: Any = type(self._splitter)
+        reason = _refusal(self._splitter, X, y)
+        if reason is None and not agrees(kind, missing is not None):
+            reason = "other trees in this version of scikit-learn"
         if reason is None:
-            self._data = self._builders.columns(X), y.reshape(-1)
-            self._limits["max_features"] = max_features
-            state = generator.get_state()
-            if self.build_again(tree, sample_weight, generator):
+            if self.build_natively(tree, X, y, sample_weight):
                 self._builders.used = self
                 return
-            generator.set_state(state)
             reason = "targets or weights whose sums are rounded"
         counters.fallback(_OP, (X,), reason)
         own = DepthFirstTreeBuilder(self._splitter, *map(self._limits.get, _LIMITS))
         own.build(tree, X, y, sample_weight, missing)
+
+    def build_natively(self, tree: Tree, X: Any, y: Any, weights: Any) -> bool:
+        """Build a tree in place, if the kernel can; if not, nothing has been drawn."""
+        generator = _generator_of(self._splitter)
+        self._data = self._builders.columns(X), y.reshape(-1)
+        self._limits["max_features"] = self._splitter.max_features
+        state = generator.get_state()
+        if self.build_again(tree, weights, generator):
+            return True
+        generator.set_state(state)
+        return False
 
     def build_again(self, tree: Tree, weights: Any, generator: Any, **limits: Any) -> bool:
         """Build a tree of the same X and y in place, if the kernel can.
@@ -125,21 +134,23 @@ class Builder:
         return True
 
 
-def _refusal(
-    splitter: Any, criterion: Any, monotonic_cst: Any, max_features: int, X: Any, y: Any
-) -> str | None:
+def _refusal(splitter: Any, X: Any, y: Any) -> str | None:
     """Say why a tree is left to scikit-learn, if it is."""
     if issparse(X):
         return "is sparse"
-    if type(splitter) not in _SPLITTERS or type(criterion) not in _CRITERIA:
+    if type(splitter) not in _SPLITTERS or type(splitter.criterion) not in _CRITERIA:
         return "splits by another criterion"
     if y.shape[1] != 1:
         return "has several targets"
-    if monotonic_cst is not None:
+    if splitter.__reduce__()[1][-1] is not None:
         return "has monotonic constraints"
-    if max_features < 1:
+    if splitter.max_features < 1:
         return "looks at no columns"
     return None
+
+
+def _generator_of(splitter: Any) -> Any:
+    return splitter.__reduce__()[1][-2]
 
 
 def _state(grown: dict[str, Any], tree: Tree) -> dict[str, Any]:
@@ -158,36 +169,45 @@ def _state(grown: dict[str, Any], tree: Tree) -> dict[str, Any]:
 
 
 @functools.cache
-def agrees() -> bool:
-    """Tell whether scikit-learn grows the same trees here: its builders are no public interface."""
+def agrees(kind: Any, has_missing: bool) -> bool:
+    """Tell whether scikit-learn grows the same trees here: its builders are no public interface.
+
+    Parameters
+    ----------
+    kind : type
+        That of the splitter.
+    has_missing : bool
+        Whether values are missing.
+    """
     rng = np.random.default_rng(0)
+    some = rng.random(200) < 0.2 if has_missing else np.zeros(200, dtype=bool)
     X = np.column_stack(
         [
             rng.normal(size=200),
             rng.integers(0, 5, 200),
-            np.where(rng.random(200) < 0.2, np.nan, rng.integers(0, 9, 200)),
+            np.where(some, np.nan, rng.integers(0, 9, 200)),
             np.eye(3)[rng.integers(0, 3, 200)],
         ]
     ).astype(np.float32)
     y = rng.integers(0, 3, (200, 1)).astype(float)
     weights = rng.integers(0, 4, 200).astype(float)
-    missing = np.isnan(X).any(axis=0).astype(np.uint8)
+    missing = np.isnan(X).any(axis=0).astype(np.uint8) if has_missing else None
     limits = (4, 2, 1.0, 9, 0.0)
     classes = np.array([3])
     try:
-        for kind in _SPLITTERS:
-            for criterion in (
-                _criterion.MSE(1, 200),
-                _criterion.Gini(1, classes),
-                _criterion.Entropy(1, classes),
-            ):
-                count = classes if type(criterion) is not _criterion.MSE else np.array([1])
-                trees = [Tree(X.shape[1], count, 1) for _ in range(2)]
-                for tree, builder in zip(trees, (Builders(), DepthFirstTreeBuilder), strict=True):
-                    splitter = kind(criterion, 3, 2, 1.0, np.random.RandomState(0), None)
-                    builder(splitter, *limits).build(tree, X, y, weights, missing)
-                if not are_equal(*trees):
-                    return False
+        for criterion, count in (
+            (_criterion.MSE(1, 200), np.array([1])),
+            (_criterion.Gini(1, classes), classes),
+            (_criterion.Entropy(1, classes), classes),
+        ):
+            ours, theirs = (Tree(X.shape[1], count, 1) for _ in range(2))
+            own, other = (
+                kind(criterion, 3, 2, 1.0, np.random.RandomState(0), None) for _ in range(2)
+            )
+            Builder(Builders(), own, *limits).build_natively(ours, X, y, weights)
+            DepthFirstTreeBuilder(other, *limits).build(theirs, X, y, weights, missing)
+            if not are_equal(ours, theirs):
+                return False
     except Exception:  # of any type: another version's has other arguments or parts
         return False
     return True

@@ -7,8 +7,10 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version, parse
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.ensemble import (
@@ -17,6 +19,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.tree._splitter import BestSplitter, RandomSplitter
 
 from stratum_dask.ops import counters, forests, planting
 from stratum_dask.ops.fitting import fit
@@ -82,6 +85,7 @@ def fits(draw):
     kind = draw(st.sampled_from(CLASSIFIERS + REGRESSORS))
     if kind in CLASSIFIERS:
         y = rng.integers(0, draw(st.integers(1, 6)), rows)
+        y[0] = 0  # which has a weight
         criteria = ["gini", "entropy", "log_loss"]
     else:
         y = rng.integers(-50, 50, rows) * draw(st.sampled_from([1.0, 0.25, 1000.0]))
@@ -119,7 +123,9 @@ def test_equals_scikit_learns_own_fit(given):
     counters.reset()
     ours = forest_fit(model)(X, y, sample_weight=weights)
     assert_same_forest(ours, theirs)
-    assert not counters.snapshot().fallbacks
+    left_alone = {one.reason for one in counters.snapshot().fallbacks}
+    assert left_alone <= {"other trees in this version of scikit-learn"}
+    assert not left_alone or parse(sklearn.__version__) < Version("1.9")
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
@@ -251,5 +257,8 @@ def test_subclasses_and_other_versions_fit_as_they_do(monkeypatch):
 
 
 def test_this_version_agrees():
-    assert planting.agrees()
+    assert planting.agrees(BestSplitter, True)
+    assert planting.agrees(RandomSplitter, False)
+    # scikit-learn 1.8 draws thresholds from other ends where values are missing.
+    assert planting.agrees(RandomSplitter, True) == (parse(sklearn.__version__) >= Version("1.9"))
     assert forests._agrees()

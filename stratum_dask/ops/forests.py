@@ -25,8 +25,8 @@ from sklearn.ensemble import _forest as theirs
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
-from stratum_dask.ops.planting import Builder, Builders, are_equal
-from stratum_dask.ops.rebound import with_globals
+from stratum_dask.ops.planting import SEEDS, Builder, Builders, are_equal
+from stratum_dask.ops.rebound import in_turn, with_globals
 
 _FORESTS = (
     RandomForestClassifier,
@@ -34,8 +34,6 @@ _FORESTS = (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
 )
-_SEEDS = np.iinfo(np.int32).max
-"""Below which a forest draws the seeds of its trees."""
 
 
 def forest_fit(estimator: Any) -> Callable[..., Any]:
@@ -94,7 +92,7 @@ class _Trees:
                 self._unfitted = _copy(made)
             return made
         made = _copy(self._unfitted)
-        made.random_state = random_state.randint(_SEEDS)
+        made.random_state = random_state.randint(SEEDS)
         return made
 
     def __call__(self, tree: Any, *args: Any, **kwargs: Any) -> Any:
@@ -141,7 +139,7 @@ def _parallel(**how: Any) -> Callable[..., Any]:
     """Stand for joblib's ``Parallel``, which takes a while where there is nothing to share out."""
     if how["verbose"] or joblib.effective_n_jobs(how["n_jobs"]) != 1:
         return theirs.Parallel(**how)  # type: ignore[no-any-return]
-    return lambda tasks: [call.function(*args, **kwargs) for call, args, kwargs in tasks]
+    return in_turn
 
 
 def _is_plain(value: Any) -> bool:

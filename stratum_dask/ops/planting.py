@@ -23,8 +23,8 @@ from stratum_dask.ops import counters
 _OP = "grow trees of forests"
 _CRITERIA = (_criterion.MSE, _criterion.Gini, _criterion.Entropy)
 _SPLITTERS = (_splitter.BestSplitter, _splitter.RandomSplitter)
-_SEEDS = 2**31 - 1
-"""Below which scikit-learn draws the seed of a tree's splits."""
+SEEDS = 2**31 - 1
+"""Below which scikit-learn draws the seeds of a forest's trees, and of a tree's splits."""
 _LIMITS = (
     "min_samples_split",
     "min_samples_leaf",
@@ -121,7 +121,7 @@ class Builder:
         grown = columns.plant(
             y,
             weights,
-            generator.randint(0, _SEEDS),
+            generator.randint(0, SEEDS),
             classes=None if type(criterion) is _criterion.MSE else int(tree.max_n_classes),
             entropy=type(criterion) is _criterion.Entropy,
             random=type(self._splitter) is _splitter.RandomSplitter,

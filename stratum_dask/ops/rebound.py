@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -53,3 +54,17 @@ def with_globals(func: Any, **names: Any) -> Any:
     else:
         made.__wrapped__ = copied
     return made
+
+
+def in_turn(calls: Iterable[Any]) -> list[Any]:
+    """Make the calls that scikit-learn's ``delayed`` put down, here and one after the other.
+
+    What its ``Parallel`` does for that takes longer than a small call.
+
+    Examples
+    --------
+    >>> from sklearn.utils.parallel import delayed
+    >>> in_turn(delayed(max)(1, number) for number in (0, 2))
+    [1, 2]
+    """
+    return [call.function(*args, **kwargs) for call, args, kwargs in calls]

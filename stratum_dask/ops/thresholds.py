@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper, _find_binning_thresholds
 
-from stratum_dask.ops.rebound import with_globals
+from stratum_dask.ops.rebound import in_turn, with_globals
 
 
 def bin_mapper(**given: Any) -> Any:
@@ -49,13 +49,9 @@ def _thresholds(column: Any, max_bins: int, **given: Any) -> Any:
     return _find_binning_thresholds(column, max_bins, **given)
 
 
-def _delayed(func: Any) -> Any:
-    return lambda *args, **kwargs: (func, args, kwargs)
-
-
 def _parallel(**_: Any) -> Any:
-    return lambda calls: [func(*args, **kwargs) for func, args, kwargs in calls]
+    return in_turn
 
 
 _fit = with_globals(_BinMapper.fit, _find_binning_thresholds=_thresholds)
-_fit_here = with_globals(_fit, Parallel=_parallel, delayed=_delayed)
+_fit_here = with_globals(_fit, Parallel=_parallel)

@@ -60,10 +60,9 @@ impl RankedColumns {
             min_impurity_decrease,
             random,
         };
-        let wrong = || invalid("y and weights must be float64");
         let inputs = Inputs::new([(y, "y"), (weights.unwrap_or(y), "weights")])?;
         let [Column::F64(y), Column::F64(given)] = inputs.columns() else {
-            return Err(wrong());
+            return Err(invalid("y and weights must be float64"));
         };
         let weights = weights.map(|_| given);
         let kind = if entropy {

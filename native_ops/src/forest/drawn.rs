@@ -53,15 +53,12 @@ impl<'a, const W: usize> Tallies<'a, W> {
         let columns = self.columns;
         let Column::Ranked(ranked) = &columns.columns[column] else {
             return self.of(column, samples).map(|(values, _)| {
-                let (first, last, missing) = (0, 1, false);
-                (
-                    values,
-                    Ends {
-                        first,
-                        last,
-                        missing,
-                    },
-                )
+                let ends = Ends {
+                    first: 0,
+                    last: 1,
+                    missing: false,
+                };
+                (values, ends)
             });
         };
         let missing = ranked.values.len() as u32;

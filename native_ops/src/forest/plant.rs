@@ -176,8 +176,8 @@ impl<'a, C: Criterion<W>, const W: usize> Planter<'a, C, W> {
         } else {
             self.search(&mut open)
         };
-        let children = split.and_then(|found| self.children(&open, found, all));
         let number = self.tree.nodes.len();
+        let children = split.and_then(|found| self.children(&open, number, found, all));
         if let Some((parent, is_left)) = open.parent {
             let of_parent = &mut self.tree.nodes[parent];
             of_parent.children = Some(match (of_parent.children, is_left) {
@@ -203,12 +203,7 @@ impl<'a, C: Criterion<W>, const W: usize> Planter<'a, C, W> {
             node.missing_left = found.missing_left.unwrap_or(to_left * 2 > samples);
         }
         self.tree.nodes.push(node);
-        children.map(|children| {
-            children.map(|child| Open {
-                parent: child.parent.map(|(_, left)| (number, left)),
-                ..child
-            })
-        })
+        children
     }
 
     /// Draws columns and finds the best split by them.
@@ -264,8 +259,14 @@ impl<'a, C: Criterion<W>, const W: usize> Planter<'a, C, W> {
         best
     }
 
-    /// Parts the samples of a node, unless that gains too little.
-    fn children(&mut self, open: &Open<W>, found: Split<W>, all: f64) -> Option<[Open<W>; 2]> {
+    /// Parts the samples of the node of a number, unless that gains too little.
+    fn children(
+        &mut self,
+        open: &Open<W>,
+        number: usize,
+        found: Split<W>,
+        all: f64,
+    ) -> Option<[Open<W>; 2]> {
         let (criterion, weight) = (self.criterion, self.criterion.weight(&open.sums));
         let middle = open.start + self.part(open, found);
         let (left, right) = (found.left, less(&open.sums, &found.left));
@@ -274,7 +275,7 @@ impl<'a, C: Criterion<W>, const W: usize> Planter<'a, C, W> {
             start: if is_left { open.start } else { middle },
             end: if is_left { middle } else { open.end },
             depth: open.depth + 1,
-            parent: Some((0, is_left)),
+            parent: Some((number, is_left)),
             impurity: criterion.impurity(&sums, squares),
             sums,
             squares,

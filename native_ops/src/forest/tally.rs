@@ -189,14 +189,13 @@ impl<'a, const W: usize> Tallies<'a, W> {
             }
             low.count = all.count - rarer.count;
         }
-        let parts = [low, all];
         if low.count > 0 {
             self.tally.places.push(0);
-            self.tally.lefts.push(parts[0]);
+            self.tally.lefts.push(low);
         }
         if low.count < all.count {
             self.tally.places.push(1);
-            self.tally.lefts.push(parts[1]);
+            self.tally.lefts.push(all);
         }
     }
 }
